@@ -1,0 +1,179 @@
+"""Makes what the API sends fit the columns. Pure but for one warning per field and run.
+
+A value of the wrong kind becomes null and a field that the schema does not know is dropped. Both are told once, by
+the field's name, never with its value.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from tap_siro import instants
+
+logger = logging.getLogger(__name__)
+
+Cleaner = Callable[[Any], Any]
+
+MOST_WARNINGS = 50
+"""Different fields that are told of in one run; names may be data too if the API uses them so."""
+LARGEST = Decimal(repr(1.7976931348623157e308))
+"""The largest number that a target's floating-point column holds."""
+
+
+class Oddities:
+    """Fields that were not as they should be, each told once."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._told: set[tuple[str, str]] = set()
+
+    def odd(self, path: str, kind: str) -> None:
+        """A field did not hold what it should; it is written as null."""
+        self._tell("odd", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, it is null.")
+
+    def unknown(self, path: str) -> None:
+        """A field is not in the schema; it is dropped."""
+        shown = path if len(path) <= 100 and path.isprintable() else f"{ascii(path)[:100]}…"
+        self._tell(
+            "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; it is left out. "
+            "A newer version may know it."
+        )  # fmt: skip
+
+    def _tell(self, what: str, path: str, message: str) -> None:
+        if (what, path) not in self._told and len(self._told) < MOST_WARNINGS:
+            self._told.add((what, path))
+            logger.warning("%s", message)
+
+
+def cleaner(schema: Mapping[str, Any], path: str, oddities: Oddities) -> Cleaner:
+    """A function that makes a value fit a schema of this package.
+
+    Args:
+        schema: A JSON schema with one type besides null.
+        path: The field's name, with those of the objects around it.
+        oddities: Told of what does not fit.
+
+    Returns:
+        The function. It never raises, and returns null for null.
+    """
+    kinds = set(schema["type"]) if isinstance(schema["type"], list) else {schema["type"]}
+    (kind,) = kinds - {"null"}
+    if kind == "object":
+        return _object(schema, path, oddities)
+    if kind == "array":
+        return _array(schema, path, oddities)
+    if kind == "string" and schema.get("format") == "date-time":
+        return _instant(path, oddities)
+    return _scalar(kind, path, oddities)
+
+
+def _scalar(kind: str, path: str, oddities: Oddities) -> Cleaner:
+    def text(value: Any) -> str | None:
+        if value.__class__ is str:
+            return value  # type: ignore[no-any-return]
+        return wrong(value, "text")
+
+    def number(value: Any) -> int | float | Decimal | None:
+        if value.__class__ in _NUMBERS and abs(value) <= LARGEST and not (
+            value.__class__ is float and math.isnan(value)
+        ):  # fmt: skip
+            return value  # type: ignore[no-any-return]
+        return wrong(value, "a number")
+
+    def boolean(value: Any) -> bool | None:
+        if value.__class__ is bool:
+            return value  # type: ignore[no-any-return]
+        return wrong(value, "true or false")
+
+    def wrong(value: Any, should: str) -> None:
+        if value is not None:
+            oddities.odd(path, should)
+
+    return {"string": text, "number": number, "boolean": boolean}[kind]
+
+
+_NUMBERS = frozenset({int, Decimal, float})
+
+
+def _instant(path: str, oddities: Oddities) -> Cleaner:
+    def instant(value: Any) -> str | None:
+        text = instants.utc_text(value) if isinstance(value, str) else None
+        if text is None and value is not None:
+            oddities.odd(path, "a date and time")
+        return text
+
+    return instant
+
+
+def _array(schema: Mapping[str, Any], path: str, oddities: Oddities) -> Cleaner:
+    clean = cleaner(schema["items"], path, oddities)
+
+    def array(value: Any) -> list[Any] | None:
+        if value.__class__ is list:
+            return [clean(item) for item in value]
+        if value is not None:
+            oddities.odd(path, "a list")
+        return None
+
+    return array
+
+
+def _object(schema: Mapping[str, Any], path: str, oddities: Oddities) -> Cleaner:
+    prefix = f"{path}." if path else ""
+    fields = {name: cleaner(field, prefix + name, oddities) for name, field in schema["properties"].items()}
+    find = fields.get
+
+    def record(value: Any) -> dict[str, Any] | None:
+        if value.__class__ is not dict:
+            if value is not None:
+                oddities.odd(path, "an object")
+            return None
+        cleaned = {}
+        for name, field in value.items():
+            clean = find(name)
+            if clean is None:
+                oddities.unknown(prefix + name)
+            else:
+                cleaned[name] = None if field is None else clean(field)
+        return cleaned
+
+    return record
+
+
+def pruner(full: Mapping[str, Any], wanted: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    """A function that leaves only the wanted properties of a row, at all depths; None if all are wanted.
+
+    Args:
+        full: The schema that the row fits.
+        wanted: The schema of the catalog, without what is deselected. May be older than the full one.
+    """
+    mine, theirs = full.get("properties"), wanted.get("properties")
+    if mine is None or theirs is None:
+        return None
+    keep = {name: _inner_pruner(mine[name], theirs[name]) for name in mine if name in theirs}
+    if len(keep) == len(mine) and not any(keep.values()):
+        return None
+    plan = list(keep.items())
+
+    def prune(row: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: value if inner is None or value is None else inner(value)
+            for name, inner in plan
+            if (value := row.get(name, _LEFT_OUT)) is not _LEFT_OUT
+        }
+
+    return prune
+
+
+_LEFT_OUT = object()
+
+
+def _inner_pruner(full: Mapping[str, Any], wanted: Mapping[str, Any]) -> Cleaner | None:
+    if "items" in full and "items" in wanted:
+        prune = pruner(full["items"], wanted["items"])
+        return None if prune is None else lambda items: [item if item is None else prune(item) for item in items]
+    return pruner(full, wanted)

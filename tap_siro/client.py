@@ -1,0 +1,251 @@
+"""One page, safely: the request, its retries, and what each kind of failure means."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING
+
+import backoff
+import requests
+from pyrate_limiter import InMemoryBucket, Limiter, Rate
+from pyrate_limiter.limiter import SingleBucketFactory
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from tap_siro import instants, pages
+from tap_siro.errors import CursorRefusedError, RetryableError, StoppedError, TapSiroError
+
+if TYPE_CHECKING:
+    from tap_siro.settings import Settings
+    from tap_siro.stopping import Stop
+
+PATH = "/v1/core/recordings"
+DEFAULT_PAGE_SIZE = 25
+"""Rows on a page if no `pageSize` is sent, by the vendor's page."""
+LONGEST_WAIT = 60
+"""Seconds; a try after a longer wait gains nothing."""
+MINUTE = 60 * instants.SECOND
+
+logger = logging.getLogger(__name__)
+
+
+class _Bearer(AuthBase):
+    """Sets the token. As an `auth` object, so that no .netrc file of the user's replaces it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class RateLimit:
+    """At most so many requests within any minute, whatever thread they come from."""
+
+    def __init__(self, per_minute: int) -> None:
+        """Allow `per_minute` requests."""
+        bucket = InMemoryBucket([Rate(per_minute, MINUTE)])
+        self._bucket = bucket
+        # Without the library's own thread: the few old entries are dropped here.
+        self._limiter = Limiter(SingleBucketFactory(bucket, schedule_leak=False))
+
+    def wait(self, pause: Callable[[float], None]) -> None:
+        """Return when a request may go out; `pause` is called with seconds to wait."""
+        self._bucket.leak(self._bucket.now())
+        while not self._limiter.try_acquire(blocking=False):
+            pause(0.05)
+
+
+class Client:
+    """Fetches pages. All threads share one."""
+
+    def __init__(self, settings: Settings, stop: Stop) -> None:
+        """Make a client.
+
+        Args:
+            settings: The tap's settings.
+            stop: Set when the sync is to end: whoever waits then gets a `StoppedError`.
+        """
+        self._settings = settings
+        self._stop = stop
+        self._url = settings.api_url + PATH
+        self._rate_limit = RateLimit(settings.requests_per_minute)
+        self._send_page_size = True
+        self._session = requests.Session()
+        self._session.auth = _Bearer(settings.api_token)
+        self._session.headers.update({"User-Agent": settings.user_agent, "Accept": "application/json"})
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_maxsize=settings.concurrency)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    @property
+    def page_size(self) -> int:
+        """The rows asked for with each request."""
+        return self._settings.page_size if self._send_page_size else DEFAULT_PAGE_SIZE
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def page(self, query: Mapping[str, str]) -> pages.Page:
+        """Fetch a page, trying again for up to `max_retry_seconds` if it is worth it.
+
+        Args:
+            query: The query parameters without `pageSize`.
+
+        Raises:
+            TapSiroError: It cannot be had.
+            CursorRefusedError: The cursor in the query is not taken any more.
+            StoppedError: The sync is being stopped.
+        """
+        waits = _waits()
+        started = time.monotonic()
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return self._try(query)
+            except RetryableError as error:
+                # The waiting is ours and not the library's decorator's: it must end when the sync is stopped.
+                wait = next(waits) if error.retry_after is None else max(error.retry_after, 1.0)
+                spent = time.monotonic() - started
+                if spent + wait > self._settings.max_retry_seconds:
+                    message = (
+                        f"{error} Gave up after {tries} tries in {spent:.0f} seconds (`max_retry_seconds` is "
+                        f"{self._settings.max_retry_seconds:g}). Nothing is lost; the next run goes on from here."
+                    )
+                    raise TapSiroError(message) from None
+                logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
+                self.pause(wait)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the sync is stopped meanwhile.
+
+        Raises:
+            StoppedError: It is.
+        """
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+    def _try(self, query: Mapping[str, str]) -> pages.Page:
+        self._rate_limit.wait(self.pause)
+        sized = self._send_page_size
+        parameters = {**query, "pageSize": str(self._settings.page_size)} if sized else query
+        asked_at = instants.of(datetime.now(UTC))
+        started = time.monotonic()
+        try:
+            # Redirects are not followed: the token goes to the configured host and nowhere else.
+            response = self._session.get(
+                self._url, params=parameters, timeout=self._settings.request_timeout, allow_redirects=False
+            )
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            message = f"Siro's API could not be reached or broke off ({_reason(error)})."
+            raise RetryableError(message) from None
+        except requests.exceptions.ContentDecodingError:
+            message = "Siro's API sent an answer that cannot be decompressed."
+            raise RetryableError(message) from None
+        except requests.RequestException as error:
+            message = f"The request could not be sent ({_reason(error)}): check `api_url` and the proxy settings."
+            raise TapSiroError(message) from None
+        took = int((time.monotonic() - started) * instants.SECOND)
+        if response.status_code != HTTPStatus.OK:
+            self._refuse(response, query, sized=sized)
+            return self._try(query)  # once more, without pageSize
+        try:
+            page = pages.decode(response.content)
+        except pages.MalformedPageError as error:
+            message = f"Siro's API answered with {error}, not with a page of recordings."
+            raise RetryableError(message) from None
+        server = _date(response.headers.get("Date"))
+        page.asked_at = asked_at if server is None else min(asked_at, server - took)
+        return page
+
+    def _refuse(self, response: requests.Response, query: Mapping[str, str], *, sized: bool) -> None:
+        """Raise what a status means; return if the request is to be repeated without `pageSize`."""
+        status = response.status_code
+        name = f"{status} {response.reason or ''}".strip()[:60]
+        if status in {408, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
+            message = f"Siro's API answered {name}."
+            raise RetryableError(message, retry_after=_retry_after(response))
+        if status in {400, 410} and "cursor" in query:
+            message = f"Siro's API answered {name} to a cursor that it gave itself."
+            raise CursorRefusedError(message)
+        if status == HTTPStatus.BAD_REQUEST and sized and self._settings.page_size > DEFAULT_PAGE_SIZE:
+            if self._send_page_size:
+                self._send_page_size = False
+                logger.warning(
+                    "Siro's API answered %s; trying without pageSize, that is with %d recordings a page. If that "
+                    "helps, set `page_size` to less than %d.",
+                    name, DEFAULT_PAGE_SIZE, self._settings.page_size,
+                )  # fmt: skip
+            return
+        raise TapSiroError(_fatal(name, response, query))
+
+
+def _fatal(name: str, response: requests.Response, query: Mapping[str, str]) -> str:
+    said = f"Siro's API answered {name}"
+    status = response.status_code
+    if response.is_redirect or status < HTTPStatus.BAD_REQUEST:
+        return f"{said}, a redirect, which is not followed: set `api_url` to where the API is now."
+    if status == HTTPStatus.UNAUTHORIZED:
+        return (
+            f"{said}: the token is not valid. Set `api_token` to an organization token from Siro's admin pages "
+            "(not an OAuth token), or make a new one if it was revoked."
+        )
+    if status == HTTPStatus.FORBIDDEN and b"1010" in response.content:
+        return (
+            f"{said} (error code: 1010): the network in front of Siro's API refuses this client, not the token. "
+            "Set `user_agent` to another value."
+        )
+    if status == HTTPStatus.FORBIDDEN:
+        flags = ", ".join(sorted(name for name in query if name.startswith("show"))) or "none"
+        if "json" in response.headers.get("Content-Type", ""):
+            return (
+                f"{said}: the token may not read this. Give it the scope for recordings and for what was asked for "
+                f"(flags sent: {flags}), or switch off the `show_…` setting that it lacks."
+            )
+        return f"{said} from something in front of Siro's API: check `api_url`, `user_agent`, proxies and firewalls."
+    if status == HTTPStatus.NOT_FOUND:
+        return f"{said}: there is no such address. Check `api_url`."
+    sent = ", ".join(sorted(query))
+    return f"{said}: it does not take this request (parameters sent: {sent}). Check the settings that set them."
+
+
+def _waits() -> Generator[float, None, None]:
+    seconds = backoff.expo(base=2, factor=2, max_value=LONGEST_WAIT)
+    next(seconds)  # the generator is primed with a first value
+    for wait in seconds:
+        yield wait / 2 + backoff.full_jitter(wait / 2)
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    until = _date(value)
+    if until is None:
+        return None
+    now = _date(response.headers.get("Date"))
+    return max(0, until - (instants.of(datetime.now(UTC)) if now is None else now)) / instants.SECOND
+
+
+def _date(value: str | None) -> int | None:
+    """The instant of an HTTP date."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (TypeError, ValueError):
+        return None
+    return instants.of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _reason(error: Exception) -> str:
+    # Only the kind: the text of these errors may hold the address with its query.
+    return type(error).__name__

@@ -1,0 +1,32 @@
+"""What can go wrong. Every message is one sentence or two that say what happened and what to do.
+
+No message holds the token or anything out of a recording.
+"""
+
+from __future__ import annotations
+
+
+class TapSiroError(Exception):
+    """The sync cannot go on. The message is for the user."""
+
+
+class RetryableError(TapSiroError):
+    """The same request may succeed later."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """Describe a failed try.
+
+        Args:
+            message: What happened.
+            retry_after: Seconds after which the server asked to be tried again, if it did.
+        """
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CursorRefusedError(TapSiroError):
+    """The server no longer takes a cursor that it gave."""
+
+
+class StoppedError(Exception):
+    """The sync is being stopped; a thread that sees this ends quietly."""

@@ -1,0 +1,216 @@
+"""Reads a pass: several threads fetch slices, and their pages come out of one queue."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tap_siro import instants
+from tap_siro.errors import CursorRefusedError, StoppedError, TapSiroError
+from tap_siro.paging import CursorPaginator
+from tap_siro.slices import Slice, SlicePlanner
+from tap_siro.stopping import STEP
+
+if TYPE_CHECKING:
+    from tap_siro.client import Client
+    from tap_siro.pages import Page
+    from tap_siro.query import Query
+    from tap_siro.stopping import Stop
+
+QUEUED_PAGES = 4
+"""Pages that may wait to be written, whatever the number of threads: memory does not depend on the target's speed."""
+MOST_REREADS = 3
+"""How often a slice is read again because it changed meanwhile."""
+MOST_HALVINGS = 3
+"""How often a slice is halved because a cursor in it was refused."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    part: Slice
+
+
+class PassReader:
+    """The pages of one pass, in no particular order, from `concurrency` threads.
+
+    Iterate over it for the pages. A page counts as written when the next one is asked for; `position` follows.
+    """
+
+    def __init__(self, client: Client, query: Query, whole: Slice, *, threads: int, stop: Stop) -> None:
+        """Prepare to read; nothing is fetched before the iteration begins.
+
+        Args:
+            client: Fetches a page.
+            query: What to ask for.
+            whole: Between which moments of creation.
+            threads: How many requests may be in flight.
+            stop: Set from outside when the sync is to end.
+        """
+        self._client = client
+        self._query = query
+        self._thread_count = threads
+        self._stop = stop
+        self._planner = SlicePlanner(
+            whole, now=instants.of(datetime.now(UTC)), page_size=client.page_size, threads=threads
+        )
+        self._changed = threading.Condition()
+        self._ended = False
+        self._queue: queue.Queue[Page | _Done | BaseException] = queue.Queue(QUEUED_PAGES)
+
+    @property
+    def position(self) -> int | None:
+        """The moment before which everything created has been read and written; None: not even the beginning."""
+        with self._changed:
+            return self._planner.position
+
+    def rows_left(self) -> float | None:
+        """A guess at the recordings still to come."""
+        with self._changed:
+            return self._planner.rows_left()
+
+    def __iter__(self) -> Iterator[Page]:
+        """Read the whole.
+
+        Raises:
+            TapSiroError: A page could not be had.
+            StoppedError: The sync is being stopped.
+        """
+        for number in range(1, self._thread_count + 1):
+            threading.Thread(target=self._work, name=f"siro-{number}", daemon=True).start()
+        try:
+            while not self._complete():
+                if self._stop.is_set():
+                    raise StoppedError
+                try:
+                    event = self._queue.get(timeout=STEP)
+                except queue.Empty:
+                    continue
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, _Done):
+                    with self._changed:
+                        self._planner.written(event.part)
+                else:
+                    yield event
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _complete(self) -> bool:
+        with self._changed:
+            return self._planner.complete
+
+    # What follows runs in the threads.
+
+    def _work(self) -> None:
+        try:
+            while (part := self._take()) is not None:
+                self._read(part)
+        except StoppedError:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            with contextlib.suppress(StoppedError):
+                self._put(error)
+
+    def _take(self) -> Slice | None:
+        with self._changed:
+            while not self._planner.finished:
+                self._check_going()
+                part = self._planner.take()
+                if part is not None:
+                    return part
+                self._changed.wait(STEP)
+        return None
+
+    def _read(self, part: Slice) -> None:
+        for reread in range(MOST_REREADS + 1):
+            chain = self._follow(part)
+            if chain is None:
+                return
+            if not chain.moved:
+                break
+            if reread == MOST_REREADS:
+                logger.warning(
+                    "Recordings kept changing while they were read (%d times); those that changed come again with "
+                    "the next run.",
+                    reread + 1,
+                )
+        with self._changed:
+            self._planner.done(part, chain.rows)
+            self._changed.notify_all()
+        self._put(_Done(part))
+
+    def _follow(self, part: Slice) -> _Chain | None:
+        """Read a slice from its first page; None if it was cut, so that others will read it."""
+        paginator = CursorPaginator()
+        chain = _Chain()
+        while True:
+            try:
+                page = self._client.page(self._query.parameters(part, paginator.cursor))
+            except CursorRefusedError as error:
+                self._halve(part, error)
+                return None
+            self._query.check(page, part)
+            more = paginator.advance(len(page.rows), page.cursor)
+            chain.add(page)
+            self._put(page)
+            if not more:
+                return chain
+            with self._changed:
+                created = [instant for instant in page.created if instant is not None]
+                if not self._planner.page(part, paginator.pages, len(page.rows), created):
+                    self._changed.notify_all()
+                    return None
+
+    def _halve(self, part: Slice, error: CursorRefusedError) -> None:
+        if part.halvings == MOST_HALVINGS:
+            message = f"{error} That happened {MOST_HALVINGS + 1} times over. Nothing is lost; run the sync again."
+            raise TapSiroError(message)
+        logger.warning("%s Reading that part again, in two halves.", error)
+        with self._changed:
+            self._planner.halve(part)
+            self._changed.notify_all()
+
+    def _put(self, event: Page | _Done | BaseException) -> None:
+        while True:
+            self._check_going()
+            with contextlib.suppress(queue.Full):
+                self._queue.put(event, timeout=STEP)
+                return
+
+    def _check_going(self) -> None:
+        if self._ended or self._stop.is_set():
+            raise StoppedError
+
+
+class _Chain:
+    """What the pages of one chain held."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._pages = 0
+        self._asked_at: int | None = None
+        self._newest: int | None = None
+
+    def add(self, page: Page) -> None:
+        self.rows += len(page.rows)
+        self._pages += 1
+        if self._asked_at is None:
+            self._asked_at = page.asked_at
+        self._newest = max((instant for instant in (self._newest, *page.updated) if instant is not None), default=None)
+
+    @property
+    def moved(self) -> bool:
+        """A recording changed after the first page was asked for, so others may have slipped past the cursor."""
+        if self._pages == 1 or self._newest is None or self._asked_at is None:
+            return False  # one page is a snapshot
+        return self._newest > self._asked_at

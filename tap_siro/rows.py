@@ -1,0 +1,136 @@
+"""Rows: one recording, cleaned, and the child rows that are cut from it. Pure functions.
+
+`Recording` cleans; the functions below it each make the rows of one child stream. A child row's `ordinal` is the
+place in the API's list, so that a row that was replaced is overwritten in a target that upserts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tap_siro import schemas
+from tap_siro.cleaning import Oddities, cleaner
+
+Row = dict[str, Any]
+RowMaker = Callable[[Row], Iterator[Row]]
+"""Makes a child stream's rows from a cleaned recording. It leaves out the two columns that all of them share."""
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+_LINKS = (
+    ("user", "users"),
+    ("engagement", "engagement"),
+    ("opportunity", "opportunity"),
+    ("contact", "contacts"),
+    ("account", "account"),
+    ("lead", "lead"),
+)
+
+
+def value_text(value: Any) -> tuple[str | None, str]:
+    """An extracted value as text, and its JSON type.
+
+    A string stays as it is and null stays null; anything else becomes JSON text with every digit it had, so that
+    nothing is lost and every target can store it.
+    """
+    if isinstance(value, str):
+        return value, "string"
+    if value is None:
+        return None, "null"
+    return _encode(value).decode(), _TYPES[type(value)]
+
+
+_TYPES = {bool: "boolean", int: "number", float: "number", Decimal: "number", list: "array", dict: "object"}
+
+
+class RecordingCleaner:
+    """Makes a recording of the API fit the columns of `recordings`."""
+
+    def __init__(self, oddities: Oddities) -> None:
+        """Clean, and tell `oddities` of what does not fit."""
+        self._clean = cleaner(schemas.RECORDINGS, "", oddities)
+        self._empty = dict.fromkeys(schemas.RECORDINGS["properties"])
+
+    def __call__(self, recording: Mapping[str, Any]) -> Row:
+        """The recording with all columns; those that the API left out are null."""
+        extractions = recording.get("entityExtractions")
+        if isinstance(extractions, list):
+            recording = {**recording, "entityExtractions": [_typed(item) for item in extractions]}
+        return {**self._empty, **self._clean(recording)}
+
+
+def _typed(extraction: Any) -> Any:
+    if not isinstance(extraction, dict):
+        return extraction
+    value, value_type = value_text(extraction.get("value"))
+    return {"name": None, **extraction, "value": value, "valueType": value_type, "mappings": extraction.get("mappings")}
+
+
+def _items(block: list[Row | None] | None) -> Iterator[tuple[int, Row]]:
+    """The items of a list that are objects, with their places."""
+    return ((ordinal, item) for ordinal, item in enumerate(block or ()) if item is not None)
+
+
+def crm_links(recording: Row) -> Iterator[Row]:
+    """The CRM records that a recording is linked to."""
+    crm = recording["crm"]
+    if not crm:
+        return
+    connection = crm.get("integrationConnectionId")
+    for object_type, name in _LINKS:
+        linked = crm.get(name)
+        for ordinal, item in _items(linked if isinstance(linked, list) else [linked]):
+            yield {
+                "objectType": object_type,
+                "ordinal": ordinal,
+                "id": item.get("id"),
+                "externalId": item.get("externalId"),
+                "integrationConnectionId": connection,
+            }
+
+
+def summary_sections(recording: Row) -> Iterator[Row]:
+    """The sections of a recording's summary."""
+    for ordinal, item in _items(recording["summary"]):
+        yield {
+            "ordinal": ordinal,
+            "id": item.get("id"),
+            "name": item.get("name"),
+            "content": item.get("content"),
+        }
+
+
+def entity_extractions(recording: Row) -> Iterator[Row]:
+    """The values extracted from a recording."""
+    for ordinal, item in _items(recording["entityExtractions"]):
+        yield {
+            "ordinal": ordinal,
+            "name": item["name"],
+            "value": item["value"],
+            "valueType": item["valueType"],
+        }
+
+
+def entity_mappings(recording: Row) -> Iterator[Row]:
+    """The CRM fields that a recording's extracted values map to."""
+    for extraction_ordinal, item in _items(recording["entityExtractions"]):
+        for ordinal, mapping in _items(item["mappings"]):
+            yield {
+                "extractionOrdinal": extraction_ordinal,
+                "ordinal": ordinal,
+                "crmModelName": mapping.get("crmModelName"),
+                "crmFieldName": mapping.get("crmFieldName"),
+                "name": item["name"],
+                "value": item["value"],
+                "valueType": item["valueType"],
+            }
+
+
+def followups(recording: Row) -> Iterator[Row]:
+    """A recording's follow-ups."""
+    for ordinal, item in _items(recording["followups"]):
+        yield {"ordinal": ordinal, "id": item.get("id"), "score": item.get("score")}

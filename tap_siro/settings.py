@@ -1,0 +1,264 @@
+"""The settings: how they are declared, and what they mean once they have been checked.
+
+`CONFIG` is what `--about` prints and what Meltano shows; `Settings` is what the other modules use.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from singer_sdk import typing as th
+
+from tap_siro import instants
+
+DEFAULT_API_URL = "https://functions.siro.ai/api-externalApi"
+PLUGIN_NAME = "tap-siro"
+
+
+class Enrichment(NamedTuple):
+    """A block that a recording has only if the request asks for it."""
+
+    setting: str
+    flag: str
+    """The query parameter that asks for it."""
+    block: str
+    """The recording's property that holds it."""
+    what: str
+
+
+ENRICHMENTS = (
+    Enrichment("show_crm_links", "showCrmLinks", "crm", "links to CRM records"),
+    Enrichment("show_summary", "showSummary", "summary", "AI summaries"),
+    Enrichment("show_entity_extractions", "showEntityExtractions", "entityExtractions", "extracted values"),
+    Enrichment("show_evaluation_score", "showEvaluationScore", "evaluationScore", "scorecard evaluation scores"),
+    Enrichment("show_followups", "showFollowups", "followups", "follow-ups"),
+)
+
+STATUS_FILTERS = {
+    "is_processing_done": "isProcessingDone",
+    "is_entity_extraction_done": "isEntityExtractionDone",
+    "is_summary_done": "isSummaryDone",
+}
+
+ADVANCED = (
+    "page_size",
+    "concurrency",
+    "requests_per_minute",
+    "request_timeout",
+    "max_retry_seconds",
+    "lookback_seconds",
+    "daily_recheck_days",
+    "user_agent",
+)
+"""Settings that hardly anybody needs to touch."""
+
+
+def _title(name: str) -> str:
+    words = name.replace("_", " ").replace("crm", "CRM").replace("api", "API").replace("url", "URL")
+    return words[0].upper() + words[1:]
+
+
+def _setting(name: str, kind: th.JSONTypeHelper[Any], description: str, **options: Any) -> th.Property[Any]:
+    return th.Property(name, kind, title=_title(name), description=description, **options)
+
+
+CONFIG: dict[str, Any] = th.PropertiesList(
+    _setting(
+        "api_token",
+        th.StringType(),
+        "Organization token, from Siro's admin pages (person icon, API Tokens).",
+        required=True,
+        secret=True,
+    ),
+    _setting(
+        "api_url",
+        th.StringType(),
+        "Where the API is. Must be https, except for a loopback address.",
+        default=DEFAULT_API_URL,
+    ),
+    _setting(
+        "start_date",
+        th.DateTimeType(),
+        "Date or date-time (UTC if it has no offset). The first sync takes the recordings updated at or after it; "
+        "without it, all. Does nothing once a stream has a bookmark.",
+    ),
+    *(
+        _setting(
+            each.setting,
+            th.BooleanType(),
+            f"Ask for {each.what}. Only asked for when something that needs them is selected.",
+            default=True,
+        )
+        for each in ENRICHMENTS
+    ),
+    *(
+        _setting(name, th.BooleanType(), f"Only recordings whose `{parameter}` is this. Not set: all.")
+        for name, parameter in STATUS_FILTERS.items()
+    ),
+    _setting("created_after", th.DateTimeType(), "Only recordings created after this moment."),
+    _setting("created_before", th.DateTimeType(), "Only recordings created before this moment."),
+    _setting("page_size", th.IntegerType(minimum=1, maximum=500), "Recordings a page.", default=100),
+    _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Requests in flight at once.", default=4),
+    _setting(
+        "requests_per_minute",
+        th.IntegerType(minimum=1),
+        "Requests within any minute, retries included. Siro allows 1,000 for each token.",
+        default=900,
+    ),
+    _setting(
+        "request_timeout",
+        th.NumberType(exclusive_minimum=0),
+        "Seconds to wait for a connection, and for the next part of an answer.",
+        default=60,
+    ),
+    _setting(
+        "max_retry_seconds",
+        th.NumberType(minimum=0),
+        "How many seconds one request may be tried again before the sync fails.",
+        default=600,
+    ),
+    _setting(
+        "lookback_seconds",
+        th.IntegerType(minimum=1),
+        "A poll starts this many seconds before the bookmark. The bookmark itself does not move back.",
+        default=60,
+    ),
+    _setting(
+        "daily_recheck_days",
+        th.NumberType(minimum=0),
+        "The first poll of a UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
+        "without moving `updatedAt`. 0: never.",
+        default=2,
+    ),
+    _setting("user_agent", th.StringType(), "The User-Agent header. Default: `tap-siro/<version>`."),
+).to_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings, checked and in the units that the code uses. Instants and durations in milliseconds."""
+
+    api_token: str
+    api_url: str
+    user_agent: str
+    start: int | None
+    flags: frozenset[str]
+    """The query flags that may be sent."""
+    created_after: int | None
+    created_before: int | None
+    filters: Mapping[str, str]
+    """The status filters, as query parameters."""
+    page_size: int
+    concurrency: int
+    requests_per_minute: int
+    request_timeout: float
+    max_retry_seconds: float
+    lookback: int
+    daily_recheck: int
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], *, version: str) -> tuple[Settings | None, list[str]]:
+        """Check the settings.
+
+        Args:
+            config: The settings by name, of the right JSON types and with their defaults.
+            version: The tap's version, for the default user agent.
+
+        Returns:
+            The settings, or None and what is wrong with them: a sentence each, which never holds the token.
+        """
+        faults: list[str] = []
+        token = _token(config.get("api_token"), faults)
+        url = _url(config.get("api_url") or DEFAULT_API_URL, faults)
+        after = _instant(config, "created_after", faults)
+        before = _instant(config, "created_before", faults)
+        if after is not None and before is not None and after + 1 >= before:
+            faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
+        if config.get("batch_config"):
+            faults.append("`batch_config` is not supported: remove it, rows are written as RECORD messages.")
+        agent = str(config.get("user_agent") or f"{PLUGIN_NAME}/{version}")
+        if not agent.isascii() or not agent.isprintable():
+            faults.append("`user_agent` may only hold printable ASCII characters.")
+        start = _instant(config, "start_date", faults)
+        if faults:
+            return None, faults
+        return cls(
+            api_token=token,
+            api_url=url,
+            user_agent=agent.strip(),
+            start=start,
+            flags=frozenset(each.flag for each in ENRICHMENTS if config.get(each.setting, True)),
+            created_after=after,
+            created_before=before,
+            filters={
+                parameter: "true" if config[name] else "false"
+                for name, parameter in STATUS_FILTERS.items()
+                if config.get(name) is not None
+            },
+            page_size=int(config["page_size"]),
+            concurrency=int(config["concurrency"]),
+            requests_per_minute=int(config["requests_per_minute"]),
+            request_timeout=float(config["request_timeout"]),
+            max_retry_seconds=float(config["max_retry_seconds"]),
+            lookback=int(config["lookback_seconds"]) * instants.SECOND,
+            daily_recheck=int(float(config["daily_recheck_days"]) * instants.DAY),
+        ), []
+
+    def describe_range(self) -> str:
+        """The range and the filters as text: two passes with the same text ask for the same recordings."""
+        parts = dict(self.filters)
+        if self.created_after is not None:
+            parts["createdAt:gt"] = instants.text(self.created_after)
+        if self.created_before is not None:
+            parts["createdAt:lt"] = instants.text(self.created_before)
+        return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
+
+
+def _token(value: object, faults: list[str]) -> str:
+    token = str(value or "").strip()
+    if token[:7].lower() == "bearer ":
+        token = token[7:].strip()
+    if not token or token.lower() == "bearer":
+        faults.append("`api_token` is blank: set it to an organization token from Siro's admin pages.")
+    elif not token.isascii() or not token.isprintable() or " " in token:
+        faults.append("`api_token` holds white space or characters that no token has: copy it again, without quotes.")
+    return token
+
+
+def _url(value: str, faults: list[str]) -> str:
+    url = value.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"}:
+        faults.append(f"`api_url` is not a web address: it should look like {DEFAULT_API_URL}.")
+    elif parts.username is not None or parts.query or parts.fragment:
+        faults.append("`api_url` may hold no user name, no query and no fragment.")
+    elif parts.scheme == "http" and not _is_loopback(host):
+        faults.append("`api_url` must be https: over http anybody on the way could read the token and the calls.")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _instant(config: Mapping[str, Any], name: str, faults: list[str]) -> int | None:
+    value = config.get(name)
+    if value is None:
+        return None
+    instant = instants.parse(value.strip()) if isinstance(value, str) else None
+    if instant is None or instant < 0:
+        faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
+        return None
+    return instant

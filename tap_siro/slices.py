@@ -1,0 +1,281 @@
+"""Slices: how the recordings of a pass are divided among the threads, by the moment they were created.
+
+Nothing here reads the network or a clock. The planner is told what each page showed and answers which slice to read
+next, and whether a chain of pages is worth following. A wrong guess costs requests, never rows: whatever is cut, the
+slices that are left always cover everything that is not yet written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tap_siro.instants import DAY, SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+TARGET_PAGES = 10
+"""Pages that a slice should hold."""
+LEAST_PAGES = 3
+"""Pages below which a slice is not worth its own requests, however many threads are idle."""
+TOO_DENSE = 2.5
+"""A slice that seems to hold this many times its share is cut again; if its density was known, twice as many."""
+LONGEST_CHAIN = 25
+"""Pages after which a chain is cut if nothing is known of its length; doubled with each such cut."""
+SAMPLE_PARTS = 16
+"""Into how many parts a stretch is cut of which only a sample was seen."""
+GROWTH = 4
+"""How many times wider than an empty slice the next one may be."""
+EARLIEST = 20 * 365 * DAY
+"""How far before a first page the beginning of everything is looked for, in steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The recordings created in `[start, end)`; None is open. Instants in milliseconds."""
+
+    start: int | None = None
+    end: int | None = None
+    density: float | None = None
+    """Rows a millisecond to expect; None: no idea."""
+    counted: bool = False
+    """The density was counted in the slice before, not guessed from a page."""
+    cuts: int = 0
+    """How often it was cut for want of knowing better."""
+    halvings: int = 0
+    """How often it was halved because a cursor in it had expired."""
+
+    def cut(self, points: Iterable[int]) -> list[Slice]:
+        """The parts between the whole seconds at or before the points, as far as those lie inside."""
+        inside = {point - point % SECOND for point in points}
+        inside = {p for p in inside if (self.start is None or p > self.start) and (self.end is None or p < self.end)}
+        edges = [self.start, *sorted(inside), self.end]
+        return [replace(self, start=start, end=end) for start, end in zip(edges, edges[1:], strict=False)]
+
+    def expecting(self, density: float | None, *, counted: bool = False) -> Slice:
+        """The same slice with another expectation."""
+        return replace(self, density=density, counted=counted)
+
+
+class SlicePlanner:
+    """Decides which slice is read next, from what has been seen so far.
+
+    `take` hands out the earliest slice left. `page` is told of a page that is not its chain's last and says whether to
+    go on; `done` is told of a chain that ended, `written` that all its rows have been written.
+    """
+
+    def __init__(self, whole: Slice, *, now: int, page_size: int, threads: int) -> None:
+        """Plan a pass over a whole.
+
+        Args:
+            whole: What the pass is to read.
+            now: About the latest moment at which anything can have been created.
+            page_size: The rows asked for with each request.
+            threads: How many slices are read at once.
+        """
+        self.whole = whole
+        self._now = now
+        self._page_size = page_size
+        self._threads = threads
+        self._largest_page = 0
+        self._density: float | None = None  # seen last, to guess at what is left
+        self._pending = [whole]
+        self._reading: dict[Slice, tuple[int, int] | None] = {}  # with the first and last moment of the page before
+        self._unwritten: set[Slice] = set()
+
+    # What is left
+
+    @property
+    def finished(self) -> bool:
+        """Everything has been read (not: written)."""
+        return not self._pending and not self._reading
+
+    @property
+    def complete(self) -> bool:
+        """Everything has been read and written."""
+        return self.finished and not self._unwritten
+
+    @property
+    def position(self) -> int | None:
+        """The moment before which everything created has been written; None: not even the beginning."""
+        left = [*self._pending[:1], *self._reading, *self._unwritten]
+        if not left:
+            return self._end(self.whole)
+        starts = [part.start for part in left if part.start is not None]
+        return min(starts) if len(starts) == len(left) else None
+
+    def rows_left(self) -> float | None:
+        """A guess at how many rows are still to be written."""
+        position = self.position
+        if self._density is None or position is None:
+            return None
+        return max(0.0, self._density * (self._end(self.whole) - position))
+
+    def _end(self, part: Slice) -> int:
+        return max(self._now, part.start or 0) if part.end is None else part.end
+
+    @property
+    def _full_page(self) -> int:
+        return self._largest_page or self._page_size
+
+    # Taking
+
+    def take(self) -> Slice | None:
+        """The earliest slice left, cut to a sensible size; None if there is none for now."""
+        if not self._pending:
+            return None
+        part = self._pending.pop(0)
+        if part.density is not None and part.start is not None:
+            width = self._width(part.density, part.start)
+            if self._end(part) - part.start > width * 3 // 2:
+                part, *rest = part.cut([part.start + width + SECOND - 1])
+                self._pending[:0] = rest
+        self._reading[part] = None
+        return part
+
+    def _width(self, density: float, start: int) -> int:
+        """How wide a slice should be, in milliseconds: all threads busy to the end, but no narrower than needed."""
+        share = density * (self._end(self.whole) - start) / self._full_page / (2 * self._threads)
+        pages = min(max(share, LEAST_PAGES), TARGET_PAGES)
+        return max(SECOND, int(pages * self._full_page / density))
+
+    # Learning
+
+    def page(self, part: Slice, chain: int, rows: int, created: Sequence[int]) -> bool:
+        """A page with a cursor has arrived.
+
+        Args:
+            part: The slice.
+            chain: How many pages of it this makes.
+            rows: The page's recordings.
+            created: The moments at which they were created, as far as known.
+
+        Returns:
+            Whether to go on with the cursor. If not, the slice was cut and its parts are left to take.
+        """
+        full = rows >= self._largest_page and (rows >= self._page_size or chain > 1)
+        self._largest_page = max(self._largest_page, rows)
+        if not full or not created:
+            return True  # some APIs send a cursor with the last page
+        page = _PageSeen(part, chain, sorted(created), self._end(part), self._reading[part])
+        self._reading[part] = (page.first, page.last)
+        parts = self._cut(page)
+        if parts:
+            del self._reading[part]
+            self._leave(parts)
+        return not parts
+
+    def done(self, part: Slice, rows: int) -> None:
+        """A chain has ended: so many rows are in the slice."""
+        del self._reading[part]
+        self._unwritten.add(part)
+        if part.start is None:
+            return
+        width = max(SECOND, self._end(part) - part.start)
+        self._density = rows / width
+        # So much at least, that the next slice may be GROWTH times wider than a thin one, and no wider.
+        least = LEAST_PAGES * self._full_page / (GROWTH * width)
+        for index, left in enumerate(self._pending):
+            if left.start is not None and left.start >= part.start:
+                if left.density is not None or rows:
+                    self._pending[index] = left.expecting(max(self._density, least), counted=True)
+                break
+
+    def written(self, part: Slice) -> None:
+        """All rows of a slice that is done have been written."""
+        self._unwritten.discard(part)
+
+    def halve(self, part: Slice) -> None:
+        """Leave a slice to be read again in two halves, because a cursor in it has expired."""
+        start = self._end(part) - EARLIEST if part.start is None else part.start
+        del self._reading[part]
+        self._leave(replace(part, halvings=part.halvings + 1).cut([(start + self._end(part)) // 2]))
+
+    def _leave(self, parts: list[Slice]) -> None:
+        self._pending += parts
+        self._pending.sort(key=lambda left: (left.start is not None, left.start))
+
+    def _cut(self, page: _PageSeen) -> list[Slice]:
+        """The parts to read instead, or nothing if the chain is to be followed."""
+        part = page.part
+        if page.chain == 1 and (part == self.whole or page.spread):
+            return []  # a second page tells more
+        if page.scattered:
+            return self._cut_scattered(page)
+        step = int(TARGET_PAGES * self._full_page / page.density)
+        below, rest = part.cut([page.first])[:1], part.cut([page.first])[1:]
+        if not page.falling:
+            below, rest = ([], [part]) if part.start is not None else (below, rest)
+        if part.start is None:
+            if part == self.whole or not page.falling:
+                steps: list[int] = []  # first see whether there is anything before
+            else:
+                steps = _steps_back(page.first, step, EARLIEST)
+        else:
+            distance = page.first - part.start if page.falling else page.end - page.last
+            pages_left = page.density * distance / self._full_page
+            limit = TARGET_PAGES * TOO_DENSE * (2 if part.counted else 1)
+            if pages_left < limit or page.chain > max(2, pages_left / GROWTH):
+                return []
+            steps = _steps_back(page.first, step, distance) if page.falling else []
+        unknown = [piece.expecting(None) for whole in below for piece in whole.cut(steps)]
+        return [*unknown, *(piece.expecting(page.density) for piece in rest)]
+
+    def _cut_scattered(self, page: _PageSeen) -> list[Slice]:
+        """Cut a slice whose pages come from all over it, so that none says how many there are."""
+        part = page.part
+        if part.start is None:
+            parts = part.cut([page.first])
+        elif page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2):
+            return []
+        elif page.span <= SAMPLE_PARTS * SECOND:
+            return []
+        else:
+            parts = [replace(part, cuts=part.cuts + 1)]
+        density = SAMPLE_PARTS * LEAST_PAGES * self._full_page / page.span
+        return [*(piece.expecting(None) for piece in parts[:-1]), parts[-1].expecting(density)]
+
+
+class _PageSeen:
+    """What a page says about its slice."""
+
+    def __init__(
+        self, part: Slice, chain: int, created: Sequence[int], end: int, before: tuple[int, int] | None
+    ) -> None:
+        self.part = part
+        self.chain = chain
+        self.end = end
+        self.first = created[0]
+        self.last = created[-1]
+        self.span = self.last - self.first + 1
+        self.density = len(created) / self.span
+        self.before = before
+
+    @property
+    def spread(self) -> bool:
+        """The page's rows come from a large part of the slice."""
+        return self.part.start is None or self.span * GROWTH >= self.end - self.part.start
+
+    @property
+    def scattered(self) -> bool:
+        """The page's rows lie among those of the page before: the order has nothing to do with their creation."""
+        if self.before is None:
+            return False
+        overlap = min(self.last, self.before[1]) - max(self.first, self.before[0])
+        return overlap * 2 > self.span
+
+    @property
+    def falling(self) -> bool:
+        """The order seems to be newest first."""
+        if self.before is not None:
+            return self.first < self.before[0]
+        return self.part.start is None or self.end - self.last < self.first - self.part.start
+
+
+def _steps_back(first: int, step: int, reach: int) -> list[int]:
+    points = []
+    while step < reach:
+        points.append(first - step)
+        step *= GROWTH
+    return points

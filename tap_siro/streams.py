@@ -1,0 +1,99 @@
+"""The six streams: `recordings`, and five child streams that are cut from its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from tap_siro import rows, schemas
+from tap_siro.rows import Row
+from tap_siro.sdk import SiroStream
+
+
+class RecordingsStream(SiroStream):
+    """One row for each recording, with what belongs to it nested as the API returns it."""
+
+    name = "recordings"
+    primary_keys = ("id",)
+    replication_key = "updatedAt"
+    schema = schemas.RECORDINGS
+
+    def make_rows(self, recording: Row) -> Iterable[Row]:
+        """The recording itself."""
+        return (recording,)
+
+
+class ChildStream(SiroStream):
+    """Rows cut from a recording's page: a request of their own is never made for them."""
+
+    parent_stream_type = RecordingsStream
+    state_partitioning_keys = ()
+    replication_key = "recordingUpdatedAt"
+    cut: ClassVar[Callable[[Row], Iterable[Row]]]
+    """Makes the rows, without the columns that all child streams share."""
+
+    def make_rows(self, recording: Row) -> Iterable[Row]:
+        """The stream's rows of a recording."""
+        shared = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
+        return ({**shared, **row} for row in type(self).cut(recording))
+
+
+class CrmLinksStream(ChildStream):
+    """One row for each CRM record that a recording is linked to."""
+
+    name = "recording_crm_links"
+    primary_keys = ("recordingId", "objectType", "ordinal")
+    schema = schemas.CRM_LINKS
+    block = "crm"
+    cut = staticmethod(rows.crm_links)
+
+
+class SummarySectionsStream(ChildStream):
+    """One row for each section of a recording's AI summary."""
+
+    name = "recording_summary_sections"
+    primary_keys = ("recordingId", "ordinal")
+    schema = schemas.SUMMARY_SECTIONS
+    block = "summary"
+    cut = staticmethod(rows.summary_sections)
+
+
+class EntityExtractionsStream(ChildStream):
+    """One row for each value extracted from a recording."""
+
+    name = "recording_entity_extractions"
+    primary_keys = ("recordingId", "ordinal")
+    schema = schemas.ENTITY_EXTRACTIONS
+    block = "entityExtractions"
+    cut = staticmethod(rows.entity_extractions)
+
+
+class EntityMappingsStream(ChildStream):
+    """One row for each CRM field that an extracted value maps to."""
+
+    name = "recording_entity_mappings"
+    primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
+    schema = schemas.ENTITY_MAPPINGS
+    block = "entityExtractions"
+    cut = staticmethod(rows.entity_mappings)
+
+
+class FollowupsStream(ChildStream):
+    """One row for each follow-up of a recording."""
+
+    name = "recording_followups"
+    primary_keys = ("recordingId", "ordinal")
+    schema = schemas.FOLLOWUPS
+    block = "followups"
+    cut = staticmethod(rows.followups)
+
+
+STREAMS: tuple[type[SiroStream], ...] = (
+    RecordingsStream,
+    CrmLinksStream,
+    SummarySectionsStream,
+    EntityExtractionsStream,
+    EntityMappingsStream,
+    FollowupsStream,
+)
+
