@@ -7,7 +7,6 @@ the field's name, never with its value.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -20,6 +19,8 @@ Cleaner = Callable[[Any], Any]
 
 MOST_WARNINGS = 50
 """Different fields that are told of in one run; names may be data too if the API uses them so."""
+LONGEST_NAME = 100
+"""Characters of a field's name that are shown."""
 LARGEST = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
@@ -37,7 +38,7 @@ class Oddities:
 
     def unknown(self, path: str) -> None:
         """A field is not in the schema; it is dropped."""
-        shown = path if len(path) <= 100 and path.isprintable() else f"{ascii(path)[:100]}…"
+        shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
         self._tell(
             "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; it is left out. "
             "A newer version may know it."
@@ -72,31 +73,28 @@ def cleaner(schema: Mapping[str, Any], path: str, oddities: Oddities) -> Cleaner
 
 
 def _scalar(kind: str, path: str, oddities: Oddities) -> Cleaner:
-    def text(value: Any) -> str | None:
-        if value.__class__ is str:
-            return value  # type: ignore[no-any-return]
-        return wrong(value, "text")
+    fits, should = _SCALARS[kind]
 
-    def number(value: Any) -> int | float | Decimal | None:
-        if value.__class__ in _NUMBERS and abs(value) <= LARGEST and not (
-            value.__class__ is float and math.isnan(value)
-        ):  # fmt: skip
-            return value  # type: ignore[no-any-return]
-        return wrong(value, "a number")
-
-    def boolean(value: Any) -> bool | None:
-        if value.__class__ is bool:
-            return value  # type: ignore[no-any-return]
-        return wrong(value, "true or false")
-
-    def wrong(value: Any, should: str) -> None:
+    def scalar(value: Any) -> Any:
+        if fits(value):
+            return value
         if value is not None:
             oddities.odd(path, should)
+        return None
 
-    return {"string": text, "number": number, "boolean": boolean}[kind]
+    return scalar
 
 
-_NUMBERS = frozenset({int, Decimal, float})
+def _is_number(value: Any) -> bool:
+    # true and false are integers to Python; not to JSON. Not a number is not at most anything.
+    return value.__class__ in {int, Decimal, float} and -LARGEST <= value <= LARGEST
+
+
+_SCALARS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "string": (lambda value: value.__class__ is str, "text"),
+    "number": (_is_number, "a number"),
+    "boolean": (lambda value: value.__class__ is bool, "true or false"),
+}
 
 
 def _instant(path: str, oddities: Oddities) -> Cleaner:

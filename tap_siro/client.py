@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -22,6 +21,8 @@ from tap_siro import instants, pages
 from tap_siro.errors import CursorRefusedError, RetryableError, StoppedError, TapSiroError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
     from tap_siro.settings import Settings
     from tap_siro.stopping import Stop
 
@@ -58,7 +59,7 @@ class RateLimit:
 
     def wait(self, pause: Callable[[float], None]) -> None:
         """Return when a request may go out; `pause` is called with seconds to wait."""
-        self._bucket.leak(self._bucket.now())
+        self._bucket.leak(int(self._bucket.now()))  # type: ignore[no-untyped-call]
         while not self._limiter.try_acquire(blocking=False):
             pause(0.05)
 
@@ -191,32 +192,37 @@ class Client:
 
 
 def _fatal(name: str, response: requests.Response, query: Mapping[str, str]) -> str:
+    """What a status that no other try will change means for the user. The body is not shown."""
+    advice = {
+        HTTPStatus.UNAUTHORIZED: (
+            "the token is not valid. Set `api_token` to an organization token from Siro's admin pages (not an OAuth "
+            "token), or make a new one if it was revoked."
+        ),
+        HTTPStatus.FORBIDDEN: _forbidden(response, query),
+        HTTPStatus.NOT_FOUND: "there is no such address. Check `api_url`.",
+    }
     said = f"Siro's API answered {name}"
-    status = response.status_code
-    if response.is_redirect or status < HTTPStatus.BAD_REQUEST:
+    if response.status_code in advice:
+        return f"{said}: {advice[HTTPStatus(response.status_code)]}"
+    if response.status_code < HTTPStatus.BAD_REQUEST:
         return f"{said}, a redirect, which is not followed: set `api_url` to where the API is now."
-    if status == HTTPStatus.UNAUTHORIZED:
-        return (
-            f"{said}: the token is not valid. Set `api_token` to an organization token from Siro's admin pages "
-            "(not an OAuth token), or make a new one if it was revoked."
-        )
-    if status == HTTPStatus.FORBIDDEN and b"1010" in response.content:
-        return (
-            f"{said} (error code: 1010): the network in front of Siro's API refuses this client, not the token. "
-            "Set `user_agent` to another value."
-        )
-    if status == HTTPStatus.FORBIDDEN:
-        flags = ", ".join(sorted(name for name in query if name.startswith("show"))) or "none"
-        if "json" in response.headers.get("Content-Type", ""):
-            return (
-                f"{said}: the token may not read this. Give it the scope for recordings and for what was asked for "
-                f"(flags sent: {flags}), or switch off the `show_…` setting that it lacks."
-            )
-        return f"{said} from something in front of Siro's API: check `api_url`, `user_agent`, proxies and firewalls."
-    if status == HTTPStatus.NOT_FOUND:
-        return f"{said}: there is no such address. Check `api_url`."
-    sent = ", ".join(sorted(query))
+    sent = ", ".join(sorted(query)) or "none"
     return f"{said}: it does not take this request (parameters sent: {sent}). Check the settings that set them."
+
+
+def _forbidden(response: requests.Response, query: Mapping[str, str]) -> str:
+    if b"1010" in response.content:
+        return (
+            "error code: 1010, that is, the network in front of Siro's API refuses this client, not the token. Set "
+            "`user_agent` to another value."
+        )
+    if "json" not in response.headers.get("Content-Type", ""):
+        return "something in front of Siro's API refuses: check `api_url`, `user_agent`, proxies and firewalls."
+    flags = ", ".join(sorted(name for name in query if name.startswith("show"))) or "none"
+    return (
+        f"the token may not read this. Give it the scope for recordings and for what was asked for (flags sent: "
+        f"{flags}), or switch off the `show_…` setting that it lacks."
+    )
 
 
 def _waits() -> Generator[float, None, None]:

@@ -6,7 +6,6 @@ SDK's own path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from tap_siro import instants
 from tap_siro.cleaning import pruner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+
     from singer_sdk.mapper import StreamMap
     from singer_sdk.metrics import Counter
 
@@ -27,7 +28,7 @@ Message = dict[str, Any]
 class Outlet:
     """One selected stream: makes its rows of a recording, and its messages of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of it is what a stream is
         self,
         name: str,
         *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from tap_siro.errors import TapSiroError
 from tap_siro.slices import Slice
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tap_siro.pages import Page
 
 TOLERANCE = instants.SECOND

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from tap_siro.slices import Slice, SlicePlanner
 from tap_siro.stopping import STEP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tap_siro.client import Client
     from tap_siro.pages import Page
     from tap_siro.query import Query
@@ -132,20 +133,23 @@ class PassReader:
         return None
 
     def _read(self, part: Slice) -> None:
-        for reread in range(MOST_REREADS + 1):
+        """Read a slice until nothing in it changes meanwhile, but not for ever."""
+        rows = 0
+        for rereads in range(MOST_REREADS + 1):
             chain = self._follow(part)
             if chain is None:
                 return
+            rows = chain.rows
             if not chain.moved:
                 break
-            if reread == MOST_REREADS:
+            if rereads == MOST_REREADS:
                 logger.warning(
-                    "Recordings kept changing while they were read (%d times); those that changed come again with "
-                    "the next run.",
-                    reread + 1,
+                    "Recordings kept changing while they were read, %d times over; the next run reads those again "
+                    "that did.",
+                    rereads + 1,
                 )
         with self._changed:
-            self._planner.done(part, chain.rows)
+            self._planner.done(part, rows)
             self._changed.notify_all()
         self._put(_Done(part))
 

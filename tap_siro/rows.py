@@ -6,18 +6,31 @@ place in the API's list, so that a row that was replaced is overwritten in a tar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_siro import schemas
 from tap_siro.cleaning import Oddities, cleaner
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
 Row = dict[str, Any]
-RowMaker = Callable[[Row], Iterator[Row]]
-"""Makes a child stream's rows from a cleaned recording. It leaves out the two columns that all of them share."""
+
+
+class RowMaker:
+    """Makes a child stream's rows from a cleaned recording, without the two columns that all of them share."""
+
+    def __init__(self, make: Callable[[Row], Iterator[Row]]) -> None:
+        """Wrap a function of this module, so that a class can hold it without making it a method."""
+        self._make = make
+
+    def __call__(self, recording: Row) -> Iterator[Row]:
+        """The rows."""
+        return self._make(recording)
+
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

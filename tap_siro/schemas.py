@@ -81,7 +81,9 @@ RECORDINGS: Schema = th.PropertiesList(
     _instant("rootDataPurgedAt", "When the audio and what came of it were purged, if they were."),
     _flag("deleted", "Whether the recording was deleted. Deleted recordings keep being returned."),
     _instant("deletedAt", "When the recording was deleted, if it was."),
-    _object("links", "Links.", _object("web", "Links to web pages.", _text("self", "The recording in Siro's web app."))),
+    _object(
+        "links", "Links.", _object("web", "Links to web pages.", _text("self", "The recording in Siro's web app."))
+    ),
     _flag("isProcessingDone", "Whether the recording has been processed."),
     _flag("isEntityExtractionDone", "Whether values have been extracted from it."),
     _flag("isSummaryDone", "Whether its AI summary is done."),

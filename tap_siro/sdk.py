@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,6 +34,7 @@ from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.stopping import Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     import click
@@ -61,7 +61,7 @@ class SiroStream(Stream):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows are cleaned before, see cleaning.py
 
     name: str
-    schema: ClassVar[dict[str, Any]]  # type: ignore[misc,assignment]  # a property in the SDK
+    schema: ClassVar[dict[str, Any]]  # a property in the SDK
     block: ClassVar[str | None] = None
     """The block of a recording that the stream is cut from, unless it is the recording itself."""
 
@@ -81,9 +81,9 @@ class SiroStream(Stream):
         The SDK lets the entry's `replication_method`, which discovery wrote, win over the metadata that a user set.
         """
         super().apply_catalog(catalog)
-        self.replication_key = type(self).replication_key  # type: ignore[assignment]
+        self.replication_key = type(self).replication_key
         entry = catalog.get_stream(self.name)
-        forced = entry.metadata.root.forced_replication_method if entry else None  # type: ignore[union-attr]
+        forced = entry.metadata.root.forced_replication_method if entry else None
         wanted = forced or (entry.replication_method if entry else None)
         full = wanted == REPLICATION_FULL_TABLE
         self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
@@ -102,7 +102,7 @@ class SiroStream(Stream):
     def finalize_state_progress_markers(self, state: Any = None) -> None:
         """Nothing to do: the sync writes bookmarks itself, and the SDK's way would touch streams that were not read."""
 
-    def _sync_records(self, context: Any = None, *, write_messages: bool = True) -> Generator[dict[str, Any], Any, Any]:
+    def _sync_records(self, *_: Any, **__: Any) -> Generator[dict[str, Any], Any, Any]:
         """Sync this stream and its children, or with a record limit (`--test`) show a few rows of each."""
         yield from ()
         tap = self._tap
@@ -214,7 +214,7 @@ class SiroTap(Tap):
         self.stop.signal = signum
 
     @classmethod
-    def invoke(cls, **options: Any) -> None:  # type: ignore[override]
+    def invoke(cls, **options: Any) -> None:
         """Run from the command line; errors end it with a sentence."""
         with exits(None):
             super().invoke(**options)
@@ -286,14 +286,14 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 def _sentence(error: ValidationError) -> str:
     """What is wrong with a setting, without its value."""
+    rule: Any = error.validator_value
     if error.validator == "required" and not error.absolute_path:
-        missing = ", ".join(f"`{name}`" for name in error.validator_value if name not in error.instance)
+        missing = ", ".join(f"`{name}`" for name in rule if name not in error.instance)
         return f"{missing} is not set, and nothing can be read without it."
     name = ".".join(str(part) for part in error.absolute_path)
     limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
     if error.validator in limits:
-        return f"`{name}` must be {limits[error.validator]} {error.validator_value}."
+        return f"`{name}` must be {limits[error.validator]} {rule}."
     if error.validator == "type":
-        kinds = [kind for kind in error.validator_value if kind != "null"]
-        return f"`{name}` must be of type {' or '.join(kinds)}."
+        return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
     return f"`{name}` is not as it should be; see the documentation of this setting."

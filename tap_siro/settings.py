@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
 from tap_siro import instants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_API_URL = "https://functions.siro.ai/api-externalApi"
 PLUGIN_NAME = "tap-siro"

@@ -7,6 +7,7 @@ slices that are left always cover everything that is not yet written.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Slice:
         inside = {point - point % SECOND for point in points}
         inside = {p for p in inside if (self.start is None or p > self.start) and (self.end is None or p < self.end)}
         edges = [self.start, *sorted(inside), self.end]
-        return [replace(self, start=start, end=end) for start, end in zip(edges, edges[1:], strict=False)]
+        return [replace(self, start=start, end=end) for start, end in itertools.pairwise(edges)]
 
     def expecting(self, density: float | None, *, counted: bool = False) -> Slice:
         """The same slice with another expectation."""
@@ -227,9 +228,10 @@ class SlicePlanner:
         part = page.part
         if part.start is None:
             parts = part.cut([page.first])
-        elif page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2):
-            return []
-        elif page.span <= SAMPLE_PARTS * SECOND:
+        elif (
+            page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2)
+            or page.span <= SAMPLE_PARTS * SECOND
+        ):
             return []
         else:
             parts = [replace(part, cuts=part.cuts + 1)]

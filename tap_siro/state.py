@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import instants
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
     from tap_siro.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tap_siro import rows, schemas
-from tap_siro.rows import Row
+from tap_siro.rows import Row, RowMaker
 from tap_siro.sdk import SiroStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RecordingsStream(SiroStream):
@@ -29,13 +31,13 @@ class ChildStream(SiroStream):
     parent_stream_type = RecordingsStream
     state_partitioning_keys = ()
     replication_key = "recordingUpdatedAt"
-    cut: ClassVar[Callable[[Row], Iterable[Row]]]
+    cut: ClassVar[RowMaker]
     """Makes the rows, without the columns that all child streams share."""
 
     def make_rows(self, recording: Row) -> Iterable[Row]:
         """The stream's rows of a recording."""
         shared = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
-        return ({**shared, **row} for row in type(self).cut(recording))
+        return ({**shared, **row} for row in self.cut(recording))
 
 
 class CrmLinksStream(ChildStream):
@@ -45,7 +47,7 @@ class CrmLinksStream(ChildStream):
     primary_keys = ("recordingId", "objectType", "ordinal")
     schema = schemas.CRM_LINKS
     block = "crm"
-    cut = staticmethod(rows.crm_links)
+    cut = RowMaker(rows.crm_links)
 
 
 class SummarySectionsStream(ChildStream):
@@ -55,7 +57,7 @@ class SummarySectionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.SUMMARY_SECTIONS
     block = "summary"
-    cut = staticmethod(rows.summary_sections)
+    cut = RowMaker(rows.summary_sections)
 
 
 class EntityExtractionsStream(ChildStream):
@@ -65,7 +67,7 @@ class EntityExtractionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.ENTITY_EXTRACTIONS
     block = "entityExtractions"
-    cut = staticmethod(rows.entity_extractions)
+    cut = RowMaker(rows.entity_extractions)
 
 
 class EntityMappingsStream(ChildStream):
@@ -75,7 +77,7 @@ class EntityMappingsStream(ChildStream):
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
     schema = schemas.ENTITY_MAPPINGS
     block = "entityExtractions"
-    cut = staticmethod(rows.entity_mappings)
+    cut = RowMaker(rows.entity_mappings)
 
 
 class FollowupsStream(ChildStream):
@@ -85,7 +87,7 @@ class FollowupsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.FOLLOWUPS
     block = "followups"
-    cut = staticmethod(rows.followups)
+    cut = RowMaker(rows.followups)
 
 
 STREAMS: tuple[type[SiroStream], ...] = (
@@ -96,4 +98,3 @@ STREAMS: tuple[type[SiroStream], ...] = (
     EntityMappingsStream,
     FollowupsStream,
 )
-

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,14 +19,16 @@ from tap_siro.errors import StoppedError, TapSiroError
 from tap_siro.query import Query
 from tap_siro.reader import PassReader
 from tap_siro.rows import RecordingCleaner
-from tap_siro.slices import Slice
 from tap_siro.state import Kind, Progress, follow_up, next_pass, read_bookmark, write_bookmark, write_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tap_siro.outlet import Outlet, Outlets
     from tap_siro.pages import Page
     from tap_siro.rows import Row
     from tap_siro.settings import Settings
+    from tap_siro.slices import Slice
     from tap_siro.stopping import Stop
 
 STATE_SECONDS = 2.0
@@ -260,4 +261,5 @@ class _Report:
         )
 
     def end(self) -> None:
-        logger.info("%s: done, %d recordings in %.1f seconds.", self._name, self._rows, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        logger.info("%s: done, %d recordings in %.1f seconds.", self._name, self._rows, seconds)

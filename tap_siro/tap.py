@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class TapSiro(SiroTap):
-    """Singer tap for Siro: recordings of sales conversations with their CRM links, AI summaries and extracted values."""
+    """Singer tap for Siro: recordings of sales calls, their CRM links, AI summaries and extracted values."""
 
     name = PLUGIN_NAME
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
