@@ -6,6 +6,7 @@ SDK's own path.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from tap_siro import instants
 from tap_siro.cleaning import pruner
+from tap_siro.errors import TapSiroError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -81,9 +83,24 @@ class Outlet:
             yield self._maps[0].stream_alias, row
             return
         for stream_map in self._maps:
-            mapped = stream_map.transform(row)
+            with _told_of(stream_map):
+                mapped = stream_map.transform(row)
             if mapped is not None:
-                yield stream_map.stream_alias, mapped
+                # The SDK leaves an object that is null where its flattened columns should be.
+                columns = stream_map.transformed_schema["properties"]
+                yield stream_map.stream_alias, {name: value for name, value in mapped.items() if name in columns}
+
+
+@contextmanager
+def _told_of(stream_map: StreamMap) -> Iterator[None]:
+    """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
+        raise TapSiroError(
+            f"The stream map of '{stream_map.stream_alias}' fails on a row ({type(error).__name__}). Any column but "
+            "the keys can be null, which an expression must allow for: `md5(title) if title else None`."
+        ) from None
 
 
 class Outlets:
@@ -107,7 +124,7 @@ class Outlets:
         """
         self.streams = streams
         self.write_state = write_state
-        self._keeps = primary_map.get_filter_result if isinstance(primary_map, CustomStreamMap) else None
+        self._primary_map = primary_map if isinstance(primary_map, CustomStreamMap) else None
         self._write_lines = write_lines
 
     def write(self, recordings: Iterable[tuple[Row, Iterable[Outlet]]], most_rows: int | None = None) -> None:
@@ -121,10 +138,16 @@ class Outlets:
         before = [outlet.rows for outlet in self.streams]
         messages: list[Message] = []
         for recording, takers in recordings:
-            if self._keeps is None or self._keeps(recording):
+            if self._keeps(recording):
                 for outlet in takers:
                     messages.extend(outlet.messages(recording, most_rows, extracted))
         self._write_lines(messages)
         for outlet, rows in zip(self.streams, before, strict=True):
             if outlet.rows != rows:
                 outlet.counter.increment(outlet.rows - rows)
+
+    def _keeps(self, recording: Row) -> bool:
+        if self._primary_map is None:
+            return True
+        with _told_of(self._primary_map):
+            return self._primary_map.get_filter_result(recording)

@@ -81,7 +81,7 @@ class SiroStream(Stream):
         The SDK lets the entry's `replication_method`, which discovery wrote, win over the metadata that a user set.
         """
         super().apply_catalog(catalog)
-        self.replication_key = type(self).replication_key
+        self.replication_key = str(type(self).replication_key)
         entry = catalog.get_stream(self.name)
         forced = entry.metadata.root.forced_replication_method if entry else None
         wanted = forced or (entry.replication_method if entry else None)
@@ -129,10 +129,9 @@ class SiroStream(Stream):
 
     def needed_flags(self) -> frozenset[str]:
         """The flags without which the stream, or a selected property of it, would be empty."""
+        selected = self.stream_maps[0].raw_schema["properties"]
         return frozenset(
-            each.flag
-            for each in ENRICHMENTS
-            if each.block == self.block or (self.block is None and self.mask["properties", each.block])
+            each.flag for each in ENRICHMENTS if (each.block == self.block if self.block else each.block in selected)
         )
 
 
@@ -208,6 +207,12 @@ class SiroTap(Tap):
         texts = {name: {"type": ["string"]} for name in cls.config_jsonschema["properties"]}
         found = parse_environment_config({"properties": texts}, cls._env_var_prefix, find_dotenv(usecwd=True))
         return {name: value for name, value in found.items() if value.strip()}
+
+    def _set_compatible_replication_methods(self) -> None:
+        """Also warn if there is nothing to do; the SDK would end in silence. Called once, before the first stream."""
+        super()._set_compatible_replication_methods()
+        if not any(stream.selected for stream in self.streams.values()):
+            logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
@@ -287,8 +292,9 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 def _sentence(error: ValidationError) -> str:
     """What is wrong with a setting, without its value."""
     rule: Any = error.validator_value
+    given: Any = error.instance
     if error.validator == "required" and not error.absolute_path:
-        missing = ", ".join(f"`{name}`" for name in rule if name not in error.instance)
+        missing = ", ".join(f"`{name}`" for name in rule if name not in given)
         return f"{missing} is not set, and nothing can be read without it."
     name = ".".join(str(part) for part in error.absolute_path)
     limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}

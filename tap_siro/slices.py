@@ -28,6 +28,8 @@ SAMPLE_PARTS = 16
 """Into how many parts a stretch is cut of which only a sample was seen."""
 GROWTH = 4
 """How many times wider than an empty slice the next one may be."""
+FREE_WASTE = 20
+"""Pages that may be read in vain, besides one for every GROWTH, before nothing is cut any more."""
 EARLIEST = 20 * 365 * DAY
 """How far before a first page the beginning of everything is looked for, in steps."""
 
@@ -81,6 +83,8 @@ class SlicePlanner:
         self._threads = threads
         self._largest_page = 0
         self._density: float | None = None  # seen last, to guess at what is left
+        self._pages = 0
+        self._wasted_pages = 0
         self._pending = [whole]
         self._reading: dict[Slice, tuple[int, int] | None] = {}  # with the first and last moment of the page before
         self._unwritten: set[Slice] = set()
@@ -155,17 +159,21 @@ class SlicePlanner:
         Returns:
             Whether to go on with the cursor. If not, the slice was cut and its parts are left to take.
         """
+        self._pages += 1
         full = rows >= self._largest_page and (rows >= self._page_size or chain > 1)
         self._largest_page = max(self._largest_page, rows)
         if not full or not created:
             return True  # some APIs send a cursor with the last page
         page = _PageSeen(part, chain, sorted(created), self._end(part), self._reading[part])
         self._reading[part] = (page.first, page.last)
-        parts = self._cut(page)
-        if parts:
-            del self._reading[part]
-            self._leave(parts)
-        return not parts
+        # Two parts at least, each smaller than the whole: this ends. The pages read so far are wasted, within limits.
+        parts = self._cut(page) if self._wasted_pages <= FREE_WASTE + self._pages / GROWTH else []
+        if len(parts) <= 1:
+            return True
+        self._wasted_pages += chain
+        del self._reading[part]
+        self._leave(parts)
+        return False
 
     def done(self, part: Slice, rows: int) -> None:
         """A chain has ended: so many rows are in the slice."""
@@ -204,39 +212,44 @@ class SlicePlanner:
             return []  # a second page tells more
         if page.scattered:
             return self._cut_scattered(page)
-        step = int(TARGET_PAGES * self._full_page / page.density)
-        below, rest = part.cut([page.first])[:1], part.cut([page.first])[1:]
-        if not page.falling:
-            below, rest = ([], [part]) if part.start is not None else (below, rest)
         if part.start is None:
-            if part == self.whole or not page.falling:
-                steps: list[int] = []  # first see whether there is anything before
-            else:
-                steps = _steps_back(page.first, step, EARLIEST)
+            return self._cut_open(page)
+        distance = page.first - part.start if page.falling else page.end - page.last
+        pages_left = page.density * distance / self._full_page
+        limit = TARGET_PAGES * TOO_DENSE * (2 if part.counted else 1)
+        if pages_left < limit or page.chain > max(2, pages_left / GROWTH):
+            return []
+        step = self._step(page.density)
+        if page.falling:
+            # The rows end here but may begin anywhere: look for that in ever smaller steps.
+            below, *rest = part.cut([page.first])
+            unknown = below.expecting(None).cut(_steps_back(page.first, step, distance)) if rest else [below]
         else:
-            distance = page.first - part.start if page.falling else page.end - page.last
-            pages_left = page.density * distance / self._full_page
-            limit = TARGET_PAGES * TOO_DENSE * (2 if part.counted else 1)
-            if pages_left < limit or page.chain > max(2, pages_left / GROWTH):
-                return []
-            steps = _steps_back(page.first, step, distance) if page.falling else []
-        unknown = [piece.expecting(None) for whole in below for piece in whole.cut(steps)]
+            unknown, rest = [], part.cut([part.start + step])
+        return [*unknown, *(piece.expecting(page.density) for piece in rest)]
+
+    def _step(self, density: float) -> int:
+        return max(SECOND, int(TARGET_PAGES * self._full_page / density))
+
+    def _cut_open(self, page: _PageSeen) -> list[Slice]:
+        """Cut a slice whose beginning is not known."""
+        below, *rest = page.part.cut([page.first])
+        unknown = [below.expecting(None)]
+        if page.part != self.whole and page.falling:  # else first see whether there is anything below
+            unknown = unknown[0].cut(_steps_back(page.first, self._step(page.density), EARLIEST))
         return [*unknown, *(piece.expecting(page.density) for piece in rest)]
 
     def _cut_scattered(self, page: _PageSeen) -> list[Slice]:
         """Cut a slice whose pages come from all over it, so that none says how many there are."""
         part = page.part
-        if part.start is None:
-            parts = part.cut([page.first])
-        elif (
-            page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2)
-            or page.span <= SAMPLE_PARTS * SECOND
-        ):
-            return []
-        else:
-            parts = [replace(part, cuts=part.cuts + 1)]
         density = SAMPLE_PARTS * LEAST_PAGES * self._full_page / page.span
-        return [*(piece.expecting(None) for piece in parts[:-1]), parts[-1].expecting(density)]
+        if part.start is None:
+            below, *rest = part.cut([page.first])
+            return [below.expecting(None), *(piece.expecting(density) for piece in rest)]
+        if page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2):
+            return []
+        parts = part.cut([page.first, page.first + page.span // SAMPLE_PARTS])
+        return [replace(piece, cuts=part.cuts + 1).expecting(density) for piece in parts]
 
 
 class _PageSeen:
