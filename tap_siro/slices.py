@@ -44,6 +44,8 @@ class Slice:
     """Rows a millisecond to expect; None: no idea."""
     counted: bool = False
     """The density was counted in the slice before, not guessed from a page."""
+    thin: bool = False
+    """The slices before held next to nothing: what is taken of this one may grow each time."""
     cuts: int = 0
     """How often it was cut for want of knowing better."""
     halvings: int = 0
@@ -56,9 +58,9 @@ class Slice:
         edges = [self.start, *sorted(inside), self.end]
         return [replace(self, start=start, end=end) for start, end in itertools.pairwise(edges)]
 
-    def expecting(self, density: float | None, *, counted: bool = False) -> Slice:
+    def expecting(self, density: float | None, *, counted: bool = False, thin: bool = False) -> Slice:
         """The same slice with another expectation."""
-        return replace(self, density=density, counted=counted)
+        return replace(self, density=density, counted=counted, thin=thin)
 
 
 class SlicePlanner:
@@ -135,6 +137,8 @@ class SlicePlanner:
             width = self._width(part.density, part.start)
             if self._end(part) - part.start > width * 3 // 2:
                 part, *rest = part.cut([part.start + width + SECOND - 1])
+                if part.thin:
+                    rest = [left.expecting(part.density / GROWTH, thin=True) for left in rest if part.density]
                 self._pending[:0] = rest
         self._reading[part] = None
         return part
@@ -183,13 +187,18 @@ class SlicePlanner:
             return
         width = max(SECOND, self._end(part) - part.start)
         self._density = rows / width
-        # So much at least, that the next slice may be GROWTH times wider than a thin one, and no wider.
-        least = LEAST_PAGES * self._full_page / (GROWTH * width)
         for index, left in enumerate(self._pending):
             if left.start is not None and left.start >= part.start:
                 if left.density is not None or rows:
-                    self._pending[index] = left.expecting(max(self._density, least), counted=True)
+                    self._pending[index] = self._after(left, rows, width)
                 break
+
+    def _after(self, left: Slice, rows: int, width: int) -> Slice:
+        """What to expect of a slice when the one before it held so many rows."""
+        thin = LEAST_PAGES * self._full_page / (GROWTH * width)
+        if rows / width >= thin:
+            return left.expecting(rows / width, counted=True)
+        return left.expecting(min(thin, left.density or thin) if left.thin else thin, thin=True)
 
     def written(self, part: Slice) -> None:
         """All rows of a slice that is done have been written."""
@@ -219,13 +228,12 @@ class SlicePlanner:
         limit = TARGET_PAGES * TOO_DENSE * (2 if part.counted else 1)
         if pages_left < limit or page.chain > max(2, pages_left / GROWTH):
             return []
-        step = self._step(page.density)
-        if page.falling:
-            # The rows end here but may begin anywhere: look for that in ever smaller steps.
-            below, *rest = part.cut([page.first])
-            unknown = below.expecting(None).cut(_steps_back(page.first, step, distance)) if rest else [below]
-        else:
-            unknown, rest = [], part.cut([part.start + step])
+        below, *rest = part.cut([page.first])
+        if not page.falling:
+            return [below, *(piece.expecting(page.density) for piece in rest)]
+        # The rows end here but may begin anywhere: look for that in ever wider steps.
+        steps = _steps(self._step(page.density), distance)
+        unknown = below.expecting(None).cut([page.first - step for step in steps])
         return [*unknown, *(piece.expecting(page.density) for piece in rest)]
 
     def _step(self, density: float) -> int:
@@ -236,7 +244,7 @@ class SlicePlanner:
         below, *rest = page.part.cut([page.first])
         unknown = [below.expecting(None)]
         if page.part != self.whole and page.falling:  # else first see whether there is anything below
-            unknown = unknown[0].cut(_steps_back(page.first, self._step(page.density), EARLIEST))
+            unknown = unknown[0].cut([page.first - step for step in _steps(self._step(page.density), EARLIEST)])
         return [*unknown, *(piece.expecting(page.density) for piece in rest)]
 
     def _cut_scattered(self, page: _PageSeen) -> list[Slice]:
@@ -288,9 +296,9 @@ class _PageSeen:
         return self.part.start is None or self.end - self.last < self.first - self.part.start
 
 
-def _steps_back(first: int, step: int, reach: int) -> list[int]:
-    points = []
+def _steps(step: int, reach: int) -> list[int]:
+    steps = []
     while step < reach:
-        points.append(first - step)
+        steps.append(step)
         step *= GROWTH
-    return points
+    return steps

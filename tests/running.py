@@ -24,6 +24,7 @@ KEYS = {
     "recording_entity_mappings": ("recordingId", "extractionOrdinal", "ordinal"),
     "recording_followups": ("recordingId", "ordinal"),
 }
+ROOT = Path(__file__).parent.parent
 State = dict[str, Any]
 Table = dict[tuple[Any, ...], dict[str, Any]]
 
@@ -103,25 +104,37 @@ def start_tap(
     state: State | None = None,
     catalog: Mapping[str, Any] | None = None,
     arguments: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    constants: Mapping[str, float] | None = None,
     stdout: Any = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Start the tap; stdout and stderr are pipes of text."""
+    """Start the tap; stdout and stderr are pipes of text. `constants` of its modules can be replaced, by full name."""
     command = [sys.executable, "-m", "tap_siro", *arguments]
+    if constants:
+        lines = ["from tap_siro import client, reader, sync, tap"]
+        lines += [f"{name.removeprefix('tap_siro.')} = {value!r}" for name, value in constants.items()]
+        command[1:3] = ["-c", "; ".join([*lines, "tap.TapSiro.cli()"])]
     for name, content in (("config", config), ("state", state), ("catalog", catalog)):
         if content is not None:
             path = directory / f"{name}.json"
             path.write_text(json.dumps(content))
             command += [f"--{name}", str(path)]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(Path.cwd()), "NO_PROXY": "*"}
+    own = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
     return subprocess.Popen(
-        command, stdout=stdout, stderr=subprocess.PIPE, text=True, encoding="utf-8", cwd=directory, env=environment
+        command,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        cwd=directory,
+        env={**own, **(environment or {})},
     )
 
 
 def run_tap(directory: Path, config: Mapping[str, Any], *, status: int = 0, **options: Any) -> Run:
     """Run the tap to its end and check its exit status."""
     with start_tap(directory, config, **options) as process:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=40)
     assert process.returncode == status, err
     return Run([json.loads(line) for line in out.split("\n") if line], err, process.returncode)
 

@@ -1,0 +1,173 @@
+"""The command line: what works without a token, and how bad settings are told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.settings import CONFIG, Settings
+from tests.running import KEYS, config_for, discover, run_tap, start_tap
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "canary-7f3a"
+DEFAULTS = {name: each["default"] for name, each in CONFIG["properties"].items() if "default" in each}
+
+
+def output(directory: Path, *arguments: str) -> str:
+    with start_tap(directory, {}, arguments=arguments) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
+    catalog = discover(tmp_path)
+    assert {entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]} == KEYS
+    for entry in catalog["streams"]:
+        expected = "updatedAt" if entry["tap_stream_id"] == "recordings" else "recordingUpdatedAt"
+        assert entry["replication_key"] == expected
+
+
+def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
+    about = json.loads(output(tmp_path, "--about", "--format=json"))
+    assert about["capabilities"] == [
+        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "structured-logging",
+    ]  # fmt: skip
+    assert about["settings"]["required"] == ["api_token"]
+    assert about["settings"]["properties"]["api_token"]["secret"] is True
+    assert "batch_config" not in about["settings"]["properties"]
+    assert "| api_token | True |" in output(tmp_path, "--about", "--format=markdown")
+    assert "Name: tap-siro" in output(tmp_path, "--about")
+    assert output(tmp_path, "--version").startswith("tap-siro v")
+
+
+def test_test_mode_makes_one_request_and_moves_no_bookmark(tmp_path: Path) -> None:
+    with Sandbox(recordings(60)) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox, page_size=10), arguments=("--test",))
+        assert len(sandbox.requests) == 1
+    assert set(run.count().values()) == {1}
+    assert set(run.count()) == set(KEYS)
+    assert "replication_key_value" not in json.dumps(run.states)
+    assert "ERROR" not in run.stderr
+
+
+def test_test_schema_writes_schemas(tmp_path: Path) -> None:
+    run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
+    assert set(run.schemas) == set(KEYS)
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "blank token": ({"api_token": "  "}, "`api_token` is blank"),
+    "no token": ({"api_token": None}, "`api_token` is not set"),
+    "only a prefix": ({"api_token": "Bearer "}, "`api_token` is blank"),
+    "token with a space": ({"api_token": f"{TOKEN} {TOKEN}"}, "`api_token` holds white space"),
+    "token of the wrong type": ({"api_token": [TOKEN]}, "`api_token` must be of type string"),
+    "impossible date": ({"start_date": "2026-02-30"}, "`start_date` is not a date"),
+    "blank date": ({"start_date": ""}, "`start_date` is not a date"),
+    "yesterday": ({"created_after": "yesterday"}, "`created_after` is not a date"),
+    "empty range": (
+        {"created_after": "2026-01-01T00:00:00.000Z", "created_before": "2026-01-01T00:00:00.001Z"},
+        "leave no moment between them",
+    ),
+    "http to a remote host": ({"api_url": "http://api.example.test"}, "`api_url` must be https"),
+    "no address": ({"api_url": "functions.siro.ai"}, "`api_url` is not a web address"),
+    "password in the address": ({"api_url": f"https://me:{TOKEN}@example.test"}, "no user name"),
+    "page size too large": ({"page_size": 501}, "`page_size` must be at most 500"),
+    "page size of zero": ({"page_size": 0}, "`page_size` must be at least 1"),
+    "too many threads": ({"concurrency": 17}, "`concurrency` must be at most 16"),
+    "no lookback": ({"lookback_seconds": 0}, "`lookback_seconds` must be at least 1"),
+    "no time": ({"request_timeout": 0}, "`request_timeout` must be more than 0"),
+    "not a flag": ({"show_summary": "perhaps"}, "`show_summary` must be of type boolean"),
+    "batches": ({"batch_config": {"encoding": {"format": "jsonl"}}}, "`batch_config` is not supported"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_settings_are_told_in_a_sentence_before_the_first_request(
+    case: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from tap_siro.tap import TapSiro  # noqa: PLC0415 - its import sets up nothing, but takes a second
+
+    settings, sentence = BAD[case]
+    with pytest.raises(Exception) as error:  # noqa: PT011 - its sentences are what is checked
+        TapSiro(config={"api_token": TOKEN, "api_url": "http://127.0.0.1:9", **settings})
+    (told,) = error.value.errors  # type: ignore[attr-defined]
+    assert sentence in told
+    assert TOKEN not in told + caplog.text + str(error.value)
+
+
+def test_a_bad_setting_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    for arguments in ((), ("--test",)):
+        run = run_tap(tmp_path, {"api_token": TOKEN, "page_size": 0}, status=1, arguments=arguments)
+        errors = [line for line in run.stderr.splitlines() if "ERROR" in line]
+        assert len(errors) == 1
+        assert "`page_size` must be at least 1." in errors[0]
+        assert TOKEN not in run.stderr
+        assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"bearer  {TOKEN}\n", f" {TOKEN}\t"])
+def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
+    settings, faults = Settings.read({**DEFAULTS, "api_token": token}, version="1")
+    assert not faults
+    assert settings
+    assert settings.api_token == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00.000Z"),
+        ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
+        ("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00.000Z"),
+        ("2026-05-22T16:34:47.887661", "2026-05-22T16:34:47.887Z"),
+    ],
+)
+def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, instant: str) -> None:
+    with Sandbox([]) as sandbox:
+        run_tap(tmp_path, config_for(sandbox, start_date=value))
+        assert sandbox.requests[0].params["updatedAt:gte"] == instant
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [("true", "true"), ("TRUE", "true"), ("1", "true"), ("false", "false"), ("0", "false"), ("", None)],
+)
+def test_settings_from_the_environment(tmp_path: Path, text: str, sent: str | None) -> None:
+    """The SDK reads a blank variable as false, which would leave out recordings in silence."""
+    with Sandbox(recordings(5)) as sandbox:
+        environment = {
+            "TAP_SIRO_API_TOKEN": sandbox.token,
+            "TAP_SIRO_API_URL": sandbox.url,
+            "TAP_SIRO_IS_SUMMARY_DONE": text,
+            "TAP_SIRO_SHOW_CRM_LINKS": "off",
+            "TAP_SIRO_PAGE_SIZE": "7",
+            "TAP_SIRO_REQUEST_TIMEOUT": "2.5",
+        }
+        run_tap(tmp_path, {}, arguments=("--config", "ENV"), environment=environment)
+        params = sandbox.requests[0].params
+    assert params.get("isSummaryDone") == sent
+    assert "showCrmLinks" not in params
+    assert params["pageSize"] == "7"
+
+
+def test_null_means_the_default(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"show_summary": None, "page_size": None, "is_summary_done": None}
+    with Sandbox([]) as sandbox:
+        run_tap(tmp_path, config_for(sandbox, **settings))
+        params = sandbox.requests[0].params
+    assert params["showSummary"] == "true"
+    assert params["pageSize"] == "100"
+    assert "isSummaryDone" not in params
+
+
+def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
+    with Sandbox([]) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox, strat_date="2026-01-01"))
+    assert "There is no setting `strat_date`" in run.stderr

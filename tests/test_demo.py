@@ -1,0 +1,127 @@
+"""The README's first command: two syncs into DuckDB, counted and compared."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo import installing
+from demo.comparing import as_loaded, difference
+from tests.running import KEYS
+from tests.sandbox.data import recordings
+from tests.sandbox.expected import expected_rows
+
+if TYPE_CHECKING:
+    from tests.sandbox.expected import Rows
+
+PROJECT = Path(__file__).resolve().parent.parent
+CLONED = ("demo", "tap_siro", "tests", "meltano.yml", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
+ROW = re.compile(r"(\w+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Copy what a fresh clone has, into a directory whose name has a space."""
+    clone = tmp_path / "a clone"
+    clone.mkdir()
+    for name in CLONED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, clone / name, ignore=shutil.ignore_patterns(".venv", "__pycache__"))
+        else:
+            shutil.copy(source, clone)
+    return clone
+
+
+def run_demo(clone: Path) -> str:
+    process = subprocess.run(
+        [sys.executable, "-m", "demo"], cwd=clone, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
+
+
+@pytest.mark.targets
+def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(clone: Path) -> None:
+    # What is configured for real use plays no part.
+    settings = "TAP_SIRO_API_URL=https://siro.invalid\nTAP_SIRO_START_DATE=2099-01-01\nMELTANO_ENVIRONMENT=prod\n"
+    (clone / ".env").write_text(settings)
+    for _ in range(2):
+        printed = run_demo(clone)
+        numbers = {
+            match[1]: [int(number.replace(",", "")) for number in match.groups()[1:]]
+            for match in map(ROW.fullmatch, printed.splitlines())
+            if match
+        }
+        assert list(numbers) == list(KEYS)
+        assert numbers["recordings"][0] == 800
+        assert numbers["recordings"][2:] == [801, 801]
+        for first, sent, second, live in numbers.values():
+            assert 0 < sent < first <= second
+            assert 0 < live <= second
+        assert re.search(r"^seconds +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+        assert len(re.findall(r"\b(Engagement|Opportunity|Account)\.\w+ +\w+-\d$", printed, re.MULTILINE)) == 3
+
+
+def served_and_loaded() -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Rows that were served, and the same rows as DuckDB gives them back."""
+    served = expected_rows(recordings(100))
+    loaded = {
+        stream: {key: {name: as_loaded(name, value) for name, value in row.items()} for key, row in rows.items()}
+        for stream, rows in served.items()
+    }
+    return served, loaded
+
+
+def test_the_same_rows_do_not_differ() -> None:
+    served, loaded = served_and_loaded()
+    assert [difference(served[stream], loaded[stream]) for stream in KEYS] == [None] * len(KEYS)
+
+
+@pytest.mark.parametrize("stream", KEYS)
+def test_a_missing_row_is_told(stream: str) -> None:
+    served, loaded = served_and_loaded()
+    key = next(iter(loaded[stream]))
+    del loaded[stream][key]
+    assert difference(served[stream], loaded[stream]) == (
+        f"1 of {len(served[stream])} rows are missing, the first of them {key}"
+    )
+
+
+def test_a_row_too_many_is_told() -> None:
+    served, loaded = served_and_loaded()
+    loaded["recordings"]["zz",] = {}
+    assert "1 rows are there that should not be" in str(difference(served["recordings"], loaded["recordings"]))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("title", "another"), ("updatedAt", None), ("latitude", 1e-9), ("crm", {}), ("deleted", None), ("summary", [{}])],
+)
+def test_a_column_that_differs_is_told(column: str, value: Any) -> None:
+    served, loaded = served_and_loaded()
+    key = next(key for key, row in served["recordings"].items() if row[column] is not None)
+    loaded["recordings"][key][column] = value
+    assert difference(served["recordings"], loaded["recordings"]) == (
+        f"the row {key} has another {column} than was served"
+    )
+
+
+def test_empty_text_is_null_in_the_database_and_not_inside_json() -> None:
+    key = ("a", 0)
+    assert (
+        difference({key: {"name": "", "nested": {"name": ""}}}, {key: {"name": None, "nested": {"name": ""}}}) is None
+    )
+    assert difference({key: {"name": None, "nested": {"name": ""}}}, {key: {"name": None, "nested": {"name": None}}})
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "PIP_NO_INDEX"])
+def test_where_pip_is_told_its_index_uv_is_not_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "1")
+    assert installing.must_use_pip(sys.executable)

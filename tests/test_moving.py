@@ -1,0 +1,66 @@
+"""Recordings that change while they are read: with a cursor that counts rows, they push others past it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.running import Warehouse, config_for, run_tap
+from tests.sandbox import Request, Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.store import CURSORS, ORDERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Created within one second, they cannot be cut into slices: one long chain of pages.
+ONE_CHAIN = ("2025-06-01T00:00:00.000Z", "2025-06-01T00:00:00.900Z")
+A_YEAR = ("2025-01-01T00:00:00.000Z", "2025-12-31T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("created", [ONE_CHAIN, A_YEAR], ids=["one chain", "slices"])
+@pytest.mark.parametrize("cursor", CURSORS)
+@pytest.mark.parametrize("order", ORDERS)
+def test_what_changes_between_two_pages_is_there_after_the_next_sync(
+    tmp_path: Path, order: str, cursor: str, created: tuple[str, str]
+) -> None:
+    """And so are the recordings that it pushed past the cursor."""
+    data = recordings(80, start=created[0], end=created[1], odd=False)
+    oldest_first = [each["id"] for each in sorted(data, key=lambda each: str(each["updatedAt"]))]
+
+    def change(sandbox: Sandbox, request: Request) -> None:
+        if "cursor" in request.params and request.number <= 12:
+            # One that was already returned in most orders, one that was not, and a new one.
+            sandbox.update(oldest_first[request.number], title=f"changed {request.number}")
+            sandbox.update(oldest_first[-request.number], summary=[], crm=None)
+            added = {**data[0], "id": f"new-{request.number}", "updatedAt": sandbox.recordings[-1]["updatedAt"]}
+            sandbox.add({**added, "updatedAt": f"2099-01-01T00:00:{request.number:02}.000Z"})
+            sandbox.update(f"new-{request.number}", title="new")
+
+    warehouse = Warehouse()
+    with Sandbox(data, order=order, cursor=cursor) as sandbox:
+        sandbox.hook = change
+        config = config_for(sandbox, page_size=5, concurrency=2)
+        warehouse.load(run_tap(tmp_path, config))
+        sandbox.hook = None
+        warehouse.load(run_tap(tmp_path, config, state=warehouse.state))
+        assert warehouse.live() == expected_rows(sandbox.recordings)
+
+
+def test_a_slice_that_never_rests_is_left_to_the_next_sync(tmp_path: Path) -> None:
+    """A busy organization must not be read for ever."""
+    data = recordings(30, start=ONE_CHAIN[0], end=ONE_CHAIN[1], odd=False)
+    with Sandbox(data, order="oldest_updated", cursor="count") as sandbox:
+        sandbox.hook = lambda here, request: here.update(data[request.number % 30]["id"], title="again")
+        run = run_tap(tmp_path, config_for(sandbox, page_size=10, concurrency=1))
+        chains = Counter(str(sorted(r.params.items())) for r in sandbox.requests if "cursor" not in r.params)
+        assert max(chains.values()) == 4
+        sandbox.hook = None
+        warehouse = Warehouse()
+        warehouse.load(run)
+        warehouse.load(run_tap(tmp_path, config_for(sandbox), state=run.state))
+        assert warehouse.live() == expected_rows(sandbox.recordings)
+    assert "kept changing" in run.stderr

@@ -1,0 +1,176 @@
+"""The slices of a pass leave no gap and end, whatever the pages show; and they are worth their requests."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap_siro.errors import TapSiroError
+from tap_siro.instants import DAY, SECOND
+from tap_siro.paging import MOST_EMPTY_PAGES, CursorPaginator
+from tap_siro.slices import Slice, SlicePlanner
+
+NOW = 1_790_000_000_000
+
+
+@dataclass
+class Organization:
+    """Recordings by the moment they were created, in an order that the API returns them in."""
+
+    created: list[int]
+    order: str
+    requests: int = 0
+    read: list[int] = field(default_factory=list)
+
+    def rows(self, part: Slice) -> list[int]:
+        inside = [
+            (index, at)
+            for index, at in enumerate(self.created)
+            if (part.start is None or at >= part.start) and (part.end is None or at < part.end)
+        ]
+        keys = {"newest": lambda row: -row[1], "oldest": lambda row: row[1], "by id": lambda row: hash((row[0], 7))}
+        return [at for _, at in sorted(inside, key=keys[self.order])]
+
+
+def read_all(
+    organization: Organization, *, threads: int, page_size: int, seed: int = 0, whole: Slice | None = None
+) -> SlicePlanner:
+    """Read everything as threads would, in an order that the seed decides; check the position at every step."""
+    rng = random.Random(seed)
+    planner = SlicePlanner(Slice(), now=NOW, page_size=page_size, threads=threads)
+    chains: list[tuple[Slice, int]] = []
+    unwritten: list[Slice] = []
+    position: float = float("-inf")
+    while not planner.complete:
+        while len(chains) < threads and (part := planner.take()) is not None:
+            chains.append((part, 0))
+        if chains:
+            part, pages = chains.pop(rng.randrange(len(chains)))
+            rows = organization.rows(part)
+            page = rows[pages * page_size : (pages + 1) * page_size]
+            organization.requests += 1
+            if (pages + 1) * page_size >= len(rows):
+                planner.done(part, len(rows))
+                organization.read += rows
+                unwritten.append(part)
+            elif planner.page(part, pages + 1, len(page), page):
+                chains.append((part, pages + 1))
+        if unwritten and (rng.random() < 0.5 or not chains):
+            planner.written(unwritten.pop(rng.randrange(len(unwritten))))
+        now_at = planner.position
+        assert now_at is None or now_at >= position
+        position = position if now_at is None else now_at
+        left = sorted(set(organization.created) - set(organization.read))
+        assert not left or position <= left[0], "the position passed a recording that was not read"
+
+
+def spread(count: int, days: float, *, before: float = 0, seed: int = 1) -> list[int]:
+    rng = random.Random(seed)
+    return [int(NOW - (before + rng.random() * days) * DAY) for _ in range(count)]
+
+
+moments = st.one_of(
+    st.integers(NOW - 3000 * DAY, NOW),
+    st.integers(NOW - DAY, NOW),
+    st.sampled_from([NOW - 500 * DAY, NOW - 500 * DAY + 1, NOW - 500 * DAY + SECOND]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    created=st.lists(moments, max_size=300),
+    order=st.sampled_from(["newest", "oldest", "by id"]),
+    threads=st.integers(1, 5),
+    page_size=st.integers(1, 20),
+    seed=st.integers(0, 5),
+)
+def test_everything_is_read_exactly_once_and_it_ends(
+    created: list[int], order: str, threads: int, page_size: int, seed: int
+) -> None:
+    organization = Organization(created, order)
+    read_all(organization, threads=threads, page_size=page_size, seed=seed)
+    assert sorted(organization.read) == sorted(created)
+
+
+def test_many_recordings_of_one_second_do_not_loop() -> None:
+    """A second cannot be cut; its chain must be followed however dense it is."""
+    for order in ("newest", "oldest", "by id"):
+        organization = Organization([NOW - 300 * DAY + offset for offset in range(900)] + spread(100, 600), order)
+        read_all(organization, threads=4, page_size=10)
+        assert len(organization.read) == 1000
+        assert organization.requests < 200
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "by id"])
+def test_cutting_costs_about_a_quarter_more_requests_than_pages(order: str) -> None:
+    organization = Organization(spread(10_000, 400), order)
+    read_all(organization, threads=4, page_size=100)
+    assert organization.requests <= 135
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "by id"])
+def test_empty_years_cost_next_to_nothing(order: str) -> None:
+    organization = Organization(spread(5_000, 400) + spread(5_000, 400, before=5 * 365), order)
+    read_all(organization, threads=4, page_size=100)
+    assert organization.requests <= 170
+
+
+def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:
+    parts = Slice(1_500, 9_999).cut([1_600, 3_456, 3_457, 20_000, 0])
+    assert [(part.start, part.end) for part in parts] == [(1_500, 3_000), (3_000, 9_999)]
+    assert Slice(1_500, 1_900).cut([1_700]) == [Slice(1_500, 1_900)]
+
+
+def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
+    """Some APIs send a cursor with the last page: cutting there would read everything again."""
+    planner = SlicePlanner(Slice(), now=NOW, page_size=100, threads=4)
+    part = planner.take()
+    assert part
+    assert planner.page(part, 1, 60, [NOW - DAY])
+    assert planner.page(part, 2, 40, [NOW - DAY])
+
+
+def test_a_slice_is_halved_where_a_cursor_expired() -> None:
+    planner = SlicePlanner(Slice(0, 10 * DAY), now=NOW, page_size=100, threads=1)
+    part = planner.take()
+    assert part
+    planner.halve(part)
+    halves = [planner.take(), planner.take()]
+    assert [(half.start, half.end, half.halvings) for half in halves if half] == [
+        (0, 5 * DAY, 1),
+        (5 * DAY, 10 * DAY, 1),
+    ]
+
+
+class TestPaginator:
+    """The end of a chain is a page without a cursor, and nothing else."""
+
+    def test_it_goes_on_while_there_is_a_cursor(self) -> None:
+        paginator = CursorPaginator()
+        assert paginator.advance(5, "a")
+        assert paginator.cursor == "a"
+        assert paginator.advance(0, "b")
+        assert not paginator.advance(5, None)
+        assert paginator.pages == 3
+
+    @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
+    def test_a_cursor_that_comes_back_is_an_error(self, cursors: list[str]) -> None:
+        paginator = CursorPaginator()
+        for cursor in cursors[:-1]:
+            paginator.advance(5, cursor)
+        with pytest.raises(TapSiroError, match="same cursor twice"):
+            paginator.advance(5, cursors[-1])
+
+    def test_a_hundred_empty_pages_in_a_row_are_an_error(self) -> None:
+        paginator = CursorPaginator()
+        for number in range(MOST_EMPTY_PAGES - 1):
+            assert paginator.advance(0, f"cursor {number}")
+        assert paginator.advance(1, "a row between them")
+        for number in range(MOST_EMPTY_PAGES - 1):
+            assert paginator.advance(0, f"another {number}")
+        with pytest.raises(TapSiroError, match="empty pages in a row"):
+            paginator.advance(0, "the hundredth")

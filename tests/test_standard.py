@@ -1,0 +1,28 @@
+"""The SDK's own tests for taps, against the sandbox."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from singer_sdk.testing import get_tap_test_class
+
+from tap_siro.tap import TapSiro
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The address is filled in when the tests run: collecting them must not start a server.
+CONFIG: dict[str, Any] = {"api_token": "sandbox-token", "api_url": "http://127.0.0.1:9"}
+
+
+@pytest.fixture(scope="class", autouse=True)
+def _sandbox() -> Iterator[None]:
+    with Sandbox(recordings(90)) as sandbox:
+        CONFIG["api_url"] = sandbox.url
+        yield
+
+
+TestTapSiro = get_tap_test_class(TapSiro, config=CONFIG)
