@@ -134,14 +134,15 @@ class PassReader:
 
     def _read(self, part: Slice) -> None:
         """Read a slice until nothing in it changes meanwhile, but not for ever."""
-        rows = 0
+        rows, known = 0, set[int]()
         for rereads in range(MOST_REREADS + 1):
             chain = self._follow(part)
             if chain is None:
                 return
             rows = chain.rows
-            if not chain.moved:
+            if chain.pages == 1 or chain.late <= known:
                 break
+            known |= chain.late
             if rereads == MOST_REREADS:
                 logger.warning(
                     "Recordings kept changing while they were read, %d times over; the next run reads those again "
@@ -200,21 +201,16 @@ class _Chain:
     """What the pages of one chain held."""
 
     def __init__(self) -> None:
+        self.pages = 0
         self.rows = 0
-        self._pages = 0
-        self._asked_at: int | None = None
-        self._newest: int | None = None
+        self.late: set[int] = set()
+        """The `updatedAt` that are later than the first request: what changed since, so that others may have slipped
+        past a cursor. One page alone is a snapshot. The same ones again are a clock that is off, not a change."""
+        self._asked_at = 0
 
     def add(self, page: Page) -> None:
-        self.rows += len(page.rows)
-        self._pages += 1
-        if self._asked_at is None:
+        if not self.pages:
             self._asked_at = page.asked_at
-        self._newest = max((instant for instant in (self._newest, *page.updated) if instant is not None), default=None)
-
-    @property
-    def moved(self) -> bool:
-        """A recording changed after the first page was asked for, so others may have slipped past the cursor."""
-        if self._pages == 1 or self._newest is None or self._asked_at is None:
-            return False  # one page is a snapshot
-        return self._newest > self._asked_at
+        self.pages += 1
+        self.rows += len(page.rows)
+        self.late.update(instant for instant in page.updated if instant is not None and instant > self._asked_at)

@@ -247,8 +247,9 @@ def exits(stop: Stop | None) -> Iterator[None]:
         logger.warning("Stopped by a signal; the next run goes on from here.")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):  # stdout may be no file
+            # Python would complain once more when it flushes stdout at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         logger.error("The target has closed its input, see its own messages; the next run goes on from the last state.")
         raise SystemExit(1) from None
     except ConfigValidationError as error:

@@ -133,3 +133,15 @@ def test_the_state_has_the_same_size_however_many_recordings(tmp_path: Path) -> 
         sizes.append(len(str(run.state)))
         assert len(run.states) < 10
     assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("millisecond", ["000", "001", "999"])
+def test_recordings_on_the_edges_of_slices_arrive(tmp_path: Path, millisecond: str) -> None:
+    """Both ends of a slice exclude their bound: one millisecond off, and a recording is in none."""
+    data = plain(200, sections=0, extractions=0)
+    for number, each in enumerate(data):
+        each["createdAt"] = f"2025-06-01T{number // 60:02}:{number % 60:02}:{number % 60:02}.{millisecond}Z"
+    with Sandbox(data, order="id") as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox, page_size=3))
+        assert len({request.params.get("createdAt:gt") for request in sandbox.requests}) > 5, "nothing was cut"
+    assert {row["id"] for row in run.records["recordings"]} == {each["id"] for each in data}
