@@ -16,7 +16,16 @@ import msgspec
 
 from tap_siro import instants
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+def _fraction(text: str) -> Decimal | str:
+    """A number with a fraction or an exponent; one that no `Decimal` can hold stays text."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
+_decode = msgspec.json.Decoder(float_hook=_fraction).decode
 _BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
@@ -75,7 +84,7 @@ def _needs_cleaning(body: bytes) -> bool:
 def _decode_cleaned(body: bytes) -> Any:
     # msgspec refuses lone surrogates; the standard library passes them on.
     text = body.decode("utf-8", "surrogatepass")
-    return _cleaned(json.loads(text, parse_float=Decimal, parse_constant=_no_constant))
+    return _cleaned(json.loads(text, parse_float=_fraction, parse_constant=_no_constant))
 
 
 def _no_constant(name: str) -> None:
@@ -89,5 +98,9 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list):
         return [_cleaned(item) for item in value]
     if isinstance(value, dict):
-        return {_BAD_TEXT.sub("", key): _cleaned(item) for key, item in value.items()}
+        # A key that had to be cleaned does not take the place of one that is right: the right ones come last.
+        cleaned = {key: _cleaned(item) for key, item in value.items()}
+        return {_BAD_TEXT.sub("", key): item for key, item in cleaned.items()} | {
+            key: item for key, item in cleaned.items() if not _BAD_TEXT.search(key)
+        }
     return value

@@ -31,6 +31,9 @@ MOST_REREADS = 3
 MOST_HALVINGS = 3
 """How often a slice is halved because a cursor in it was refused."""
 
+LATEST = instants.of(datetime(9000, 1, 1, tzinfo=UTC))
+"""Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -171,7 +174,7 @@ class PassReader:
             if not more:
                 return chain
             with self._changed:
-                created = [instant for instant in page.created if instant is not None]
+                created = [instant for instant in page.created if instant is not None and 0 <= instant < LATEST]
                 if not self._planner.page(part, paginator.pages, len(page.rows), created):
                     self._changed.notify_all()
                     return None

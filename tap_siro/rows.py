@@ -66,21 +66,26 @@ class RecordingCleaner:
     def __init__(self, oddities: Oddities) -> None:
         """Clean, and tell `oddities` of what does not fit."""
         self._clean = cleaner(schemas.RECORDINGS, "", oddities)
+        self._oddities = oddities
         self._empty = dict.fromkeys(schemas.RECORDINGS["properties"])
 
     def __call__(self, recording: Mapping[str, Any]) -> Row:
         """The recording with all columns; those that the API left out are null."""
         extractions = recording.get("entityExtractions")
         if isinstance(extractions, list):
-            recording = {**recording, "entityExtractions": [_typed(item) for item in extractions]}
+            recording = {**recording, "entityExtractions": [self._typed(item) for item in extractions]}
         return {**self._empty, **self._clean(recording)}
 
-
-def _typed(extraction: Any) -> Any:
-    if not isinstance(extraction, dict):
-        return extraction
-    value, value_type = value_text(extraction.get("value"))
-    return {"name": None, **extraction, "value": value, "valueType": value_type, "mappings": extraction.get("mappings")}
+    def _typed(self, extraction: Any) -> Any:
+        if not isinstance(extraction, dict):
+            return extraction
+        try:
+            value, value_type = value_text(extraction.get("value"))
+        except RecursionError:
+            self._oddities.odd("entityExtractions.value", "something that is nested less than 900 times")
+            value, value_type = None, "null"
+        mappings = extraction.get("mappings")
+        return {"name": None, **extraction, "value": value, "valueType": value_type, "mappings": mappings}
 
 
 def _items(block: list[Row | None] | None) -> Iterator[tuple[int, Row]]:

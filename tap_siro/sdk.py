@@ -8,12 +8,14 @@ children never run themselves.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
 import signal
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dotenv import find_dotenv
@@ -221,8 +223,14 @@ class SiroTap(Tap):
     @classmethod
     def invoke(cls, **options: Any) -> None:
         """Run from the command line; errors end it with a sentence."""
-        with exits(None):
-            super().invoke(**options)
+        try:
+            with exits(None):
+                for name in ("state", "catalog"):
+                    if (file := options.get(name)) is not None:
+                        options[name] = io.StringIO(_object_in(name, file.read()))
+                super().invoke(**options)
+        finally:
+            _ignore_signals()
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -234,7 +242,16 @@ class SiroTap(Tap):
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
         """`--config`: the same."""
         with exits(None):
+            for path in value:
+                if path != "ENV":
+                    _object_in("config", Path(path).read_text(encoding="utf-8"))
             return super().cb_config(ctx, param, value)
+
+
+def _ignore_signals() -> None:
+    """What is over needs no signal: Python would die of it while it ends, with a status that says nothing was done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -259,9 +276,18 @@ def exits(stop: Stop | None) -> Iterator[None]:
     except (TapSiroError, SingerSDKError) as error:
         logger.error("%s", error)
         raise SystemExit(1) from None
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        logger.error("A file given on the command line cannot be read: %s", error)
+    except OSError as error:
+        logger.error("A file cannot be read or written: %s", error)
         raise SystemExit(1) from None
+
+
+def _object_in(option: str, text: str) -> str:
+    """The text of a file from the command line, if it holds a JSON object."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if isinstance(json.loads(text), dict):
+            return text
+    # Without the text: it may hold the token.
+    raise TapSiroError(f"The file given with `--{option}` is no JSON object: it was cut, or is another file.")
 
 
 def _typed(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

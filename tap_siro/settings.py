@@ -107,31 +107,31 @@ CONFIG: dict[str, Any] = th.PropertiesList(
     _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Requests in flight at once.", default=4),
     _setting(
         "requests_per_minute",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=100_000),
         "Requests within any minute, retries included. Siro allows 1,000 for each token.",
         default=900,
     ),
     _setting(
         "request_timeout",
-        th.NumberType(exclusive_minimum=0),
+        th.NumberType(exclusive_minimum=0, maximum=3_600),
         "Seconds to wait for a connection, and for the next part of an answer.",
         default=60,
     ),
     _setting(
         "max_retry_seconds",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=86_400),
         "How many seconds one request may be tried again before the sync fails.",
         default=600,
     ),
     _setting(
         "lookback_seconds",
-        th.IntegerType(minimum=1),
+        th.IntegerType(minimum=1, maximum=31_536_000),
         "A poll starts this many seconds before the bookmark. The bookmark itself does not move back.",
         default=60,
     ),
     _setting(
         "daily_recheck_days",
-        th.NumberType(minimum=0),
+        th.NumberType(minimum=0, maximum=3_650),
         "The first poll of a UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
         "without moving `updatedAt`. 0: never.",
         default=2,

@@ -125,9 +125,7 @@ class Sync:
         query = self._query(min(plans.values(), key=lambda plan: _or_beginning(plan.since)), plans)
         position = min((plan.position for plan in plans.values()), key=_or_beginning)
         whole = query.whole(position)
-        reader = PassReader(
-            self._client, query, whole, threads=self._settings.concurrency, stop=self._stop
-        )  # fmt: skip
+        reader = PassReader(self._client, query, whole, threads=self._settings.concurrency, stop=self._stop)
         progress = dict(plans)
         report = _Report(plans, whole)
         written_at = float("-inf")
@@ -178,7 +176,7 @@ class Sync:
             if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]:
                 loadable.append((self._clean(row), takers))
             else:
-                self._unloadable.add(created)
+                self._unloadable.add(row, created)
         self._outlets.write(loadable, most_rows)
         return {outlet: p.at(None, _newest(page.updated)) for outlet, p in progress.items()}
 
@@ -207,21 +205,22 @@ class _Unloadable:
     """Recordings without an id: counted, and told of at the end."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._seen: set[int] = set()
         self._created: list[int] = []
 
-    def add(self, created: int | None) -> None:
-        self._count += 1
+    def add(self, row: object, created: int | None) -> None:
+        # The same one comes again if its slice is read again; nothing but its content tells.
+        self._seen.add(hash(repr(row)))
         if created is not None:
             self._created = [min([*self._created, created]), max([*self._created, created])]
 
     def complain(self) -> None:
-        if not self._count:
+        if not self._seen:
             return
         when = " and ".join(instants.text(instant) for instant in dict.fromkeys(self._created))
         when = f"created between {when}" if " and " in when else f"created at {when}" if when else "of unknown age"
         message = (
-            f"{self._count} recording(s) {when} came without an id and cannot be loaded. All others were, and the "
+            f"{len(self._seen)} recording(s) {when} came without an id and cannot be loaded. All others were, and the "
             "bookmarks have moved. Report it to Siro with these dates."
         )
         raise TapSiroError(message)
