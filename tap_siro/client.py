@@ -247,7 +247,7 @@ def _date(value: str | None) -> int | None:
     """The instant of an HTTP date."""
     try:
         moment = parsedate_to_datetime(value or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return instants.of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 

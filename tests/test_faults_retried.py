@@ -52,7 +52,7 @@ def test_a_passing_fault_costs_no_row(sandbox: Sandbox, kind: str, where: str, t
     name, options = RETRIED[kind]
     fault = sandbox.fault(name, when=place(sandbox, where), **options)
     clock = Clock()
-    outcome = sync(config_for(sandbox, concurrency=threads, **SLOW, **HANGS), clock=clock)
+    outcome = sync(config_for(sandbox, concurrency=threads, **SLOW, **HANGS.get(kind, {})), clock=clock)
     check(outcome, sandbox)
     assert fault.hits == 1
     assert len(outcome.warnings) == len(clock.waits) == 1
