@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -56,12 +57,18 @@ class RateLimit:
         self._bucket = bucket
         # Without the library's own thread: the few old entries are dropped here.
         self._limiter = Limiter(SingleBucketFactory(bucket, schedule_leak=False))
+        # The library says no, too, when another thread is just asking.
+        self._lock = threading.Lock()
 
     def wait(self, pause: Callable[[float], None]) -> None:
         """Return when a request may go out; `pause` is called with seconds to wait."""
-        self._bucket.leak(int(self._bucket.now()))  # type: ignore[no-untyped-call]
-        while not self._limiter.try_acquire(blocking=False):
+        while not self._allows():
             pause(0.05)
+
+    def _allows(self) -> bool:
+        with self._lock:
+            self._bucket.leak(int(self._bucket.now()))  # type: ignore[no-untyped-call]
+            return bool(self._limiter.try_acquire(blocking=False))
 
 
 class Client:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
+PIECE = 128 * 1024
+"""Bytes that are written at once."""
+
 
 class Outlet:
     """One selected stream: makes its rows of a recording, and its messages of them."""
@@ -36,7 +39,7 @@ class Outlet:
         *,
         bookmark_column: str,
         flags: frozenset[str],
-        make_rows: Callable[[Row], Iterable[Row]],
+        make_rows: Callable[[Row], list[Row]],
         schema: Mapping[str, Any],
         maps: Sequence[StreamMap],
         state: MutableMapping[str, Any],
@@ -68,20 +71,24 @@ class Outlet:
         self._prune = pruner(schema, maps[0].raw_schema)
         self._plain = len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
 
-    def messages(self, recording: Row, most_rows: int | None, extracted: str) -> Iterator[Message]:
+    def messages(self, recording: Row, most_rows: int | None, extracted: str) -> list[Message]:
         """The RECORD messages of a recording."""
-        for whole_row in self._make_rows(recording):
-            if most_rows is not None and self.rows >= most_rows:
-                return
-            self.rows += 1
-            row = whole_row if self._prune is None else self._prune(whole_row)
-            for alias, record in self._mapped(row):
-                yield {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+        rows = self._make_rows(recording)
+        if most_rows is not None:
+            rows = rows[: max(0, most_rows - self.rows)]
+        self.rows += len(rows)
+        if self._prune is not None:
+            rows = [self._prune(row) for row in rows]
+        if self._plain:
+            alias = self._maps[0].stream_alias
+            return [{"type": "RECORD", "stream": alias, "record": row, "time_extracted": extracted} for row in rows]
+        return [
+            {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+            for row in rows
+            for alias, record in self._mapped(row)
+        ]
 
     def _mapped(self, row: Row) -> Iterator[tuple[str, Row]]:
-        if self._plain:
-            yield self._maps[0].stream_alias, row
-            return
         for stream_map in self._maps:
             with _told_of(stream_map):
                 mapped = stream_map.transform(row)
@@ -111,7 +118,8 @@ class Outlets:
         streams: Sequence[Outlet],
         *,
         primary_map: StreamMap | None,
-        write_lines: Callable[[Sequence[Message]], None],
+        encode_lines: Callable[[Sequence[Message]], bytes],
+        write_lines: Callable[[bytes], None],
         write_state: Callable[[], None],
     ) -> None:
         """Bind streams together.
@@ -119,12 +127,14 @@ class Outlets:
         Args:
             streams: The streams, `recordings` first.
             primary_map: The stream map of `recordings`: what it filters out has no child rows either.
-            write_lines: Writes messages to stdout, whole lines only.
+            encode_lines: Makes lines of messages.
+            write_lines: Writes lines to stdout.
             write_state: Writes a STATE message.
         """
         self.streams = streams
         self.write_state = write_state
         self._primary_map = primary_map if isinstance(primary_map, CustomStreamMap) else None
+        self._encode_lines = encode_lines
         self._write_lines = write_lines
 
     def write(self, recordings: Iterable[tuple[Row, Iterable[Outlet]]], most_rows: int | None = None) -> None:
@@ -136,12 +146,21 @@ class Outlets:
         """
         extracted = instants.text(instants.of(datetime.now(UTC)))
         before = [outlet.rows for outlet in self.streams]
-        messages: list[Message] = []
+        # Encoded one by one: a whole page of messages keeps the garbage collector busy. Written in larger pieces:
+        # each lets another thread in.
+        pieces: list[bytes] = []
+        size = 0
         for recording, takers in recordings:
             if self._keeps(recording):
+                messages: list[Message] = []
                 for outlet in takers:
-                    messages.extend(outlet.messages(recording, most_rows, extracted))
-        self._write_lines(messages)
+                    messages += outlet.messages(recording, most_rows, extracted)
+                pieces.append(self._encode_lines(messages))
+                size += len(pieces[-1])
+                if size > PIECE:
+                    self._write_lines(b"".join(pieces))
+                    pieces, size = [], 0
+        self._write_lines(b"".join(pieces))
         for outlet, rows in zip(self.streams, before, strict=True):
             if outlet.rows != rows:
                 outlet.counter.increment(outlet.rows - rows)

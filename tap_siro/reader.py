@@ -175,8 +175,9 @@ class PassReader:
                 return chain
             with self._changed:
                 created = [instant for instant in page.created if instant is not None and 0 <= instant < LATEST]
-                if not self._planner.page(part, paginator.pages, len(page.rows), created):
-                    self._changed.notify_all()
+                go_on = self._planner.page(part, paginator.pages, len(page.rows), created)
+                self._changed.notify_all()  # a page may say how to cut what others wait for
+                if not go_on:
                     return None
 
     def _halve(self, part: Slice, error: CursorRefusedError) -> None:

@@ -31,7 +31,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_siro.errors import StoppedError, TapSiroError
-from tap_siro.outlet import Message, Outlet, Outlets
+from tap_siro.outlet import Outlet, Outlets
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.stopping import Stop
 
@@ -51,9 +51,11 @@ logger = logging.getLogger(__name__)
 class LineWriter(MsgSpecWriter):
     """The SDK's writer, and a way to write many messages at once: it flushes after each."""
 
-    def write_lines(self, messages: Sequence[Message]) -> None:
-        """Write messages, whole lines only. stdout is looked up each time, for those who redirect it."""
-        sys.stdout.buffer.write(encoder.encode_lines(messages))
+    encode_lines = staticmethod(encoder.encode_lines)
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write whole lines. stdout is looked up each time, for those who redirect it."""
+        sys.stdout.buffer.write(lines)
         sys.stdout.flush()
 
 
@@ -67,7 +69,7 @@ class SiroStream(Stream):
     block: ClassVar[str | None] = None
     """The block of a recording that the stream is cut from, unless it is the recording itself."""
 
-    def make_rows(self, recording: Row) -> Iterable[Row]:
+    def make_rows(self, recording: Row) -> list[Row]:
         """The stream's rows of a cleaned recording."""
         raise NotImplementedError
 
@@ -169,6 +171,7 @@ class SiroTap(Tap):
             [stream.outlet(stream.needed_flags()) for stream in streams],
             primary_map=maps[0] if maps else None,
             write_lines=self.message_writer.write_lines,
+            encode_lines=self.message_writer.encode_lines,
             write_state=lambda: self.state_writer.write_state(self.state),
         )
 

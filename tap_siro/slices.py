@@ -3,12 +3,28 @@
 Nothing here reads the network or a clock. The planner is told what each page showed and answers which slice to read
 next, and whether a chain of pages is worth following. A wrong guess costs requests, never rows: whatever is cut, the
 slices that are left always cover everything that is not yet written.
+
+What is left is a row of slices, each with a guess at its rows. A thread takes the earliest: small ones are joined and
+a large one is cut until it holds its share, three to ten pages. A slice of which nothing is known is taken whole.
+
+Guesses come from the pages of a chain that was cut. Its pages are wasted, so a chain that will end soon is followed.
+The order of the rows shows in how the chain's pages lie to each other:
+
+- They run through time, forwards or backwards. A page then shows how dense the rows are where it lies, and the slice
+  is expected to go on like that. Backwards, the rows may begin anywhere: farther away nothing is expected, and it is
+  cut in ever wider steps, so that an empty stretch costs one request each. Where the slice has no beginning, the first
+  step goes several times as far back as anything has been seen.
+- They lie upon each other: each is a sample of the whole slice. The slice is cut where the sample says, and as a sample
+  does not tell how many rows there are, one thread first reads a small part while the others wait for its first page.
+
+Guesses with one origin share a scale, how many rows there are for each that was expected. Every slice that has been
+read to its end corrects it. A chain that has become much longer than expected is cut by what it has shown.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tap_siro.instants import DAY, SECOND
@@ -16,22 +32,61 @@ from tap_siro.instants import DAY, SECOND
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TARGET_PAGES = 10
-"""Pages that a slice should hold."""
 LEAST_PAGES = 3
 """Pages below which a slice is not worth its own requests, however many threads are idle."""
-TOO_DENSE = 2.5
-"""A slice that seems to hold this many times its share is cut again; if its density was known, twice as many."""
-LONGEST_CHAIN = 25
-"""Pages after which a chain is cut if nothing is known of its length; doubled with each such cut."""
-SAMPLE_PARTS = 16
-"""Into how many parts a stretch is cut of which only a sample was seen."""
+MOST_PAGES = 10
+"""Pages above which a slice keeps a cursor too long and repeats too much after a restart."""
+USUAL_PAGES = 6
+"""Pages of a slice while nobody knows how much there is besides."""
+SHARES = 1.5
+"""Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
+LONG_CHAIN = 16
+"""Pages that one thread may still read alone: a slice that seems to hold more is cut."""
+LONGEST_CHAIN = 40
+"""Pages after which a chain without a known end is cut although every thread has work."""
+SHORT_CHAIN = 8
+"""Pages up to which a chain is followed even if that is more than was expected."""
+OVERDUE = 2
+"""How many times longer than expected a chain may become while threads are idle."""
 GROWTH = 4
-"""How many times wider than an empty slice the next one may be."""
-FREE_WASTE = 20
-"""Pages that may be read in vain, besides one for every GROWTH, before nothing is cut any more."""
+"""How many times wider the next step into the unknown is; and how many times more than seen there may well be."""
+NEAR = 3 * MOST_PAGES
+"""Pages for which the density of a page is believed."""
+SAMPLE_PARTS = 64
+"""Into how many parts a sample divides a slice."""
+PROBE_PARTS = 16
+"""The part of a sampled slice that is read first, to learn how much the sample stands for."""
+WIDE = 8
+"""A page that covers more than this part of its slice may be a sample of it: a second one will tell."""
+TRIM = 10
+"""The part of a page's moments that is ignored at either end: late changes bring single rows out of order."""
+FREE_WASTE = 3
+"""Pages a thread that may be read in vain, besides one for every GROWTH, before nothing is cut any more."""
 EARLIEST = 20 * 365 * DAY
-"""How far before a first page the beginning of everything is looked for, in steps."""
+"""How far back a slice without a beginning is halved."""
+
+
+class _Scale:
+    """How many rows there are for each that was expected, among guesses with one origin."""
+
+    def __init__(self, factor: float | None = None) -> None:
+        self.factor = factor
+        self.counted = factor is not None
+        self._expected, self._rows = 1.0, factor or 0.0
+
+    def at_least(self, expected: float, rows: float) -> None:
+        """A chain that has not ended: a lower bound, as long as there is nothing better."""
+        if not self.counted and expected:
+            self.factor = max(self.factor or 0.0, rows / expected)
+
+    def count(self, expected: float, rows: int) -> None:
+        """A slice has been read to its end; the last ones count most."""
+        weight = 0.5 if self.counted else 0.0
+        self._expected = self._expected * weight + expected
+        self._rows = self._rows * weight + rows
+        if self._expected:
+            self.counted = True
+            self.factor = max(self._rows, 1.0) / self._expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +95,40 @@ class Slice:
 
     start: int | None = None
     end: int | None = None
-    density: float | None = None
-    """Rows a millisecond to expect; None: no idea."""
-    counted: bool = False
-    """The density was counted in the slice before, not guessed from a page."""
-    thin: bool = False
-    """The slices before held next to nothing: what is taken of this one may grow each time."""
-    cuts: int = 0
-    """How often it was cut for want of knowing better."""
     halvings: int = 0
     """How often it was halved because a cursor in it had expired."""
+    guess: float | None = field(default=None, compare=False)
+    """Rows it should hold, before scaling; None: no idea."""
+    scale: _Scale = field(default_factory=_Scale, compare=False)
 
     def cut(self, points: Iterable[int]) -> list[Slice]:
-        """The parts between the whole seconds at or before the points, as far as those lie inside."""
-        inside = {point - point % SECOND for point in points}
-        inside = {p for p in inside if (self.start is None or p > self.start) and (self.end is None or p < self.end)}
-        edges = [self.start, *sorted(inside), self.end]
-        return [replace(self, start=start, end=end) for start, end in itertools.pairwise(edges)]
+        """The parts between the whole seconds at or before the points, as far as those lie inside; nothing guessed.
 
-    def expecting(self, density: float | None, *, counted: bool = False, thin: bool = False) -> Slice:
-        """The same slice with another expectation."""
-        return replace(self, density=density, counted=counted, thin=thin)
+        Nothing is cut before 1970: the API's dates begin somewhere.
+        """
+        inside = {point - point % SECOND for point in points}
+        inside = {p for p in inside if p > (self.start or 0) and (self.end is None or p < self.end)}
+        edges = [self.start, *sorted(inside), self.end]
+        return [Slice(start, end, self.halvings) for start, end in itertools.pairwise(edges)]
+
+    def expecting(self, guess: float, scale: _Scale) -> Slice:
+        """The same slice with a guess at its rows."""
+        return replace(self, guess=guess, scale=scale)
+
+    @property
+    def rows(self) -> float | None:
+        """Rows to expect; None: no idea."""
+        return None if self.guess is None or self.scale.factor is None else self.guess * self.scale.factor
+
+
+@dataclass(slots=True)
+class _Chain:
+    """What is known of a slice that is being read."""
+
+    expected: float | None
+    """Rows it should hold, if that was more than a lower bound."""
+    pages: list[list[int]] = field(default_factory=list)
+    """The moments of creation on each page, in order."""
 
 
 class SlicePlanner:
@@ -84,11 +152,10 @@ class SlicePlanner:
         self._page_size = page_size
         self._threads = threads
         self._largest_page = 0
-        self._density: float | None = None  # seen last, to guess at what is left
         self._pages = 0
         self._wasted_pages = 0
         self._pending = [whole]
-        self._reading: dict[Slice, tuple[int, int] | None] = {}  # with the first and last moment of the page before
+        self._reading: dict[Slice, _Chain] = {}
         self._unwritten: set[Slice] = set()
 
     # What is left
@@ -114,40 +181,71 @@ class SlicePlanner:
 
     def rows_left(self) -> float | None:
         """A guess at how many rows are still to be written."""
-        position = self.position
-        if self._density is None or position is None:
-            return None
-        return max(0.0, self._density * (self._end(self.whole) - position))
+        known = [part.rows for part in (*self._pending, *self._reading, *self._unwritten)]
+        return None if None in known else sum(rows or 0 for rows in known)
 
     def _end(self, part: Slice) -> int:
-        return max(self._now, part.start or 0) if part.end is None else part.end
+        """Where its rows end: nothing is created in the future."""
+        end = self._now if part.end is None else min(part.end, self._now)
+        return max(end, part.start or 0)
 
     @property
     def _full_page(self) -> int:
         return self._largest_page or self._page_size
 
+    @property
+    def _waste_allowed(self) -> float:
+        return FREE_WASTE * self._threads + self._pages / GROWTH
+
     # Taking
 
     def take(self) -> Slice | None:
-        """The earliest slice left, cut to a sensible size; None if there is none for now."""
+        """The earliest slice left, joined or cut to a sensible size; None if there is none for now."""
         if not self._pending:
             return None
-        part = self._pending.pop(0)
-        if part.density is not None and part.start is not None:
-            width = self._width(part.density, part.start)
-            if self._end(part) - part.start > width * 3 // 2:
-                part, *rest = part.cut([part.start + width + SECOND - 1])
-                if part.thin:
-                    rest = [left.expecting(part.density / GROWTH, thin=True) for left in rest if part.density]
-                self._pending[:0] = rest
-        self._reading[part] = None
+        part = self._pending[0]
+        if part.guess is not None:
+            if part.scale.factor is None and any(other.scale is part.scale for other in self._reading):
+                return None  # its first page will say how much the sample stands for
+            part = self._take_share(self._share(part.scale))
+        else:
+            del self._pending[0]
+        self._reading[part] = _Chain(part.rows if part.scale.counted else None)
         return part
 
-    def _width(self, density: float, start: int) -> int:
-        """How wide a slice should be, in milliseconds: all threads busy to the end, but no narrower than needed."""
-        share = density * (self._end(self.whole) - start) / self._full_page / (2 * self._threads)
-        pages = min(max(share, LEAST_PAGES), TARGET_PAGES)
-        return max(SECOND, int(pages * self._full_page / density))
+    def _share(self, scale: _Scale) -> float:
+        """How much a slice should hold, before scaling: all threads busy to the end, with few slices."""
+        if scale.factor is None:
+            return sum(part.guess or 0 for part in self._pending if part.scale is scale) / PROBE_PARTS
+        known = [part.rows for part in (*self._pending, *self._reading)]
+        if not scale.counted:
+            pages: float = LEAST_PAGES
+        elif None in known:
+            pages = USUAL_PAGES
+        else:
+            left = sum(part.rows or 0 for part in self._pending) / self._full_page
+            pages = min(max(left / (SHARES * self._threads), LEAST_PAGES), MOST_PAGES)
+        return pages * self._full_page / scale.factor
+
+    def _take_share(self, share: float) -> Slice:
+        """Take the earliest slices, joined, until they hold a share; what is too much of the last stays."""
+        part = self._pending.pop(0)
+        guess, start, scale = part.guess or 0.0, part.start, part.scale
+        while guess < share and self._pending:
+            after = self._pending[0]
+            if after.scale is not scale or after.start != part.end:
+                break
+            part = self._pending.pop(0)
+            guess += part.guess or 0.0
+        excess = guess - share
+        if excess > share / WIDE and part.start is not None and part.guess:
+            width = self._end(part) - part.start
+            kept, *rest = part.cut([self._end(part) - int(width * min(1.0, excess / part.guess))])
+            if rest:
+                left = part.guess * (self._end(part) - self._end(kept)) / width
+                self._pending.insert(0, rest[0].expecting(left, scale))
+                part, guess = kept, guess - left
+        return replace(part, start=start).expecting(guess, scale)
 
     # Learning
 
@@ -168,10 +266,13 @@ class SlicePlanner:
         self._largest_page = max(self._largest_page, rows)
         if not full or not created:
             return True  # some APIs send a cursor with the last page
-        page = _PageSeen(part, chain, sorted(created), self._end(part), self._reading[part])
-        self._reading[part] = (page.first, page.last)
+        seen = self._reading[part].pages
+        del seen[LONGEST_CHAIN:]  # memory does not depend on how long a chain gets
+        seen.append(sorted(created))
+        if part.guess is not None:
+            part.scale.at_least(part.guess, GROWTH * chain * rows)
         # Two parts at least, each smaller than the whole: this ends. The pages read so far are wasted, within limits.
-        parts = self._cut(page) if self._wasted_pages <= FREE_WASTE + self._pages / GROWTH else []
+        parts = self._cut(part, chain) if self._wasted_pages <= self._waste_allowed else []
         if len(parts) <= 1:
             return True
         self._wasted_pages += chain
@@ -183,22 +284,14 @@ class SlicePlanner:
         """A chain has ended: so many rows are in the slice."""
         del self._reading[part]
         self._unwritten.add(part)
-        if part.start is None:
+        if part.guess is not None:
+            part.scale.count(part.guess, rows)
+        if part.start is None or not rows:
             return
-        width = max(SECOND, self._end(part) - part.start)
-        self._density = rows / width
+        density = rows / max(SECOND, self._end(part) - part.start)
         for index, left in enumerate(self._pending):
-            if left.start is not None and left.start >= part.start:
-                if left.density is not None or rows:
-                    self._pending[index] = self._after(left, rows, width)
-                break
-
-    def _after(self, left: Slice, rows: int, width: int) -> Slice:
-        """What to expect of a slice when the one before it held so many rows."""
-        thin = LEAST_PAGES * self._full_page / (GROWTH * width)
-        if rows / width >= thin:
-            return left.expecting(rows / width, counted=True)
-        return left.expecting(min(thin, left.density or thin) if left.thin else thin, thin=True)
+            if left.start == part.end and left.start is not None and left.guess is None and not left.halvings:
+                self._pending[index] = left.expecting(density * (self._end(left) - left.start), _Scale(1))
 
     def written(self, part: Slice) -> None:
         """All rows of a slice that is done have been written."""
@@ -214,91 +307,92 @@ class SlicePlanner:
         self._pending += parts
         self._pending.sort(key=lambda left: (left.start is not None, left.start))
 
-    def _cut(self, page: _PageSeen) -> list[Slice]:
-        """The parts to read instead, or nothing if the chain is to be followed."""
-        part = page.part
-        if page.chain == 1 and (part == self.whole or page.spread):
-            return []  # a second page tells more
-        if page.scattered:
-            return self._cut_scattered(page)
-        if part.start is None:
-            return self._cut_open(page)
-        distance = page.first - part.start if page.falling else page.end - page.last
-        pages_left = page.density * distance / self._full_page
-        limit = TARGET_PAGES * TOO_DENSE * (2 if part.counted else 1)
-        if pages_left < limit or page.chain > max(2, pages_left / GROWTH):
+    # Cutting: the parts to read instead, or nothing if the chain is to be followed
+
+    def _cut(self, part: Slice, chain: int) -> list[Slice]:
+        pages = self._reading[part].pages
+        first, last = _extent(pages[-1])
+        if chain == 1 and self._may_be_sample(part, last - first):
             return []
-        below, *rest = part.cut([page.first])
-        if not page.falling:
-            return [below, *(piece.expecting(page.density) for piece in rest)]
-        # The rows end here but may begin anywhere: look for that in ever wider steps.
-        steps = _steps(self._step(page.density), distance)
-        unknown = below.expecting(None).cut([page.first - step for step in steps])
-        return [*unknown, *(piece.expecting(page.density) for piece in rest)]
+        falling = part.start is None or self._end(part) - last < first - part.start
+        if len(pages) > 1:
+            first_before, last_before = _extent(pages[0])
+            overlap = min(last, last_before) - max(first, first_before)
+            sampled = overlap * 2 > last - first
+            # Of a run the pages say when it ends; they are doubted only while threads are idle.
+            doubted = self._reading[part].expected is not None and not self._pending
+            if chain >= self._limit(part) and (sampled or doubted):
+                return self._cut_by_sample(part, pages)
+            if sampled:
+                return []
+            falling = first < first_before
+        density = len(pages[-1]) * (1 - 2 / TRIM) / (last - first + 1)
+        if falling:
+            return self._cut_falling(part, chain, first, density)
+        return self._cut_rising(part, chain, last, density)
 
-    def _step(self, density: float) -> int:
-        return max(SECOND, int(TARGET_PAGES * self._full_page / density))
+    def _may_be_sample(self, part: Slice, span: int) -> bool:
+        if part == self.whole or part.start is None:
+            return part == self.whole or part.guess is not None
+        return span * WIDE >= self._end(part) - part.start
 
-    def _cut_open(self, page: _PageSeen) -> list[Slice]:
-        """Cut a slice whose beginning is not known."""
-        below, *rest = page.part.cut([page.first])
-        unknown = [below.expecting(None)]
-        if page.part != self.whole and page.falling:  # else first see whether there is anything below
-            unknown = unknown[0].cut([page.first - step for step in _steps(self._step(page.density), EARLIEST)])
-        return [*unknown, *(piece.expecting(page.density) for piece in rest)]
+    def _limit(self, part: Slice) -> float:
+        """How long the chain of a slice may get without its pages saying when it ends."""
+        if part == self.whole:
+            return 2
+        expected = self._reading[part].expected
+        if self._pending or expected is None:
+            return LONGEST_CHAIN
+        return max(SHORT_CHAIN, OVERDUE * expected / self._full_page)
 
-    def _cut_scattered(self, page: _PageSeen) -> list[Slice]:
-        """Cut a slice whose pages come from all over it, so that none says how many there are."""
-        part = page.part
-        density = SAMPLE_PARTS * LEAST_PAGES * self._full_page / page.span
+    def _worth_following(self, chain: int, pages_left: float) -> bool:
+        return pages_left <= LONG_CHAIN or chain > max(2, pages_left / GROWTH)
+
+    def _cut_falling(self, part: Slice, chain: int, first: int, density: float) -> list[Slice]:
+        expected, full = self._reading[part].expected, self._full_page
         if part.start is None:
-            below, *rest = part.cut([page.first])
-            return [below.expecting(None), *(piece.expecting(density) for piece in rest)]
-        if page.chain < (LONGEST_CHAIN * 2**part.cuts if part.counted or part.cuts else 2):
+            if expected is not None and chain * full < OVERDUE * expected:
+                return []
+            back = max(int(MOST_PAGES * full / density), GROWTH * (self._end(self.whole) - first))
+            return part.cut([first - back])
+        distance = first - part.start
+        if self._worth_following(chain, density * distance / full):
             return []
-        parts = part.cut([page.first, page.first + page.span // SAMPLE_PARTS])
-        return [replace(piece, cuts=part.cuts + 1).expecting(density) for piece in parts]
+        near = max(SECOND, int(NEAR * full / density))
+        points = [first]
+        while points[-1] > part.start:
+            points.append(first - near * GROWTH ** (len(points) - 1))
+        *parts, above = part.cut(points)
+        if not parts:
+            return []
+        scale = _Scale(1)
+        parts[-1] = parts[-1].expecting(density * min(near, distance), scale)
+        return [*parts, above.expecting(chain * full, scale)]
+
+    def _cut_rising(self, part: Slice, chain: int, last: int, density: float) -> list[Slice]:
+        distance = self._end(part) - last
+        if self._worth_following(chain, density * distance / self._full_page):
+            return []
+        scale = _Scale(1)
+        below, *above = part.cut([last])
+        return [
+            below.expecting(chain * self._full_page, scale),
+            *(piece.expecting(density * distance, scale) for piece in above),
+        ]
+
+    def _cut_by_sample(self, part: Slice, pages: list[list[int]]) -> list[Slice]:
+        sample = sorted(itertools.chain(*pages))
+        every = max(1, len(sample) // SAMPLE_PARTS)
+        parts = part.cut(sample[every::every])
+        scale, rows = part.scale, part.guess
+        if rows is None or scale.counted:
+            scale, rows = _Scale(), float(len(sample))
+            if part != self.whole:
+                scale.at_least(1, OVERDUE)
+        return [piece.expecting(rows / len(parts), scale) for piece in parts]
 
 
-class _PageSeen:
-    """What a page says about its slice."""
-
-    def __init__(
-        self, part: Slice, chain: int, created: Sequence[int], end: int, before: tuple[int, int] | None
-    ) -> None:
-        self.part = part
-        self.chain = chain
-        self.end = end
-        self.first = created[0]
-        self.last = created[-1]
-        self.span = self.last - self.first + 1
-        self.density = len(created) / self.span
-        self.before = before
-
-    @property
-    def spread(self) -> bool:
-        """The page's rows come from a large part of the slice."""
-        return self.part.start is None or self.span * GROWTH >= self.end - self.part.start
-
-    @property
-    def scattered(self) -> bool:
-        """The page's rows lie among those of the page before: the order has nothing to do with their creation."""
-        if self.before is None:
-            return False
-        overlap = min(self.last, self.before[1]) - max(self.first, self.before[0])
-        return overlap * 2 > self.span
-
-    @property
-    def falling(self) -> bool:
-        """The order seems to be newest first."""
-        if self.before is not None:
-            return self.first < self.before[0]
-        return self.part.start is None or self.end - self.last < self.first - self.part.start
-
-
-def _steps(step: int, reach: int) -> list[int]:
-    steps = []
-    while step < reach:
-        steps.append(step)
-        step *= GROWTH
-    return steps
+def _extent(page: list[int]) -> tuple[int, int]:
+    """Where most of a page's rows lie."""
+    margin = len(page) // TRIM
+    return page[margin], page[-1 - margin]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tap_siro import rows, schemas
-from tap_siro.rows import Row, RowMaker
 from tap_siro.sdk import SiroStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from tap_siro.rows import Row
 
 
 class RecordingsStream(SiroStream):
@@ -20,9 +19,9 @@ class RecordingsStream(SiroStream):
     replication_key = "updatedAt"
     schema = schemas.RECORDINGS
 
-    def make_rows(self, recording: Row) -> Iterable[Row]:
+    def make_rows(self, recording: Row) -> list[Row]:
         """The recording itself."""
-        return (recording,)
+        return [recording]
 
 
 class ChildStream(SiroStream):
@@ -31,13 +30,12 @@ class ChildStream(SiroStream):
     parent_stream_type = RecordingsStream
     state_partitioning_keys = ()
     replication_key = "recordingUpdatedAt"
-    cut: ClassVar[RowMaker]
-    """Makes the rows, without the columns that all child streams share."""
+    cut: ClassVar[staticmethod[[Row], list[Row]]]
+    """Makes the rows of a recording."""
 
-    def make_rows(self, recording: Row) -> Iterable[Row]:
-        """The stream's rows of a recording."""
-        shared = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
-        return ({**shared, **row} for row in self.cut(recording))
+    def make_rows(self, recording: Row) -> list[Row]:
+        """The stream's rows of a cleaned recording."""
+        return self.cut(recording)
 
 
 class CrmLinksStream(ChildStream):
@@ -47,7 +45,7 @@ class CrmLinksStream(ChildStream):
     primary_keys = ("recordingId", "objectType", "ordinal")
     schema = schemas.CRM_LINKS
     block = "crm"
-    cut = RowMaker(rows.crm_links)
+    cut = staticmethod(rows.crm_links)
 
 
 class SummarySectionsStream(ChildStream):
@@ -57,7 +55,7 @@ class SummarySectionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.SUMMARY_SECTIONS
     block = "summary"
-    cut = RowMaker(rows.summary_sections)
+    cut = staticmethod(rows.summary_sections)
 
 
 class EntityExtractionsStream(ChildStream):
@@ -67,7 +65,7 @@ class EntityExtractionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.ENTITY_EXTRACTIONS
     block = "entityExtractions"
-    cut = RowMaker(rows.entity_extractions)
+    cut = staticmethod(rows.entity_extractions)
 
 
 class EntityMappingsStream(ChildStream):
@@ -77,7 +75,7 @@ class EntityMappingsStream(ChildStream):
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
     schema = schemas.ENTITY_MAPPINGS
     block = "entityExtractions"
-    cut = RowMaker(rows.entity_mappings)
+    cut = staticmethod(rows.entity_mappings)
 
 
 class FollowupsStream(ChildStream):
@@ -87,7 +85,7 @@ class FollowupsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.FOLLOWUPS
     block = "followups"
-    cut = RowMaker(rows.followups)
+    cut = staticmethod(rows.followups)
 
 
 STREAMS: tuple[type[SiroStream], ...] = (

@@ -6,9 +6,10 @@ the streams whose pass took so long that something may have changed meanwhile.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from tap_siro.rows import RecordingCleaner
 from tap_siro.state import Kind, Progress, follow_up, next_pass, read_bookmark, write_bookmark, write_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tap_siro.outlet import Outlet, Outlets
     from tap_siro.pages import Page
@@ -35,6 +36,8 @@ STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
 PROGRESS_SECONDS = 10.0
 """Seconds between two log lines on a long pass."""
+FEW_OBJECTS = 50_000
+"""Objects that may be made before the garbage collector looks for cycles: more than some pages hold."""
 SAME_POLL = instants.DAY
 """Streams whose polls begin within this of each other are polled together, in milliseconds."""
 
@@ -67,7 +70,7 @@ class Sync:
             StoppedError: It was stopped. The state is written all the same.
         """
         try:
-            with ExitStack() as counters:
+            with _rare_collections(), ExitStack() as counters:
                 for outlet in self._outlets.streams:
                     counters.enter_context(outlet.counter)
                 self._passes()
@@ -166,19 +169,34 @@ class Sync:
         self, page: Page, progress: Mapping[Outlet, Progress], most_rows: int | None = None
     ) -> dict[Outlet, Progress]:
         """Write a page's rows to the streams that want them."""
+        self._outlets.write(self._loadable(page, progress), most_rows)
+        return {outlet: p.at(None, _newest(page.updated)) for outlet, p in progress.items()}
+
+    def _loadable(self, page: Page, progress: Mapping[Outlet, Progress]) -> Iterator[tuple[Row, list[Outlet]]]:
+        """Clean a page's recordings one by one, each with the streams that want it."""
         alike = len({(p.position, p.since) for p in progress.values()}) == 1
         everybody = list(progress)
-        loadable: list[tuple[Row, list[Outlet]]] = []
         for row, created, updated in zip(page.rows, page.created, page.updated, strict=True):
             takers = everybody if alike else [o for o, p in progress.items() if p.wants(created, updated)]
             if not takers:
                 continue
             if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]:
-                loadable.append((self._clean(row), takers))
+                yield self._clean(row), takers
             else:
                 self._unloadable.add(row, created)
-        self._outlets.write(loadable, most_rows)
-        return {outlet: p.at(None, _newest(page.updated)) for outlet, p in progress.items()}
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Spare the garbage collector the many objects of a page, which all go without it, and those that stay anyway."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(FEW_OBJECTS, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _newest(updated: Iterable[int | None]) -> int | None:

@@ -136,7 +136,7 @@ def test_a_cursor_that_comes_back_ends_the_sync(sandbox: Sandbox, distance: int,
     fault = sandbox.fault("edit", on=None, when=has_trail, edit=back)
     config = config_for(sandbox, concurrency=threads, **SMALL)
     outcome = sync(config, status=1)
-    check_failed(outcome, sandbox, "same cursor twice", 20)
+    check_failed(outcome, sandbox, "same cursor twice", 35)
     fault.on = 0
     assert loaded(outcome, sync(config, state=outcome.state)) == EXPECTED
 

@@ -1,0 +1,69 @@
+"""The sandbox as the benchmarks see it: a process of its own, so that its CPU is not the contestants'."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = __file__.rpartition("/benchmarks/")[0]
+
+
+class Served(NamedTuple):
+    """What the server did since it was last asked."""
+
+    requests: int
+    cpu: float
+
+
+class Api:
+    """The process. It holds the same recordings for all contestants."""
+
+    def __init__(self, count: int) -> None:
+        """Start it, with so many recordings."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.server", str(count)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        about = self._answer()
+        self.url: str = about["url"]
+        self.token: str = about["token"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait(10)
+
+    def reset(self, latency: float) -> None:
+        """Set the seconds that each request takes, and start counting."""
+        self._ask({"latency": latency})
+
+    def served(self) -> Served:
+        """What it did since the last reset."""
+        answer = self._ask({})
+        return Served(answer["requests"], answer["cpu"])
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer

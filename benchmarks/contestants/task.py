@@ -1,0 +1,65 @@
+"""The job that every contestant does, as a program of its own reads it from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+PAGE_SIZE = 100
+PATH = "/v1/core/recordings"
+FLAGS = dict.fromkeys(
+    ("showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore", "showFollowups"), "true"
+)
+USER_AGENT = "tap-siro-benchmark"
+LINKS = {
+    "users": "user",
+    "engagement": "engagement",
+    "opportunity": "opportunity",
+    "contacts": "contact",
+    "account": "account",
+    "lead": "lead",
+}
+# Between these moments the sandbox spreads the recordings, evenly. No tap can know that; the others may use it.
+FIRST = datetime(2025, 1, 1, tzinfo=UTC)
+LAST = datetime(2026, 2, 6, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Where to read, with how many threads, and where to leave files."""
+
+    url: str
+    token: str
+    threads: int
+    directory: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}", "User-Agent": USER_AGENT}
+
+    def parts(self) -> list[dict[str, str]]:
+        """Parameters that divide the recordings evenly among the threads."""
+        if self.threads == 1:
+            return [{}]
+        edges = [FIRST + (LAST - FIRST) * number / self.threads for number in range(self.threads + 1)]
+        return [
+            {"createdAt:gt": _text(start - timedelta(milliseconds=1)), "createdAt:lt": _text(end)}
+            for start, end in itertools.pairwise(edges)
+        ]
+
+
+def read() -> Task:
+    """Take the task from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--directory", default=".")
+    return Task(**vars(parser.parse_args()))
+
+
+def _text(moment: datetime) -> str:
+    # To whole milliseconds, as the API wants it: the same cut for the end of one part and the start of the next.
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,149 @@
+"""The same job, done by the tap and by others, each as a process of its own, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.api import ROOT, Api
+from benchmarks.counting import count as count_rows
+from benchmarks.processes import Measured, measure
+from benchmarks.tables import show
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who does the job."""
+
+    what: str
+    command: Callable[[Api, Path], list[str]]
+    form: str = "singer"
+
+
+def tap(concurrency: int) -> Callable[[Api, Path], list[str]]:
+    """The tap, as its users run it, but for the rate limit."""
+
+    def command(api: Api, directory: Path) -> list[str]:
+        config = {
+            "api_url": api.url,
+            "api_token": api.token,
+            "concurrency": concurrency,
+            "requests_per_minute": 100_000,
+        }
+        (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        return [sys.executable, "-m", "tap_siro", "--config", str(directory / "config.json")]
+
+    return command
+
+
+def other(module: str, threads: int = 1) -> Callable[[Api, Path], list[str]]:
+    """One of the programs beside this one."""
+
+    def command(api: Api, directory: Path) -> list[str]:
+        module_path = f"benchmarks.contestants.{module}"
+        task = ["--url", api.url, "--token", api.token, "--threads", str(threads), "--directory", str(directory)]
+        return [sys.executable, "-m", module_path, *task]
+
+    return command
+
+
+CONTESTANTS = {
+    "loop": Contestant("hand-written loop, one request at a time", other("loop")),
+    "threads": Contestant("hand-written loop, 8 threads", other("loop", 8)),
+    "tap": Contestant("tap-siro, concurrency 8", tap(8)),
+    "tap-serial": Contestant("tap-siro, concurrency 1", tap(1)),
+    "pattern": Contestant("SDK, documented parent/child pattern", other("sdk_pattern")),
+    "dlt": Contestant("dlt, rest_api source to JSON lines, 8 resources", other("dlt_pipeline", 8), "dlt"),
+}
+BASE = "loop"
+
+
+def run(names: Sequence[str], count: int, runs: int, latencies: Sequence[float]) -> None:
+    """Measure contestants in turn, so many times, at each latency."""
+    with Api(count) as api:
+        for latency in latencies:
+            measured: dict[str, list[Measured]] = {name: [] for name in names}
+            produced: dict[str, Counter[str]] = {}
+            for number in range(runs):
+                for name in names:
+                    one, rows = _once(CONTESTANTS[name], api, latency)
+                    measured[name].append(one)
+                    produced[name] = rows
+                    print(f"run {number + 1}, {name}: {one.cpu:.2f} s CPU", file=sys.stderr)
+                    _compare(produced)
+            _tell(measured, count, latency, next(iter(produced.values())))
+
+
+def environment(directory: Path) -> dict[str, str]:
+    """The same for all: nothing of the user's settings."""
+    return {
+        "HOME": str(directory),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": ROOT,
+        "NO_PROXY": "*",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+
+
+def _once(contestant: Contestant, api: Api, latency: float) -> tuple[Measured, Counter[str]]:
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    try:
+        api.reset(latency)
+        command = contestant.command(api, directory)
+        one = measure(command, directory=directory, environment=environment(directory), api=api)
+        return one, count_rows(contestant.form, directory)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _compare(produced: dict[str, Counter[str]]) -> None:
+    (name, expected), *others = produced.items()
+    for other_name, rows in others:
+        if rows != expected:
+            raise SystemExit(f"{name} and {other_name} did not produce the same: {expected}, {rows}")
+
+
+def medians(measured: Sequence[Measured]) -> Measured:
+    """The median of each figure."""
+    names = [field.name for field in dataclasses.fields(Measured)]
+    return Measured(**{name: statistics.median(getattr(one, name) for one in measured) for name in names})
+
+
+def _tell(measured: dict[str, list[Measured]], count: int, latency: float, rows: Counter[str]) -> None:
+    middle = {name: medians(several) for name, several in measured.items()}
+    base = middle.get(BASE) or next(iter(middle.values()))
+    runs = len(next(iter(measured.values())))
+    show(
+        f"{count} recordings, {rows.total() - rows['recordings']} child rows, "
+        f"{latency * 1000:.0f} ms a request; median of {runs} runs",
+        ("", "CPU s", "ratio", "least", "wall s", "ratio", "peak MB", "log KB", "requests", "server CPU ms/page"),
+        [
+            (
+                CONTESTANTS[name].what,
+                f"{one.cpu:.2f}",
+                f"{one.cpu / base.cpu:.2f}",
+                f"{min(each.cpu for each in measured[name]):.2f}",
+                f"{one.wall:.2f}",
+                f"{one.wall / base.wall:.2f}",
+                f"{one.memory:.0f}",
+                f"{one.log / 1000:.1f}",
+                f"{one.requests:.0f}",
+                f"{one.server_cpu / one.requests * 1000:.1f}",
+            )
+            for name, one in middle.items()
+        ],
+    )
+    busiest = max(one.others for several in measured.values() for one in several)
+    usual = statistics.median(one.others for several in measured.values() for one in several)
+    print(f"Everything else on the machine used {usual:.2f} cores meanwhile (at most {busiest:.2f}).\n")
