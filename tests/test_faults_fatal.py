@@ -67,7 +67,8 @@ def test_a_lasting_fault_ends_the_sync_and_the_next_one_goes_on(
     assert advice in error
     assert "Traceback" not in first.stderr
     tries = 1 + len(clock.waits)
-    assert fault.hits <= threads + 3 * tries
+    # Each thread once, and once more without pageSize after a 400; what is retried, a few times.
+    assert fault.hits <= 2 * threads + 3 * tries
     assert set(bookmarks(first.state).values()) <= {None}
     assert sandbox.requests[FIRST[where] - 1].fault == name
 
