@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.tables import show
 from tap_siro.instants import DAY, SECOND
-from tap_siro.slices import Slice, SlicePlanner
+from tap_siro.planner import SlicePlanner
+from tap_siro.slices import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

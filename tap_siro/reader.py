@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tap_siro import instants
 from tap_siro.errors import CursorRefusedError, StoppedError, TapSiroError
 from tap_siro.paging import CursorPaginator
-from tap_siro.slices import Slice, SlicePlanner
+from tap_siro.planner import SlicePlanner
 from tap_siro.stopping import STEP
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tap_siro.client import Client
     from tap_siro.pages import Page
     from tap_siro.query import Query
+    from tap_siro.slices import Slice
     from tap_siro.stopping import Stop
 
 QUEUED_PAGES = 4

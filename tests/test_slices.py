@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tap_siro.errors import TapSiroError
 from tap_siro.instants import DAY, SECOND
 from tap_siro.paging import MOST_EMPTY_PAGES, CursorPaginator
-from tap_siro.slices import FREE_WASTE, GROWTH, Slice, SlicePlanner
+from tap_siro.planner import FREE_WASTE, GROWTH, SlicePlanner
+from tap_siro.slices import Slice
 
 NOW = 1_790_000_000_000
 
