@@ -32,6 +32,8 @@ MOST_REREADS = 3
 MOST_HALVINGS = 3
 """How often a slice is halved because a cursor in it was refused."""
 
+SETTLING = 10 * instants.SECOND
+"""How old an `updatedAt` may be when a change becomes visible, in milliseconds."""
 LATEST = instants.of(datetime(9000, 1, 1, tzinfo=UTC))
 """Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
 
@@ -149,8 +151,8 @@ class PassReader:
             known |= chain.late
             if rereads == MOST_REREADS:
                 logger.warning(
-                    "Recordings kept changing while they were read, %d times over; the next run reads those again "
-                    "that did.",
+                    "Recordings kept changing while they were read, %d times over. The next run reads those again; one "
+                    "that they pushed past a cursor each time would be missing. Sync when less is going on.",
                     rereads + 1,
                 )
         with self._changed:
@@ -211,11 +213,11 @@ class _Chain:
         self.late: set[int] = set()
         """The `updatedAt` that are later than the first request: what changed since, so that others may have slipped
         past a cursor. One page alone is a snapshot. The same ones again are a clock that is off, not a change."""
-        self._asked_at = 0
+        self._quiet_until = 0
 
     def add(self, page: Page) -> None:
         if not self.pages:
-            self._asked_at = page.asked_at
+            self._quiet_until = page.asked_at - SETTLING
         self.pages += 1
         self.rows += len(page.rows)
-        self.late.update(instant for instant in page.updated if instant is not None and instant > self._asked_at)
+        self.late.update(instant for instant in page.updated if instant is not None and instant > self._quiet_until)

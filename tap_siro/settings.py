@@ -132,8 +132,8 @@ CONFIG: dict[str, Any] = th.PropertiesList(
     _setting(
         "daily_recheck_days",
         th.NumberType(minimum=0, maximum=3_650),
-        "The first poll of a UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
-        "without moving `updatedAt`. 0: never.",
+        "Until something of the present UTC day has been seen, a poll starts this many days before the bookmark "
+        "instead, to fetch what Siro finished without moving `updatedAt`. 0: never.",
         default=2,
     ),
     _setting("user_agent", th.StringType(), "The User-Agent header. Default: `tap-siro/<version>`."),

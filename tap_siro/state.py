@@ -133,11 +133,13 @@ def next_pass(state: Mapping[str, Any], settings: Settings, *, now: int, full_ta
     return wanted
 
 
-def follow_up(state: Mapping[str, Any], settings: Settings) -> Progress:
-    """A poll right after a pass that took its time, for what was updated meanwhile."""
+def follow_up(state: Mapping[str, Any], settings: Settings, *, now: int) -> Progress:
+    """A poll right after a pass that took its time, for what was updated meanwhile.
+
+    A pass that was begun on an earlier day leaves a bookmark of that day: this poll then is the first of today.
+    """
     bookmark = read_bookmark(state)
-    since = None if bookmark is None else bookmark - settings.lookback
-    return Progress(Kind.POLL, since, fingerprint(Kind.POLL, settings))
+    return Progress(Kind.POLL, _since(Kind.POLL, bookmark, settings, now), fingerprint(Kind.POLL, settings))
 
 
 def fingerprint(kind: Kind, settings: Settings) -> str:
@@ -151,7 +153,7 @@ def _since(kind: Kind, bookmark: int | None, settings: Settings, now: int) -> in
     back = settings.lookback
     if bookmark // instants.DAY < now // instants.DAY:
         back = max(back, settings.daily_recheck)
-    return bookmark - back
+    return max(0, bookmark - back)
 
 
 def _not_later(since: int | None, wanted: int | None) -> bool:

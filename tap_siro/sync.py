@@ -100,7 +100,7 @@ class Sync:
         histories = {outlet: plan for outlet, plan in plans.items() if plan.kind is not Kind.POLL}
         if histories:
             late += self._pass(histories)
-        for polls in _together({outlet: follow_up(outlet.state, self._settings) for outlet in late}):
+        for polls in _together({outlet: follow_up(outlet.state, self._settings, now=now) for outlet in late}):
             self._pass(polls)
 
     def _warn_of_start_date(self, outlet: Outlet) -> None:

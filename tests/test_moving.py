@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.running import Warehouse, config_for, run_tap
-from tests.sandbox import Request, Sandbox
+from tests.sandbox import Request, Sandbox, instants
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.store import CURSORS, ORDERS
@@ -48,6 +49,28 @@ def test_what_changes_between_two_pages_is_there_after_the_next_sync(
         sandbox.hook = None
         warehouse.load(run_tap(tmp_path, config, state=warehouse.state))
         assert warehouse.live() == expected_rows(sandbox.recordings)
+
+
+@pytest.mark.parametrize("age", [0, 3, 8])
+def test_a_change_that_becomes_visible_seconds_later_is_noticed(tmp_path: Path, age: int) -> None:
+    """A database stamps a change before others see it. The recordings it pushes aside have not changed: no poll would
+    ever fetch them."""
+    data = recordings(60, start=ONE_CHAIN[0], end=ONE_CHAIN[1], odd=False)
+    oldest_first = [each["id"] for each in sorted(data, key=lambda each: str(each["updatedAt"]))]
+    changed: list[str] = []
+
+    def change(sandbox: Sandbox, request: Request) -> None:
+        if request.number > 2 and "cursor" in request.params and not changed:
+            stamp = datetime.now(UTC) - timedelta(seconds=age)
+            for each in oldest_first[:5]:
+                sandbox.update(each, title="late", updatedAt=instants.from_ms(instants.to_ms(stamp)))
+                changed.append(each)
+
+    with Sandbox(data, order="oldest_updated", cursor="count") as sandbox:
+        sandbox.hook = change
+        run = run_tap(tmp_path, config_for(sandbox, page_size=10, concurrency=1))
+    assert changed
+    assert {row["id"] for row in run.records["recordings"]} == set(oldest_first)
 
 
 def test_a_slice_that_never_rests_is_left_to_the_next_sync(tmp_path: Path) -> None:

@@ -112,6 +112,33 @@ def test_the_first_poll_of_a_day_looks_further_back(tmp_path: Path) -> None:
     assert [row["content"] for row in rows] == ["done at last"]
 
 
+def test_a_pass_resumed_on_a_later_day_does_not_skip_the_recheck(tmp_path: Path) -> None:
+    """What Siro finished over the weekend, without moving updatedAt, lies before the position of Friday's pass."""
+    now = instants.to_ms(datetime.now(UTC))
+    friday = instants.from_ms(now - 3 * 86_400_000)
+    open_pass = {
+        "replication_key": "updatedAt",
+        "pass_position": "2025-06-01T00:00:00.000Z",
+        "pass_since": None,
+        "pass_as_of": friday,
+        "pass_max_seen": friday,
+        "pass_query": "history?",
+    }
+    with Sandbox(DATA) as sandbox:
+        config = {**config_for(sandbox), "daily_recheck_days": 2}
+        state = {"bookmarks": {"recordings": open_pass}}
+        run_tap(tmp_path, config, state=state, catalog=discover(tmp_path, recordings=True))
+        sinces = [request.params.get("updatedAt:gte") for request in sandbox.requests]
+    assert sinces[-1] == instants.from_ms((instants.parse(friday) or 0) - 2 * 86_400_000)
+
+
+def test_a_bookmark_from_the_beginning_of_time_is_one(tmp_path: Path) -> None:
+    state = {"bookmarks": {"recordings": {"replication_key_value": "0001-01-01T00:00:00Z"}}}
+    with Sandbox(DATA) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox), state=state, catalog=discover(tmp_path, recordings=True))
+    assert {row["id"] for row in run.records["recordings"]} == {each["id"] for each in DATA}
+
+
 def test_today_the_lookback_is_short_again(tmp_path: Path) -> None:
     now = instants.from_ms(instants.to_ms(datetime.now(UTC)))
     state = {"bookmarks": {"recordings": {"replication_key": "updatedAt", "replication_key_value": now}}}
