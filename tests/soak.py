@@ -42,7 +42,7 @@ ALL = sum(ROWS.values())
 LINKS = {"user": 0, "engagement": 2, "opportunity": 3, "contact": 4, "account": 5}
 RECORD = re.compile(rb'\{"type":"RECORD","stream":"(\w+)","record":\{"(?:id|recordingId)":"([^"]+)"')
 NUMBERS = {name: re.compile(rf'"{name}":"?(\w+)'.encode()) for name in ("objectType", "extractionOrdinal", "ordinal")}
-SETTINGS: dict[str, Any] = {"requests_per_minute": 1_000_000, "request_timeout": 1}
+SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000, "request_timeout": 1}
 
 
 class Tally:
@@ -141,8 +141,11 @@ def main() -> int:
         seconds = time.monotonic() - began
         tap.returncode = os.waitstatus_to_exitcode(status)
         tap.stdout.close()
-        warnings = log.read_text().count("Trying again")
+        told = log.read_text()
+        warnings, tail = told.count("Trying again"), told[-1000:]
         requests, hits = len(sandbox.requests), sum(fault.hits for fault in faults)
+    if tap.returncode or not samples:
+        sys.exit(f"The tap ended with status {tap.returncode}:\n{tail}")
     lines = (
         f"recordings      {options.recordings:,}",
         f"rows missing    {tally.missing:,} of {options.recordings * ALL:,}",
