@@ -4,77 +4,64 @@ Nothing here reads the network or a clock. The planner is told what each page sh
 next, and whether a chain of pages is worth following. A wrong guess costs requests, never rows: whatever is cut, the
 slices that are left always cover everything that is not yet written.
 
-What is left is a row of slices, each with a guess at its rows. A thread takes the earliest: small ones are joined and
-a large one is cut until it holds its share, three to ten pages. A slice of which nothing is known is taken whole.
+A thread takes the earliest slice that is left, cut to its share: three to ten pages of what is expected there. What to
+expect follows from what has been seen: slices that were read to their end, and the pages of chains that run through
+time, forwards or backwards (`density.py`). Where nothing has been seen nearby, a thread explores: it takes a long
+stretch, whose first page either is the last or shows how dense the rows are there. The chain is then given up if
+others can read the rest sooner, and its slice goes back to what is left. The pages that were read of it are wasted, so
+a chain that will end soon is followed.
 
-Guesses come from the pages of a chain that was cut. Its pages are wasted, so a chain that will end soon is followed.
-The order of the rows shows in how the chain's pages lie to each other:
-
-- They run through time, forwards or backwards. A page then shows how dense the rows are where it lies, and the slice
-  is expected to go on like that. Backwards, the rows may begin anywhere: farther away nothing is expected, and it is
-  cut in ever wider steps, so that an empty stretch costs one request each. Where the slice has no beginning, the first
-  step goes several times as far back as anything has been seen.
-- They lie upon each other: each is a sample of the whole slice. The slice is cut where the sample says, and as a sample
-  does not tell how many rows there are, one thread first reads a small part while the others wait for its first page.
-
-Guesses with one origin share a scale, how many rows there are for each that was expected. Every slice that has been
-read to its end corrects it. A chain that has become much longer than expected is cut by what it has shown.
+In some orders a chain does not run through time: each page is a sample of its whole slice, or of a dense day in it.
+That time is then cut where the sample says. As a sample does not tell how many rows there are, one thread first reads
+a small part while the others do without. Guesses that come from one sample share a scale, how many rows there are for
+each that was expected, and every slice that has been read to its end corrects it.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tap_siro.chains import Chain
+from tap_siro.density import Densities
 from tap_siro.instants import DAY, SECOND
 from tap_siro.slices import Scale, Slice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from tap_siro.chains import Course
+    from tap_siro.density import Stretch
 
 LEAST_PAGES = 3
 """Pages below which a slice is not worth its own requests, however many threads are idle."""
 MOST_PAGES = 10
 """Pages above which a slice keeps a cursor too long and repeats too much after a restart."""
-USUAL_PAGES = 6
+USUAL_PAGES = 8
 """Pages of a slice while nobody knows how much there is besides."""
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
-LONG_CHAIN = 16
-"""Pages that one thread may still read alone: a slice that seems to hold more is cut."""
-LONGEST_CHAIN = 40
-"""Pages after which a chain without a known end is cut although every thread has work."""
-SHORT_CHAIN = 8
-"""Pages up to which a chain is followed even if that is more than was expected."""
-OVERDUE = 2
-"""How many times longer than expected a chain may become while threads are idle."""
-GROWTH = 4
-"""How many times wider the next step into the unknown is; and how many times more than seen there may well be."""
-NEAR = 3 * MOST_PAGES
-"""Pages for which the density of a page is believed."""
+LONG_CHAIN = 20
+"""Pages that one thread may still read alone: a slice that seems to hold more is given up."""
+TOO_LATE = 4
+"""A chain is followed if at most this many times what it has read is left."""
+BELIEF = 4
+"""How many times more rows than were sampled there may well be."""
+BELIEVED = 2
+"""The least pages of a slice while that is all that is known."""
 SAMPLE_PARTS = 64
 """Into how many parts a sample divides a slice."""
 PROBE_PARTS = 16
 """The part of a sampled slice that is read first, to learn how much the sample stands for."""
-WIDE = 8
-"""A page that covers more than this part of its slice may be a sample of it: a second one will tell."""
-TRIM = 10
-"""The part of a page's moments that is ignored at either end: late changes bring single rows out of order."""
+CRUMB = 8
+"""A rest smaller than this part of a share is taken with it."""
 FREE_WASTE = 3
-"""Pages a thread that may be read in vain, besides one for every GROWTH, before nothing is cut any more."""
+"""Pages a thread that may be read in vain..."""
+WASTE = 8
+"""...besides one for so many pages, before nothing is given up any more."""
 EARLIEST = 20 * 365 * DAY
 """How far back a slice without a beginning is halved."""
-
-
-@dataclass(slots=True)
-class _Chain:
-    """What is known of a slice that is being read."""
-
-    expected: float | None
-    """Rows it should hold, if that was more than a lower bound."""
-    pages: list[list[int]] = field(default_factory=list)
-    """The moments of creation on each page, in order."""
 
 
 class SlicePlanner:
@@ -100,8 +87,9 @@ class SlicePlanner:
         self._largest_page = 0
         self._pages = 0
         self._wasted_pages = 0
+        self._densities = Densities()
         self._pending = [whole]
-        self._reading: dict[Slice, _Chain] = {}
+        self._reading: dict[Slice, Chain] = {}
         self._unwritten: set[Slice] = set()
 
     # What is left
@@ -127,8 +115,20 @@ class SlicePlanner:
 
     def rows_left(self) -> float | None:
         """A guess at how many rows are still to be written."""
-        known = [part.rows for part in (*self._pending, *self._reading, *self._unwritten)]
+        return self._sum((*self._pending, *self._reading, *self._unwritten))
+
+    def _sum(self, parts: Sequence[Slice]) -> float | None:
+        known = [self._rows(part) for part in parts]
         return None if None in known else sum(rows or 0 for rows in known)
+
+    def _rows(self, part: Slice) -> float | None:
+        if part.guess is not None:
+            return part.rows
+        rows = sum(one.rows for one in self._stretches(part))
+        return rows if math.isfinite(rows) else None
+
+    def _stretches(self, part: Slice) -> Iterator[Stretch]:
+        return self._densities.between(part.start or 0, self._end(part), self._full_page)
 
     def _end(self, part: Slice) -> int:
         """Where its rows end: nothing is created in the future."""
@@ -139,57 +139,90 @@ class SlicePlanner:
     def _full_page(self) -> int:
         return self._largest_page or self._page_size
 
-    @property
-    def _waste_allowed(self) -> float:
-        return FREE_WASTE * self._threads + self._pages / GROWTH
-
     # Taking
 
     def take(self) -> Slice | None:
         """The earliest slice left, joined or cut to a sensible size; None if there is none for now."""
-        if not self._pending:
-            return None
-        part = self._pending[0]
-        if part.guess is not None:
-            if part.scale.factor is None and any(other.scale is part.scale for other in self._reading):
-                return None  # its first page will say how much the sample stands for
-            part = self._take_share(self._share(part.scale))
-        else:
-            del self._pending[0]
-        self._reading[part] = _Chain(part.rows if part.scale.counted else None)
-        return part
+        for index, part in enumerate(self._pending):
+            if part.guess is None:
+                taken = self._take_expected(index)
+                sure = all(one.sure for one in self._stretches(taken))
+                expected = self._rows(taken) if sure else None
+            elif part.scale.factor is None and any(other.scale is part.scale for other in self._reading):
+                continue  # its first page will say how much the sample stands for
+            else:
+                taken = self._take_sampled(index)
+                expected = taken.rows if taken.scale.counted else None
+            self._reading[taken] = self._chain(taken, expected)
+            return taken
+        return None
 
-    def _share(self, scale: Scale) -> float:
-        """How much a slice should hold, before scaling: all threads busy to the end, with few slices."""
+    def _chain(self, part: Slice, expected: float | None) -> Chain:
+        whole, sampled = part == self.whole, part.guess is not None
+        return Chain(part.start or 0, self._end(part), expected, whole=whole, sampled=sampled, open=part.start is None)
+
+    def _share(self) -> float:
+        """The rows a slice should hold: all threads busy to the end, with few slices."""
+        left = self._sum(self._pending)
+        exploring = any(chain.expected is None and not chain.sampled for chain in self._reading.values())
+        if left is None or exploring:
+            return USUAL_PAGES * self._full_page
+        pages = left / self._full_page / (SHARES * self._threads)
+        return min(max(pages, LEAST_PAGES), MOST_PAGES) * self._full_page
+
+    def _take_expected(self, index: int) -> Slice:
+        part = self._pending[index]
+        point = self._cut_at(part, self._share())
+        taken, *rest = [part] if point is None else part.cut([point])
+        self._pending[index : index + 1] = rest
+        return taken
+
+    def _cut_at(self, part: Slice, share: float) -> int | None:
+        """Where to end the slice that begins with a part; None: with the part."""
+        rows = 0.0
+        for one in self._stretches(part):
+            rows += one.rows
+            excess = rows - share
+            if excess <= 0 or not math.isfinite(rows):
+                continue
+            last = one.end == self._end(part)
+            if one.sure:
+                if last and excess <= share / CRUMB:
+                    return None
+                return one.end - int((one.end - one.start) * excess / one.rows)
+            if rows - one.rows > share / 2:
+                return one.start
+            return one.step or (None if last else one.end)
+        return None
+
+    def _sampled_share(self, scale: Scale) -> float:
+        """How much of a sampled slice to take, before scaling."""
+        total = sum(part.guess or 0.0 for part in self._pending if part.scale is scale)
         if scale.factor is None:
-            return sum(part.guess or 0 for part in self._pending if part.scale is scale) / PROBE_PARTS
-        known = [part.rows for part in (*self._pending, *self._reading)]
+            return total / PROBE_PARTS
+        page = self._full_page / scale.factor
         if not scale.counted:
-            pages: float = LEAST_PAGES
-        elif None in known:
-            pages = USUAL_PAGES
-        else:
-            left = sum(part.rows or 0 for part in self._pending) / self._full_page
-            pages = min(max(left / (SHARES * self._threads), LEAST_PAGES), MOST_PAGES)
-        return pages * self._full_page / scale.factor
+            return min(max(total / self._threads, BELIEVED * page), LEAST_PAGES * page)
+        return self._share() / scale.factor
 
-    def _take_share(self, share: float) -> Slice:
-        """Take the earliest slices, joined, until they hold a share; what is too much of the last stays."""
-        part = self._pending.pop(0)
+    def _take_sampled(self, index: int) -> Slice:
+        """Take parts of a sampled slice, joined, until they hold a share; what is too much of the last stays."""
+        share = self._sampled_share(self._pending[index].scale)
+        part = self._pending.pop(index)
         guess, start, scale = part.guess or 0.0, part.start, part.scale
-        while guess < share and self._pending:
-            after = self._pending[0]
+        while guess < share and index < len(self._pending):
+            after = self._pending[index]
             if after.scale is not scale or after.start != part.end:
                 break
-            part = self._pending.pop(0)
+            part = self._pending.pop(index)
             guess += part.guess or 0.0
         excess = guess - share
-        if excess > share / WIDE and part.start is not None and part.guess:
+        if excess > share / CRUMB and part.start is not None and part.guess:
             width = self._end(part) - part.start
             kept, *rest = part.cut([self._end(part) - int(width * min(1.0, excess / part.guess))])
             if rest:
                 left = part.guess * (self._end(part) - self._end(kept)) / width
-                self._pending.insert(0, rest[0].expecting(left, scale))
+                self._pending.insert(index, rest[0].expecting(left, scale))
                 part, guess = kept, guess - left
         return replace(part, start=start).expecting(guess, scale)
 
@@ -205,21 +238,19 @@ class SlicePlanner:
             created: The moments at which they were created, as far as known.
 
         Returns:
-            Whether to go on with the cursor. If not, the slice was cut and its parts are left to take.
+            Whether to go on with the cursor. If not, the slice was given up and is left to take, in parts.
         """
         self._pages += 1
         full = rows >= self._largest_page and (rows >= self._page_size or chain > 1)
         self._largest_page = max(self._largest_page, rows)
         if not full or not created:
             return True  # some APIs send a cursor with the last page
-        seen = self._reading[part].pages
-        del seen[LONGEST_CHAIN:]  # memory does not depend on how long a chain gets
-        seen.append(sorted(created))
+        self._reading[part].add(sorted(created), chain)
         if part.guess is not None:
-            part.scale.at_least(part.guess, GROWTH * chain * rows)
-        # Two parts at least, each smaller than the whole: this ends. The pages read so far are wasted, within limits.
-        parts = self._cut(part, chain) if self._wasted_pages <= self._waste_allowed else []
-        if len(parts) <= 1:
+            part.scale.at_least(part.guess, BELIEF * chain * rows)
+        parts = self._divide(part)
+        # Each part is smaller than the whole: this ends. The pages read so far are wasted, within limits.
+        if len(parts) <= 1 or self._wasted_pages > FREE_WASTE * self._threads + self._pages / WASTE:
             return True
         self._wasted_pages += chain
         del self._reading[part]
@@ -232,12 +263,7 @@ class SlicePlanner:
         self._unwritten.add(part)
         if part.guess is not None:
             part.scale.count(part.guess, rows)
-        if part.start is None or not rows:
-            return
-        density = rows / max(SECOND, self._end(part) - part.start)
-        for index, left in enumerate(self._pending):
-            if left.start == part.end and left.start is not None and left.guess is None and not left.halvings:
-                self._pending[index] = left.expecting(density * (self._end(left) - left.start), Scale(1))
+        self._densities.note(part.start or 0, self._end(part), rows)
 
     def written(self, part: Slice) -> None:
         """All rows of a slice that is done have been written."""
@@ -252,93 +278,47 @@ class SlicePlanner:
     def _leave(self, parts: list[Slice]) -> None:
         self._pending += parts
         self._pending.sort(key=lambda left: (left.start is not None, left.start))
+        joined: list[Slice] = []
+        for part in self._pending:
+            before = joined[-1] if joined else None
+            plain = part.guess is None and not part.halvings
+            if before and plain and before.guess is None and not before.halvings and before.end == part.start:
+                joined[-1] = replace(before, end=part.end)
+            else:
+                joined.append(part)
+        self._pending = joined
 
-    # Cutting: the parts to read instead, or nothing if the chain is to be followed
+    # Giving up: the parts to read instead of a slice; one or none if its chain is to be followed
 
-    def _cut(self, part: Slice, chain: int) -> list[Slice]:
-        pages = self._reading[part].pages
-        first, last = _extent(pages[-1])
-        if chain == 1 and self._may_be_sample(part, last - first):
+    def _divide(self, part: Slice) -> list[Slice]:
+        chain = self._reading[part]
+        sample = chain.sample(self._full_page, idle=not self._pending)
+        if sample:
+            return self._cut_by_sample(part, sample)
+        run = chain.run()
+        if not run:
             return []
-        falling = part.start is None or self._end(part) - last < first - part.start
-        if len(pages) > 1:
-            first_before, last_before = _extent(pages[0])
-            overlap = min(last, last_before) - max(first, first_before)
-            sampled = overlap * 2 > last - first
-            # Of a run the pages say when it ends; they are doubted only while threads are idle.
-            doubted = self._reading[part].expected is not None and not self._pending
-            if chain >= self._limit(part) and (sampled or doubted):
-                return self._cut_by_sample(part, pages)
-            if sampled:
-                return []
-            falling = first < first_before
-        density = len(pages[-1]) * (1 - 2 / TRIM) / (last - first + 1)
-        if falling:
-            return self._cut_falling(part, chain, first, density)
-        return self._cut_rising(part, chain, last, density)
-
-    def _may_be_sample(self, part: Slice, span: int) -> bool:
-        if part == self.whole or part.start is None:
-            return part == self.whole or part.guess is not None
-        return span * WIDE >= self._end(part) - part.start
-
-    def _limit(self, part: Slice) -> float:
-        """How long the chain of a slice may get without its pages saying when it ends."""
-        if part == self.whole:
-            return 2
-        expected = self._reading[part].expected
-        if self._pending or expected is None:
-            return LONGEST_CHAIN
-        return max(SHORT_CHAIN, OVERDUE * expected / self._full_page)
-
-    def _worth_following(self, chain: int, pages_left: float) -> bool:
-        return pages_left <= LONG_CHAIN or chain > max(2, pages_left / GROWTH)
-
-    def _cut_falling(self, part: Slice, chain: int, first: int, density: float) -> list[Slice]:
-        expected, full = self._reading[part].expected, self._full_page
-        if part.start is None:
-            if expected is not None and chain * full < OVERDUE * expected:
-                return []
-            back = max(int(MOST_PAGES * full / density), GROWTH * (self._end(self.whole) - first))
-            return part.cut([first - back])
-        distance = first - part.start
-        if self._worth_following(chain, density * distance / full):
+        for seen in chain.seen(run):
+            self._densities.note(*seen)
+        pages_left = chain.rows_left(run) / self._full_page
+        if pages_left <= LONG_CHAIN or chain.length > max(2, pages_left / TOO_LATE):
             return []
-        near = max(SECOND, int(NEAR * full / density))
-        points = [first]
-        while points[-1] > part.start:
-            points.append(first - near * GROWTH ** (len(points) - 1))
-        *parts, above = part.cut(points)
-        if not parts:
-            return []
-        scale = Scale(1)
-        parts[-1] = parts[-1].expecting(density * min(near, distance), scale)
-        return [*parts, above.expecting(chain * full, scale)]
+        back = Slice(part.start, part.end, part.halvings)
+        point = self._cut_at(back, USUAL_PAGES * self._full_page)
+        return [] if point is None else back.cut([point])
 
-    def _cut_rising(self, part: Slice, chain: int, last: int, density: float) -> list[Slice]:
-        distance = self._end(part) - last
-        if self._worth_following(chain, density * distance / self._full_page):
-            return []
-        scale = Scale(1)
-        below, *above = part.cut([last])
-        return [
-            below.expecting(chain * self._full_page, scale),
-            *(piece.expecting(density * distance, scale) for piece in above),
-        ]
-
-    def _cut_by_sample(self, part: Slice, pages: list[list[int]]) -> list[Slice]:
-        sample = sorted(itertools.chain(*pages))
-        every = max(1, len(sample) // SAMPLE_PARTS)
-        parts = part.cut(sample[every::every])
+    def _cut_by_sample(self, part: Slice, sample: Course) -> list[Slice]:
+        """Cut where a sample says, so that each part holds as much of it."""
+        moments, bounds = self._reading[part].sampled_moments(sample)
+        every = max(1, len(moments) // SAMPLE_PARTS)
+        parts = part.cut([*bounds, *moments[every::every]])
+        inside = [one for one in parts if not bounds or self._lies_in(one, sample)]
         scale, rows = part.scale, part.guess
-        if rows is None or scale.counted:
-            scale, rows = Scale(), float(len(sample))
+        if bounds or rows is None or scale.counted:
+            scale, rows = Scale(), float(len(moments))
             if part != self.whole:
-                scale.at_least(1, OVERDUE)
-        return [piece.expecting(rows / len(parts), scale) for piece in parts]
+                scale.at_least(1, BELIEF)
+        return [one.expecting(rows / len(inside), scale) if one in inside else one for one in parts]
 
-
-def _extent(page: list[int]) -> tuple[int, int]:
-    """Where most of a page's rows lie."""
-    margin = len(page) // TRIM
-    return page[margin], page[-1 - margin]
+    def _lies_in(self, part: Slice, sample: Course) -> bool:
+        return part.start is not None and sample.start - SECOND < part.start and self._end(part) <= sample.end
