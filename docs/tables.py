@@ -1,38 +1,35 @@
-"""Writes the README's tables from the code, or checks that they are up to date (`--check`)."""
+"""The documentation's tables, made from the code."""
 
 from __future__ import annotations
 
-import re
-import sys
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tap_siro.settings import ADVANCED, CONFIG, ENRICHMENTS
+from docs.marked import filled
+from tap_siro.settings import ADVANCED, CONFIG, ENRICHMENTS, ORDINARY
 from tap_siro.streams import STREAMS
 from tap_siro.tap import TapSiro
+from tests.targets import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 README = Path(__file__).parent.parent / "README.md"
+RECIPES = Path(__file__).parent / "recipes.md"
 TAP = TapSiro(config={"api_token": "none"})
 
 
 def settings() -> str:
     """The settings: the ordinary ones, then those that hardly anybody needs."""
-    ordinary = [name for name in CONFIG["properties"] if name not in ADVANCED and name not in SDK_SETTINGS]
-    return "\n".join([_settings(ordinary), "", "Advanced:", "", _settings(ADVANCED)])
-
-
-# Known to the tap once it has been asked about itself; their documentation is the SDK's.
-SDK_SETTINGS = {
-    "stream_maps", "stream_map_config", "faker_config",
-    "flattening_enabled", "flattening_max_depth", "flattening_max_key_length", "flattening_separator",
-}  # fmt: skip
+    return "\n".join([_settings(ORDINARY), "", "Advanced:", "", _settings(ADVANCED)])
 
 
 # Of the many columns of `recordings`, those in the diagram.
 SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"}
 
 
-def _settings(names: list[str] | tuple[str, ...]) -> str:
+def _settings(names: Sequence[str]) -> str:
     lines = ["| setting | type | default | what it does |", "|---|---|---|---|"]
     for name in names:
         each = CONFIG["properties"][name]
@@ -99,31 +96,46 @@ def _kind(schema: dict[str, Any]) -> str:
     return "date-time" if schema.get("format") == "date-time" else str(kind)
 
 
-def written(text: str) -> str:
-    """The README with its tables made anew."""
-    for name, table in (("diagram", diagram()), ("streams", streams()), ("settings", settings())):
-        text, found = re.subn(
-            rf"(<!-- {name}: .*? -->\n).*?(\n<!-- /{name} -->)",
-            lambda match, table=table: f"{match[1]}\n{table}\n{match[2]}",  # type: ignore[misc]
-            text,
-            flags=re.DOTALL,
-        )
-        if found != 1:
-            raise SystemExit(f"README.md has no place for the {name}.")
-    return text
+# Requests for a page, the slicing included.
+COST = 1.25
 
 
-def main() -> None:
-    """Write or check."""
-    before = README.read_text(encoding="utf-8")
-    after = written(before)
-    if sys.argv[1:] == ["--check"]:
-        if before != after:
-            raise SystemExit("README.md is not what the code says: run `python -m docs.tables`.")
-        print("README.md is what the code says.")
-    else:
-        README.write_text(after, encoding="utf-8")
+def history() -> str:
+    """How long a history takes with the default settings, and with more threads."""
+    latencies = (0.15, 0.5, 2.0)
+    lines = ["| recordings | `concurrency` | " + " | ".join(f"{latency:g} s a page" for latency in latencies) + " |"]
+    lines += ["|--:|--:" + "|--:" * len(latencies) + "|"]
+    for recordings in (100_000, 300_000, 1_000_000):
+        for threads in (CONFIG["properties"]["concurrency"]["default"], 16):
+            times = [_time(history_seconds(recordings, latency, concurrency=threads)) for latency in latencies]
+            lines.append(f"| {recordings:,} | {threads} | {' | '.join(times)} |")
+    return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    main()
+def history_seconds(recordings: int, latency: float, **settings: int) -> float:
+    """Seconds for a history, with the default settings unless others are given."""
+    size, threads, per_minute = (
+        settings.get(name, CONFIG["properties"][name]["default"])
+        for name in ("page_size", "concurrency", "requests_per_minute")
+    )
+    requests = COST * recordings / size
+    pace = latency / threads
+    minutes, rest = divmod(requests, per_minute)
+    return float(max(requests * pace, minutes * 60 + rest * pace))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def files() -> dict[Path, str]:
+    """The pages with their tables made anew."""
+    pages = {
+        README: {"diagram": diagram(), "streams": streams(), "settings": settings(), "targets": kinds.table()},
+        RECIPES: {"history": history()},
+    }
+    return {
+        page: filled(page, {name: f"\n{table}\n" for name, table in tables.items()}) for page, tables in pages.items()
+    }

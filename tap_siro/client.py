@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import backoff
 import requests
@@ -84,6 +85,7 @@ class Client:
         self._settings = settings
         self._stop = stop
         self._url = settings.api_url + PATH
+        self._host = urlsplit(self._url).netloc
         self._rate_limit = RateLimit(settings.requests_per_minute)
         self._send_page_size = True
         self._session = requests.Session()
@@ -155,7 +157,7 @@ class Client:
                 self._url, params=parameters, timeout=self._settings.request_timeout, allow_redirects=False
             )
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            message = f"Siro's API could not be reached or broke off ({_reason(error)})."
+            message = f"Siro's API at {self._host} could not be reached or broke off ({_reason(error)})."
             raise RetryableError(message) from None
         except requests.exceptions.ContentDecodingError:
             message = "Siro's API sent an answer that cannot be decompressed."

@@ -1,25 +1,20 @@
-"""Where rows leave the tap: selection, stream maps and flattening, and the lines on stdout.
+"""Where rows leave the tap: selection, and the lines on stdout.
 
-Rows of streams without stream maps and flattening go straight to the encoder, a page at a time; the others take the
-SDK's own path.
+Rows of streams without stream maps and flattening go straight to the encoder, a page at a time; the others are handed
+to the SDK one by one.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
-
 from tap_siro import instants
 from tap_siro.cleaning import pruner
-from tap_siro.errors import TapSiroError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 
-    from singer_sdk.mapper import StreamMap
     from singer_sdk.metrics import Counter
 
     from tap_siro.rows import Row
@@ -41,7 +36,9 @@ class Outlet:
         flags: frozenset[str],
         make_rows: Callable[[Row], list[Row]],
         schema: Mapping[str, Any],
-        maps: Sequence[StreamMap],
+        selected: Mapping[str, Any],
+        alias: str,
+        mapped: Callable[[Row], Iterable[tuple[str, Row]]] | None,
         state: MutableMapping[str, Any],
         counter: Counter,
         full_table: bool,
@@ -54,7 +51,9 @@ class Outlet:
             flags: The query flags without which it, or what is selected of it, would be empty.
             make_rows: Makes its rows of a cleaned recording.
             schema: Fits those rows.
-            maps: The SDK's stream maps, made for what is selected.
+            selected: The schema of what is selected of them.
+            alias: The stream's name in messages.
+            mapped: Makes rows, each with a stream's name, of one; None if the stream's rows are written as they are.
             state: Its state, to read and to change.
             counter: Counts its rows.
             full_table: Whether the catalog asks for FULL_TABLE replication.
@@ -67,9 +66,9 @@ class Outlet:
         self.full_table = full_table
         self.rows = 0
         self._make_rows = make_rows
-        self._maps = maps
-        self._prune = pruner(schema, maps[0].raw_schema)
-        self._plain = len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
+        self._alias = alias
+        self._mapped = mapped
+        self._prune = pruner(schema, selected)
 
     def messages(self, recording: Row, most_rows: int | None, extracted: str) -> list[Message]:
         """The RECORD messages of a recording."""
@@ -79,35 +78,14 @@ class Outlet:
         self.rows += len(rows)
         if self._prune is not None:
             rows = [self._prune(row) for row in rows]
-        if self._plain:
-            alias = self._maps[0].stream_alias
+        if self._mapped is None:
+            alias = self._alias
             return [{"type": "RECORD", "stream": alias, "record": row, "time_extracted": extracted} for row in rows]
         return [
             {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
             for row in rows
             for alias, record in self._mapped(row)
         ]
-
-    def _mapped(self, row: Row) -> Iterator[tuple[str, Row]]:
-        for stream_map in self._maps:
-            with _told_of(stream_map):
-                mapped = stream_map.transform(row)
-            if mapped is not None:
-                # The SDK leaves an object that is null where its flattened columns should be.
-                columns = stream_map.transformed_schema["properties"]
-                yield stream_map.stream_alias, {name: value for name, value in mapped.items() if name in columns}
-
-
-@contextmanager
-def _told_of(stream_map: StreamMap) -> Iterator[None]:
-    """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
-        raise TapSiroError(
-            f"The stream map of '{stream_map.stream_alias}' fails on a row ({type(error).__name__}). Any column but "
-            "the keys can be null, which an expression must allow for: `md5(title) if title else None`."
-        ) from None
 
 
 class Outlets:
@@ -117,7 +95,7 @@ class Outlets:
         self,
         streams: Sequence[Outlet],
         *,
-        primary_map: StreamMap | None,
+        keeps: Callable[[Row], bool] | None,
         encode_lines: Callable[[Sequence[Message]], bytes],
         write_lines: Callable[[bytes], None],
         write_state: Callable[[], None],
@@ -126,14 +104,14 @@ class Outlets:
 
         Args:
             streams: The streams, `recordings` first.
-            primary_map: The stream map of `recordings`: what it filters out has no child rows either.
+            keeps: Whether a recording is written; one that is filtered out has no child rows either. None: all are.
             encode_lines: Makes lines of messages.
             write_lines: Writes lines to stdout.
             write_state: Writes a STATE message.
         """
         self.streams = streams
         self.write_state = write_state
-        self._primary_map = primary_map if isinstance(primary_map, CustomStreamMap) else None
+        self._keeps = keeps
         self._encode_lines = encode_lines
         self._write_lines = write_lines
 
@@ -151,7 +129,7 @@ class Outlets:
         pieces: list[bytes] = []
         size = 0
         for recording, takers in recordings:
-            if self._keeps(recording):
+            if self._keeps is None or self._keeps(recording):
                 messages: list[Message] = []
                 for outlet in takers:
                     messages += outlet.messages(recording, most_rows, extracted)
@@ -164,9 +142,3 @@ class Outlets:
         for outlet, rows in zip(self.streams, before, strict=True):
             if outlet.rows != rows:
                 outlet.counter.increment(outlet.rows - rows)
-
-    def _keeps(self, recording: Row) -> bool:
-        if self._primary_map is None:
-            return True
-        with _told_of(self._primary_map):
-            return self._primary_map.get_filter_result(recording)

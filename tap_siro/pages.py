@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -44,9 +44,9 @@ class Page:
     """Where the next page begins, or None if there is none."""
     asked_at: int = 0
     """The moment of the request: by the server's clock or the local one, whichever is earlier."""
-    created: list[int | None] = None  # type: ignore[assignment]
+    created: list[int | None] = field(init=False)
     """When each recording was created, as far as that can be read."""
-    updated: list[int | None] = None  # type: ignore[assignment]
+    updated: list[int | None] = field(init=False)
     """When each recording was last updated, as far as that can be read."""
 
     def __post_init__(self) -> None:

@@ -78,7 +78,7 @@ RECORDINGS: Schema = th.PropertiesList(
     _text("result", "Outcome: OPEN, WON or LOST."),
     _instant("createdAt", "When the recording was created."),
     _instant("updatedAt", "When Siro last changed the recording. The replication key."),
-    _instant("rootDataPurgedAt", "When the audio and what came of it were purged, if they were."),
+    _instant("rootDataPurgedAt", "When Siro purged data of the recording, if it did; Siro does not document which."),
     _flag("deleted", "Whether the recording was deleted. Deleted recordings keep being returned."),
     _instant("deletedAt", "When the recording was deleted, if it was."),
     _object(

@@ -1,4 +1,7 @@
-"""Everything of the Meltano SDK that is overridden, each with the reason. Checked against singer-sdk 0.54.9.
+"""Everything of the Meltano SDK's internals that is overridden or used, each with the reason.
+
+All of it was checked against singer-sdk 0.54.2 and 0.54.9; `tests/test_sdk.py` fails when an upgrade changes what it
+relies on.
 
 The SDK syncs one stream after the other and each child once for each parent record. This tap reads pages in threads
 and cuts all streams from them, so `RecordingsStream` runs the sync for the whole family (`_sync_records`) and the
@@ -11,10 +14,9 @@ import contextlib
 import io
 import json
 import logging
-import os
-import signal
 import sys
-from decimal import Decimal
+from fnmatch import filter as matching
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,25 +24,27 @@ from dotenv import find_dotenv
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
-from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
-from tap_siro.errors import StoppedError, TapSiroError
+from tap_siro.errors import TapSiroError
+from tap_siro.exits import exits, ignore_signals
+from tap_siro.given import sentence, typed
 from tap_siro.outlet import Outlet, Outlets
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.stopping import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     import click
-    from jsonschema import ValidationError
+    from singer_sdk.mapper import StreamMap
     from singer_sdk.singerlib import Catalog
 
     from tap_siro.rows import Row
@@ -61,8 +65,6 @@ class LineWriter(MsgSpecWriter):
 
 class SiroStream(Stream):
     """A stream whose rows are cut from pages of recordings."""
-
-    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # rows are cleaned before, see cleaning.py
 
     name: str
     schema: ClassVar[dict[str, Any]]  # a property in the SDK
@@ -119,13 +121,16 @@ class SiroStream(Stream):
 
     def outlet(self, flags: frozenset[str]) -> Outlet:
         """The stream as the sync sees it."""
+        maps = self.stream_maps
         return Outlet(
             self.name,
             bookmark_column=str(self.replication_key),
             flags=flags,
             make_rows=self.make_rows,
             schema=type(self).schema,
-            maps=self.stream_maps,
+            selected=maps[0].raw_schema,
+            alias=maps[0].stream_alias,
+            mapped=None if _changes_nothing(maps) else partial(_mapped, maps),
             state=self.stream_state,
             counter=self.get_record_counter(),
             full_table=self.replication_method == REPLICATION_FULL_TABLE,
@@ -166,14 +171,23 @@ class SiroTap(Tap):
     def outlets(self, streams: Sequence[SiroStream], recordings: str) -> Outlets:
         """What the sync writes to."""
         maps = self.mapper.stream_maps.get(recordings)
+        primary = maps[0] if maps else None
         assert isinstance(self.message_writer, LineWriter)  # noqa: S101 - see message_writer_class
         return Outlets(
             [stream.outlet(stream.needed_flags()) for stream in streams],
-            primary_map=maps[0] if maps else None,
+            keeps=partial(_passes, primary) if isinstance(primary, CustomStreamMap) else None,
             write_lines=self.message_writer.write_lines,
             encode_lines=self.message_writer.encode_lines,
-            write_state=lambda: self.state_writer.write_state(self.state),
+            write_state=self.write_state,
         )
+
+    def write_state(self) -> None:
+        """Write the state even if it is what was written last.
+
+        The SDK would not. But rows may have come between, and some targets keep a STATE only if no RECORD follows it.
+        """
+        self.state_writer._last_emitted_state = None  # noqa: SLF001 - what makes it leave out a repetition
+        self.state_writer.write_state(self.state)
 
     # Internals of the SDK
 
@@ -193,16 +207,16 @@ class SiroTap(Tap):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
         self.append_builtin_config(self.config_jsonschema)
-        self._config = _typed(self._config, self.config_jsonschema)
+        self._config = typed(self._config, self.config_jsonschema)
         errors = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
-        faults = sorted({_sentence(error) for error in errors})
+        faults = sorted({sentence(error) for error in errors})
         if not faults:
             self.settings, faults = Settings.read(self._config, version=self.plugin_version)
         if faults and raise_errors:
             message = "The settings are not right."
             raise ConfigValidationError(message, errors=faults)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
-            logger.warning("There is no setting `%s`; it does nothing.", name)
+            logger.warning("There is no setting `%s`; it does nothing. Check its spelling.", name)
         return faults
 
     @classproperty
@@ -214,8 +228,12 @@ class SiroTap(Tap):
         return {name: value for name, value in found.items() if value.strip()}
 
     def _set_compatible_replication_methods(self) -> None:
-        """Also warn if there is nothing to do; the SDK would end in silence. Called once, before the first stream."""
+        """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
         super()._set_compatible_replication_methods()
+        for name, each in self.config.get("stream_maps", {}).items():
+            source = each.get("__source__", name) if isinstance(each, dict) else name
+            if name != "__else__" and not matching(self.streams, source):
+                logger.warning("`stream_maps` is for a stream '%s', which there is not. Check its spelling.", source)
         if not any(stream.selected for stream in self.streams.values()):
             logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
 
@@ -230,10 +248,10 @@ class SiroTap(Tap):
             with exits(None):
                 for name in ("state", "catalog"):
                     if (file := options.get(name)) is not None:
-                        options[name] = io.StringIO(_object_in(name, file.read()))
+                        options[name] = io.StringIO(_object_in(name, file.read))
                 super().invoke(**options)
         finally:
-            _ignore_signals()
+            ignore_signals()
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -247,89 +265,55 @@ class SiroTap(Tap):
         with exits(None):
             for path in value:
                 if path != "ENV":
-                    _object_in("config", Path(path).read_text(encoding="utf-8"))
+                    _object_in("config", partial(Path(path).read_text, encoding="utf-8"))
             return super().cb_config(ctx, param, value)
 
 
-def _ignore_signals() -> None:
-    """What is over needs no signal: Python would die of it while it ends, with a status that says nothing was done."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def exits(stop: Stop | None) -> Iterator[None]:
-    """End the process as a command should: with a sentence instead of a traceback, and with the right status."""
-    try:
-        yield
-    except StoppedError:
-        number = (stop.signal if stop else None) or signal.SIGTERM
-        logger.warning("Stopped by a signal; the next run goes on from here.")
-        raise SystemExit(128 + number) from None
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):  # stdout may be no file
-            # Python would complain once more when it flushes stdout at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        logger.error("The target has closed its input, see its own messages; the next run goes on from the last state.")
-        raise SystemExit(1) from None
-    except ConfigValidationError as error:
-        for fault in error.errors or [str(error)]:
-            logger.error("%s", fault)
-        raise SystemExit(1) from None
-    except (TapSiroError, SingerSDKError) as error:
-        logger.error("%s", error)
-        raise SystemExit(1) from None
-    except OSError as error:
-        logger.error("A file cannot be read or written: %s", error)
-        raise SystemExit(1) from None
-
-
-def _object_in(option: str, text: str) -> str:
+def _object_in(option: str, read: Callable[[], str]) -> str:
     """The text of a file from the command line, if it holds a JSON object."""
-    with contextlib.suppress(ValueError, RecursionError):
+    with contextlib.suppress(ValueError, RecursionError):  # also for what is not UTF-8
+        text = read()
         if isinstance(json.loads(text), dict):
             return text
     # Without the text: it may hold the token.
-    raise TapSiroError(f"The file given with `--{option}` is no JSON object: it was cut, or is another file.")
+    begin = " To begin without a state, leave the option out." if option == "state" else ""
+    raise TapSiroError(
+        f"The file given with `--{option}` does not hold a JSON object in UTF-8: it is empty, was cut, or is another "
+        f"file.{begin}"
+    )
 
 
-def _typed(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in their JSON types: null means not set, and from the environment all are text."""
-    typed = {}
-    for name, value in config.items():
-        kinds = schema["properties"].get(name, {}).get("type", [])
-        if value is None:
-            continue
-        typed[name] = _from_text(value, kinds) if isinstance(value, str) and "string" not in kinds else value
-        if isinstance(value, Decimal):  # the SDK reads fractions in files so
-            typed[name] = float(value)
-    return typed
+def _changes_nothing(maps: Sequence[StreamMap]) -> bool:
+    """Whether rows are written as they are: there is neither a stream map nor flattening."""
+    return len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled
 
 
-def _from_text(text: str, kinds: Sequence[str]) -> Any:
-    if "boolean" in kinds:
-        return _BOOLEANS.get(text.strip().lower(), text)
+def _mapped(maps: Sequence[StreamMap], row: Row) -> Iterator[tuple[str, Row]]:
+    """What stream maps and flattening make of a row, with the names of the streams."""
+    for stream_map in maps:
+        with _told_of(stream_map):
+            made = stream_map.transform(row)
+        if made is not None:
+            # The SDK leaves an object that is null where its flattened columns should be.
+            columns = stream_map.transformed_schema["properties"]
+            yield stream_map.stream_alias, {name: value for name, value in made.items() if name in columns}
+
+
+def _passes(stream_map: CustomStreamMap, row: Row) -> bool:
+    """Whether a row passes the map's `__filter__`."""
+    with _told_of(stream_map):
+        return stream_map.get_filter_result(row)
+
+
+@contextlib.contextmanager
+def _told_of(stream_map: StreamMap) -> Iterator[None]:
+    """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
     try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, (int, float, list, dict)) else text
-
-
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
-
-def _sentence(error: ValidationError) -> str:
-    """What is wrong with a setting, without its value."""
-    rule: Any = error.validator_value
-    given: Any = error.instance
-    if error.validator == "required" and not error.absolute_path:
-        missing = ", ".join(f"`{name}`" for name in rule if name not in given)
-        return f"{missing} is not set, and nothing can be read without it."
-    name = ".".join(str(part) for part in error.absolute_path)
-    limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
-    if error.validator in limits:
-        return f"`{name}` must be {limits[error.validator]} {rule}."
-    if error.validator == "type":
-        return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
-    return f"`{name}` is not as it should be; see the documentation of this setting."
+        yield
+    except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
+        kind = type(error.__cause__ or error).__name__
+        raise TapSiroError(
+            f"The stream map of '{stream_map.stream_alias}' fails on a row ({kind}): check the names in its "
+            "expressions. Any column but the keys can be null, which an expression must allow for: "
+            "`md5(title) if title else None`."
+        ) from None

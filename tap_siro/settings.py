@@ -1,6 +1,7 @@
 """The settings: how they are declared, and what they mean once they have been checked.
 
-`CONFIG` is what `--about` prints and what Meltano shows; `Settings` is what the other modules use.
+`CONFIG` is what `--about` prints; what Meltano, its hub and the documentation say of a setting is made from it with
+`python -m docs`. `Settings` is what the other modules use.
 """
 
 from __future__ import annotations
@@ -46,18 +47,6 @@ STATUS_FILTERS = {
     "is_summary_done": "isSummaryDone",
 }
 
-ADVANCED = (
-    "page_size",
-    "concurrency",
-    "requests_per_minute",
-    "request_timeout",
-    "max_retry_seconds",
-    "lookback_seconds",
-    "daily_recheck_days",
-    "user_agent",
-)
-"""Settings that hardly anybody needs to touch."""
-
 
 def _title(name: str) -> str:
     words = name.replace("_", " ").replace("crm", "CRM").replace("api", "API").replace("url", "URL")
@@ -68,7 +57,7 @@ def _setting(name: str, kind: th.JSONTypeHelper[Any], description: str, **option
     return th.Property(name, kind, title=_title(name), description=description, **options)
 
 
-CONFIG: dict[str, Any] = th.PropertiesList(
+_ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "api_token",
         th.StringType(),
@@ -87,6 +76,7 @@ CONFIG: dict[str, Any] = th.PropertiesList(
         th.DateTimeType(),
         "Date or date-time (UTC if it has no offset). The first sync takes the recordings updated at or after it; "
         "without it, all. Does nothing once a stream has a bookmark.",
+        examples=["2026-01-01"],
     ),
     *(
         _setting(
@@ -98,11 +88,24 @@ CONFIG: dict[str, Any] = th.PropertiesList(
         for each in ENRICHMENTS
     ),
     *(
-        _setting(name, th.BooleanType(), f"Only recordings whose `{parameter}` is this. Not set: all.")
+        _setting(name, th.BooleanType(), f"Only recordings whose `{parameter}` is this. Not set: all.", examples=[True])
         for name, parameter in STATUS_FILTERS.items()
     ),
-    _setting("created_after", th.DateTimeType(), "Only recordings created after this moment."),
-    _setting("created_before", th.DateTimeType(), "Only recordings created before this moment."),
+    _setting(
+        "created_after",
+        th.DateTimeType(),
+        "Only recordings created after this moment.",
+        examples=["2026-01-01T00:00:00Z"],
+    ),
+    _setting(
+        "created_before",
+        th.DateTimeType(),
+        "Only recordings created before this moment.",
+        examples=["2027-01-01T00:00:00Z"],
+    ),
+)
+
+_ADVANCED: tuple[th.Property[Any], ...] = (
     _setting("page_size", th.IntegerType(minimum=1, maximum=500), "Recordings a page.", default=100),
     _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Requests in flight at once.", default=4),
     _setting(
@@ -136,8 +139,18 @@ CONFIG: dict[str, Any] = th.PropertiesList(
         "instead, to fetch what Siro finished without moving `updatedAt`. 0: never.",
         default=2,
     ),
-    _setting("user_agent", th.StringType(), "The User-Agent header. Default: `tap-siro/<version>`."),
-).to_dict()
+    _setting(
+        "user_agent",
+        th.StringType(),
+        "The User-Agent header. Default: `tap-siro/<version>`.",
+        examples=["our-pipeline/1.0"],
+    ),
+)
+"""Settings that hardly anybody needs to touch."""
+
+CONFIG: dict[str, Any] = th.PropertiesList(*_ORDINARY, *_ADVANCED).to_dict()
+ORDINARY, ADVANCED = ([each.name for each in group] for group in (_ORDINARY, _ADVANCED))
+"""The names of the settings. `CONFIG` gets those of the SDK too, once a tap has been made."""
 
 
 @dataclass(frozen=True, slots=True)

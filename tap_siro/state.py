@@ -8,7 +8,6 @@ Meltano merges states and never deletes from them: after an interrupted `--full-
 from __future__ import annotations
 
 import enum
-import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
     from tap_siro.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 BOOKMARK = "replication_key_value"
 POSITION, SINCE, AS_OF, MAX_SEEN, QUERY = "pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"
@@ -81,12 +78,8 @@ def _latest(*instants_: int | None) -> int | None:
 
 
 def read_bookmark(state: Mapping[str, Any]) -> int | None:
-    """The bookmark in a stream's state."""
-    value = state.get(BOOKMARK)
-    bookmark = instants.parse(value)
-    if value is not None and bookmark is None:
-        logger.warning("The bookmark in the state is not a date; it is left aside and the history is read again.")
-    return bookmark
+    """The bookmark in a stream's state; None if there is none, or none that can be read."""
+    return instants.parse(state.get(BOOKMARK))
 
 
 def write_bookmark(state: MutableMapping[str, Any], replication_key: str, bookmark: int | None) -> None:

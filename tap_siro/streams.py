@@ -28,7 +28,6 @@ class ChildStream(SiroStream):
     """Rows cut from a recording's page: a request of their own is never made for them."""
 
     parent_stream_type = RecordingsStream
-    state_partitioning_keys = ()
     replication_key = "recordingUpdatedAt"
     cut: ClassVar[staticmethod[[Row], list[Row]]]
     """Makes the rows of a recording."""
@@ -88,11 +87,5 @@ class FollowupsStream(ChildStream):
     cut = staticmethod(rows.followups)
 
 
-STREAMS: tuple[type[SiroStream], ...] = (
-    RecordingsStream,
-    CrmLinksStream,
-    SummarySectionsStream,
-    EntityExtractionsStream,
-    EntityMappingsStream,
-    FollowupsStream,
-)
+STREAMS: tuple[type[SiroStream], ...] = (RecordingsStream, *ChildStream.__subclasses__())
+"""All of them, in the order of this module."""

@@ -20,7 +20,16 @@ from tap_siro.errors import StoppedError, TapSiroError
 from tap_siro.query import Query
 from tap_siro.reader import PassReader
 from tap_siro.rows import RecordingCleaner
-from tap_siro.state import Kind, Progress, follow_up, next_pass, read_bookmark, write_bookmark, write_progress
+from tap_siro.state import (
+    BOOKMARK,
+    Kind,
+    Progress,
+    follow_up,
+    next_pass,
+    read_bookmark,
+    write_bookmark,
+    write_progress,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -93,7 +102,7 @@ class Sync:
         plans: dict[Outlet, Progress] = {}
         for outlet in self._outlets.streams:
             plans[outlet] = next_pass(outlet.state, self._settings, now=now, full_table=outlet.full_table)
-            self._warn_of_start_date(outlet)
+            self._warn_of_bookmark(outlet)
         late: list[Outlet] = []
         for polls in _together({outlet: plan for outlet, plan in plans.items() if plan.kind is Kind.POLL}):
             late += self._pass(polls)
@@ -103,8 +112,14 @@ class Sync:
         for polls in _together({outlet: follow_up(outlet.state, self._settings, now=now) for outlet in late}):
             self._pass(polls)
 
-    def _warn_of_start_date(self, outlet: Outlet) -> None:
+    def _warn_of_bookmark(self, outlet: Outlet) -> None:
         bookmark, start = read_bookmark(outlet.state), self._settings.start
+        if bookmark is None and outlet.state.get(BOOKMARK) is not None:
+            logger.warning(
+                "The bookmark of '%s' in the state is not a date, so its history is read again. If the state was "
+                "changed by hand, restore it.",
+                outlet.name,
+            )
         if bookmark is not None and start is not None and start > bookmark and not outlet.full_table:
             logger.warning(
                 "`start_date` is later than the bookmark of '%s' (%s) and does nothing: the sync goes on from the "

@@ -44,7 +44,8 @@ class TapSiro(SiroTap):
         for each in ENRICHMENTS:
             if each.block == stream.block and self.settings and each.flag not in self.settings.flags:
                 logger.warning(
-                    "'%s' is selected but `%s` is off: it gets no rows, and its state stays as it is.",
+                    "'%s' is selected but `%s` is off: it gets no rows, and its state stays as it is. Switch the "
+                    "setting on, or deselect the stream.",
                     stream.name, each.setting,
                 )  # fmt: skip
                 return False

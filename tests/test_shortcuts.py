@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 import simplejson  # type: ignore[import-untyped]
 
-from tap_siro import outlet, rows, sdk
+from tap_siro import rows, sdk
 from tap_siro.tap import TapSiro
 from tests.faulting import sync
 from tests.running import KEYS, config_for
@@ -97,18 +97,12 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[Catalog], None]]] = {
 
 @contextmanager
 def the_long_way() -> Iterator[None]:
-    make = outlet.Outlet.__init__
-
-    def without_plain(self: outlet.Outlet, *arguments: Any, **named: Any) -> None:
-        make(self, *arguments, **named)
-        self._plain = False
-
     def one_by_one(messages: Sequence[dict[str, Any]]) -> bytes:
         return b"".join(simplejson.dumps(message, use_decimal=True).encode() + b"\n" for message in messages)
 
     with (
         mock.patch.object(rows, "fitting", return_value=type(None)),  # nothing fits, so all is cleaned
-        mock.patch.object(outlet.Outlet, "__init__", without_plain),
+        mock.patch.object(sdk, "_changes_nothing", return_value=False),
         mock.patch.object(sdk.LineWriter, "encode_lines", staticmethod(one_by_one)),
     ):
         yield

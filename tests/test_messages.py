@@ -1,0 +1,254 @@
+"""Each message in docs/troubleshooting.md is one that a user meets: it is looked up by its beginning."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.tap import TapSiro
+from tests.faulting import FATAL, Clock, sync
+from tests.running import ROOT, config_for, run_tap, start_tap
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.sandbox import Request
+
+    Provoke = Callable[[Sandbox, Path], list[str]]
+
+# Within a second, so that they are read as one chain.
+DATA = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T00:00:00.900Z")
+BOOKMARK = {"bookmarks": {"recordings": {"replication_key_value": "2026-01-01T00:00:00.000Z"}}}
+
+
+def table() -> list[str]:
+    """The beginnings of the messages, in the order of the page."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    cells = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.startswith("| ")]
+    return [cell for cell in cells if cell != "message"]
+
+
+# How to meet a message
+
+
+def setting(**config: Any) -> Provoke:
+    """With a setting that is wrong."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        with pytest.raises(Exception) as error:  # noqa: PT011 - its text is what is looked at
+            TapSiro(config={"api_token": "t", **config})
+        return list(getattr(error.value, "errors", None) or [str(error.value)])
+
+    return provoke
+
+
+def warned(state: Any = None, *, catalog: Any = None, **config: Any) -> Provoke:
+    """In a sync that ends well."""
+    return lambda sandbox, _: sync(config_for(sandbox, **config), state=state, catalog=catalog).warnings
+
+
+def fails(**config: Any) -> Provoke:
+    """In a sync that ends with status 1."""
+    return lambda sandbox, _: sync(config_for(sandbox, **config), status=1).errors
+
+
+def fault(kind: str, *, on: int | None = None, when: Any = None, state: Any = None, **options: Any) -> Provoke:
+    """When the API answers in some way: for ever, or `on` times, after which the sync ends well."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        sandbox.fault(kind, on=on, when=when, **options)
+        config = config_for(sandbox, max_retry_seconds=5, page_size=10 if when else 100)
+        outcome = sync(config, state=state, clock=Clock(), status=1 if on is None else 0)
+        return outcome.warnings + outcome.errors
+
+    return provoke
+
+
+def fatal(name: str) -> Provoke:
+    kind, options, _ = FATAL[name]
+    return fault(kind, **options)
+
+
+def edited(change: Callable[[dict[str, Any]], dict[str, Any]], **options: Any) -> Provoke:
+    """When a page holds something else than usual."""
+    return fault("edit", edit=change, **options)
+
+
+def in_rows(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda page: page | {"data": [row | changes for row in page["data"]]}
+
+
+def process(option: str, name: str, text: str | None = None) -> Provoke:
+    """From the command line, with a file that is not in UTF-8 or is missing."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        if text is not None:
+            (directory / name).write_text(text, encoding="utf-16")
+        return lines(run_tap(directory, config_for(sandbox), status=1, arguments=(option, name)).stderr)
+
+    return provoke
+
+
+def lines(stderr: str) -> list[str]:
+    return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
+
+
+def closed_pipe(sandbox: Sandbox, directory: Path) -> list[str]:
+    target = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    target.wait()
+    with start_tap(directory, config_for(sandbox), stdout=target.stdin) as tap:
+        assert target.stdin
+        target.stdin.close()
+        assert tap.stderr
+        return lines(tap.stderr.read())
+
+
+def stopped(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.latency = 30
+    with start_tap(directory, config_for(sandbox)) as tap:
+        assert tap.stderr
+        for line in tap.stderr:
+            if "reading what was updated" in line:
+                tap.send_signal(signal.SIGTERM)
+                break
+        return lines(tap.stderr.read())
+
+
+def restless(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.hook = lambda box, request: box.update(DATA[request.number % 30]["id"], title="again")
+    return sync(config_for(sandbox, page_size=10, concurrency=1)).warnings
+
+
+def endless(sandbox: Sandbox, directory: Path) -> list[str]:
+    body: dict[str, Any] = {"data": [], "cursor": ""}
+
+    def number(request: Request) -> bool:
+        body["cursor"] = f"fresh {request.number}"
+        return True
+
+    sandbox.fault("body", on=None, when=number, body=body)
+    return sync(config_for(sandbox, concurrency=1), status=1).errors
+
+
+def deselected() -> dict[str, Any]:
+    catalog: dict[str, Any] = TapSiro(config={"api_token": "t"}).catalog_dict
+    for stream in catalog["streams"]:
+        stream["metadata"] = [{"breadcrumb": [], "metadata": {"selected": False}}]
+    return catalog
+
+
+def has_cursor(request: Any) -> bool:
+    return "cursor" in request.params
+
+
+CASES: dict[str, list[Provoke]] = {
+    "`api_token` is not set": [setting(api_token=None)],
+    "`api_token` is blank": [setting(api_token=" "), setting(api_token="Bearer ")],
+    "`api_token` holds white space": [setting(api_token="a b"), setting(api_token="a\nb")],
+    "`…` is not a date": [setting(start_date="2026-02-30"), setting(created_before="tomorrow")],
+    "`…` must be": [setting(page_size=0), setting(concurrency=17), setting(show_summary="perhaps")],
+    "`…` is not as it should be": [setting(stream_maps={"recordings": 5})],
+    "`api_url`": [
+        setting(api_url="http://example.test"),
+        setting(api_url="example.test"),
+        setting(api_url="https://me@example.test"),
+    ],
+    "`created_after` and `created_before` leave no moment": [
+        setting(created_after="2026-01-02", created_before="2026-01-01")
+    ],
+    "`batch_config` is not supported": [setting(batch_config={"encoding": {"format": "jsonl"}})],
+    "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
+    "The file given with `--…` does not hold a JSON object": [
+        process("--state", "other.json", "{}"),
+        process("--catalog", "other.json", ""),
+        process("--config", "other.json", "{}"),
+    ],
+    "A file cannot be read or written:": [process("--config", "missing.json")],
+    "Siro's API answered 401": [fatal("401")],
+    "Siro's API answered 403 …: the token may not read this": [fatal("403 from the API")],
+    "Siro's API answered 403 …: error code: 1010": [fatal("403 with 1010")],
+    "Siro's API answered 403 …: something in front": [fatal("403 from something else")],
+    "Siro's API answered 404": [fatal("404")],
+    "Siro's API answered …, a redirect": [fatal("redirect")],
+    "Siro's API answered …: it does not take this request": [fatal("405")],
+    "The request could not be sent": [fails(api_url="https://.example.test")],
+    "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
+    "Siro's API answered … to a cursor that it gave itself. That happened": [
+        fault("status", status=410, when=has_cursor)
+    ],
+    "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
+    "Siro's API gave … empty pages in a row": [endless],
+    "Siro's API returned recordings outside what": [
+        edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
+    ],
+    "… recording(s) … came without an id": [edited(in_rows(id=None))],
+    "The stream map of '…' fails on a row": [
+        fails(stream_maps={"recordings": {"title": "md5(titel)"}}),
+        fails(stream_maps={"recordings": {"title": "float(title)"}}),
+    ],
+    "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
+    "The target has closed its input": [closed_pipe],
+    "Stopped by a signal": [stopped],
+    "Siro's API at … could not be reached or broke off": [fault("reset", on=1)],
+    "Siro's API answered …. Trying again": [
+        fault("status", on=1, status=429),
+        fault("status", on=1, status=503),
+    ],
+    "Siro's API answered with …, not with a page of recordings.": [
+        fault("html", on=1),
+        fault("cut", on=1),
+    ],
+    "Siro's API sent an answer that cannot be decompressed.": [
+        fault("status", on=1, status=200, headers={"Content-Encoding": "gzip"})
+    ],
+    "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
+        fault("status", on=1, status=410, when=has_cursor)
+    ],
+    "Siro's API answered …; trying without pageSize": [fault("status", on=1, status=400)],
+    "Recordings kept changing while they were read": [restless],
+    "'…' is selected but `…` is off": [warned(show_summary=False)],
+    "No stream is selected": [warned(catalog=deselected())],
+    "There is no setting `…`": [warned(strat_date="2026-01-01")],
+    "`stream_maps` is for a stream '…', which there is not": [
+        warned(stream_maps={"recordingz": {"title": None}}),
+        warned(stream_maps={"copies": {"__source__": "recordingz"}}),
+    ],
+    "`start_date` is later than the bookmark": [warned(BOOKMARK, start_date="2026-02-01")],
+    "The bookmark of '…' in the state is not a date": [
+        warned({"bookmarks": {"recordings": {"replication_key_value": "yesterday"}}})
+    ],
+    "Siro's field `…` does not always hold": [edited(in_rows(title=7), on=1)],
+    "Siro sends a field `…` that tap-siro does not know": [edited(in_rows(language="en"), on=1)],
+}
+
+
+def pattern(beginning: str) -> re.Pattern[str]:
+    return re.compile(".+".join(map(re.escape, beginning.split("…"))))
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA, order="oldest_updated", cursor="count") as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("beginning", "number"), [(beginning, number) for beginning, cases in CASES.items() for number in range(len(cases))]
+)
+def test_a_message_is_as_the_page_quotes_it(sandbox: Sandbox, tmp_path: Path, beginning: str, number: int) -> None:
+    """Whoever looks for a message would not find it, or find the wrong advice."""
+    messages = CASES[beginning][number](sandbox, tmp_path)
+    assert any(pattern(beginning).match(message) for message in messages), messages
+    assert sandbox.token not in "".join(messages)
+
+
+def test_the_page_has_these_messages_and_no_others() -> None:
+    assert table() == list(CASES)
+    assert all(CASES.values())
