@@ -1,22 +1,18 @@
-"""What the tests of faults share: runs of the tap in this process with the waits cut out, and cheap processes."""
+"""What the tests of faults share: runs of the tap in this process with the waits cut out."""
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 from unittest import mock
@@ -27,10 +23,11 @@ from tap_siro import client as client_module
 from tap_siro.client import Client
 from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
-from tests.running import KEYS, ROOT, Run, State, Warehouse
+from tests.running import KEYS, Run, State, Warehouse
+from tests.sandbox.query import parse_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.sandbox import Request, Sandbox
     from tests.sandbox.store import Recording
@@ -225,9 +222,14 @@ def _is_instant(value: object) -> bool:
 
 def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
     """A validator that knows what a date-time is, and lets no unknown column through."""
+    return _validator(json.dumps(schema))
+
+
+@cache
+def _validator(text: str) -> Draft202012Validator:
+    schema = json.loads(text)
     Draft202012Validator.check_schema(schema)
-    closed = {**schema, "additionalProperties": False}
-    return Draft202012Validator(closed, format_checker=_FORMATS)
+    return Draft202012Validator({**schema, "additionalProperties": False}, format_checker=_FORMATS)
 
 
 def check_rows(run: Run) -> None:
@@ -242,138 +244,10 @@ def check_rows(run: Run) -> None:
             assert all(row[key] not in {None, ""} for key in KEYS[stream])
 
 
-# Processes
-
-
-class Nursery:
-    """Starts taps by forking a process that has imported all they need.
-
-    They are processes as real as any other, with the command line, signals, an exit status and an ordinary end, and
-    take a tenth of the time.
-    """
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faulting"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "NO_PROXY": "*"},
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
-
-    def start(
-        self,
-        directory: Path,
-        config: Mapping[str, Any] | str | None,
-        *,
-        state: State | None = None,
-        arguments: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
-    ) -> Tap:
-        """Start a tap in a directory; a config that is text is written as it is."""
-        directory.mkdir(exist_ok=True, parents=True)
-        command = list(arguments)
-        for name, content in (("config", config), ("state", state)):
-            if content is not None:
-                path = directory / f"{name}.json"
-                path.write_text(content if isinstance(content, str) else json.dumps(content))
-                command += [f"--{name}", str(path)]
-        order = {
-            "arguments": command, "directory": str(directory), "environment": dict(environment or {}),
-        }  # fmt: skip
-        return Tap(self, self._ask(order), directory)
-
-    def wait(self, pid: int) -> int:
-        """The exit status of a tap, as a shell would give it."""
-        return os.waitstatus_to_exitcode(self._ask({"wait": pid}))
-
-    def _ask(self, order: Mapping[str, Any]) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-
-@dataclass
-class Tap:
-    """A tap that the nursery has started."""
-
-    nursery: Nursery
-    pid: int
-    directory: Path
-
-    def kill(self, number: int) -> None:
-        """Send a signal. The process is there until it is waited for, dead or alive."""
-        os.kill(self.pid, number)
-
-    def end(self, *statuses: int) -> Run:
-        """Wait for the end; stdout must hold whole lines only."""
-        status = self.nursery.wait(self.pid)
-        out = (self.directory / "stdout").read_text("utf-8")
-        err = (self.directory / "stderr").read_text("utf-8")
-        assert status in statuses, f"{status}\n{err}"
-        assert not out or out.endswith("\n")
-        return Run([json.loads(line) for line in out.split("\n") if line], err, status)
-
-
-LONGEST_RUN = 60.0
-
-
-def _nurse() -> None:
-    """Fork a tap for each line of stdin, and tell its process id; or wait for one, and tell its status."""
-    gc.freeze()
-    for line in sys.stdin:
-        order = json.loads(line)
-        if "wait" in order:
-            answer = _wait(order["wait"])
-        elif (answer := os.fork()) == 0:
-            _become_tap(order)  # does not return
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
-
-
-def _become_tap(order: Mapping[str, Any]) -> None:
-    directory = Path(order["directory"])
-    os.chdir(directory)
-    os.environ.update({"HOME": str(directory), **order["environment"]})
-    for number, name in ((0, os.devnull), (1, "stdout"), (2, "stderr")):
-        opened = os.open(name, os.O_RDWR | os.O_CREAT, 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    TapSiro.cli(args=order["arguments"], prog_name="tap-siro")
-    raise AssertionError("the command line returned")
-
-
-def _wait(pid: int) -> int:
-    deadline = time.monotonic() + LONGEST_RUN
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return status
-        time.sleep(0.005)
-    os.kill(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
-
-
 # Where a fault hits
 
 
 def _params_have_next_page(sandbox: Sandbox, request: Request) -> bool:
-    from tests.sandbox.query import parse_query  # noqa: PLC0415 - the nursery does without the sandbox
-
     query = parse_query(request.params.items(), strict=False, default_page_size=25, max_page_size=500)
     return sandbox._store.page(query).cursor is not None
 
@@ -393,7 +267,3 @@ def recording(name: str, **changes: Any) -> Recording:
     """A small recording."""
     moment = "2025-06-01T12:00:00.000Z"
     return {"id": name, "createdAt": moment, "updatedAt": moment, **changes}
-
-
-if __name__ == "__main__":
-    _nurse()

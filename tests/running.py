@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import subprocess
@@ -11,20 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.nursery import Forked, Nursery, measured
+from tests.sandbox import expected
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.sandbox import Sandbox
 
-KEYS = {
-    "recordings": ("id",),
-    "recording_crm_links": ("recordingId", "objectType", "ordinal"),
-    "recording_summary_sections": ("recordingId", "ordinal"),
-    "recording_entity_extractions": ("recordingId", "ordinal"),
-    "recording_entity_mappings": ("recordingId", "extractionOrdinal", "ordinal"),
-    "recording_followups": ("recordingId", "ordinal"),
-}
+KEYS = expected.KEYS
 ROOT = Path(__file__).parent.parent
+PLAIN = (sys.executable, "-m", "tap_siro")
+"""The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
+EAGER = {"tap_siro.sync.STATE_SECONDS": 0.0}
+"""So that there is a STATE after each page that allows one."""
 State = dict[str, Any]
 Table = dict[tuple[Any, ...], dict[str, Any]]
 
@@ -97,9 +99,16 @@ def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
 
 
+@functools.cache
+def _nursery() -> Nursery:
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
+
+
 def start_tap(
     directory: Path,
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | str | None,
     *,
     state: State | None = None,
     catalog: Mapping[str, Any] | None = None,
@@ -107,36 +116,56 @@ def start_tap(
     environment: Mapping[str, str] | None = None,
     constants: Mapping[str, float] | None = None,
     stdout: Any = subprocess.PIPE,
-) -> subprocess.Popen[str]:
-    """Start the tap; stdout and stderr are pipes of text. `constants` of its modules can be replaced, by full name."""
-    command = [sys.executable, "-m", "tap_siro", *arguments]
-    if constants:
-        lines = ["from tap_siro import client, reader, sync, tap"]
-        lines += [f"{name.removeprefix('tap_siro.')} = {value!r}" for name, value in constants.items()]
-        command[1:3] = ["-c", "; ".join([*lines, "tap.TapSiro.cli()"])]
+    executable: tuple[str, ...] | None = None,
+) -> subprocess.Popen[str] | Forked:
+    """Start the tap, forked or, with an executable, by that; stdout and stderr are pipes of text.
+
+    A config that is text is written as it is. `constants` of its modules can be replaced, by full name, in a forked
+    one.
+    """
+    command = list(arguments)
     for name, content in (("config", config), ("state", state), ("catalog", catalog)):
         if content is not None:
             path = directory / f"{name}.json"
-            path.write_text(json.dumps(content))
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
             command += [f"--{name}", str(path)]
     own = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
+    env = {**own, **measured(), **(environment or {})}
+    if executable is None:
+        return _nursery().start(command, cwd=directory, env=env, constants=constants or {}, stdout=stdout)
+    assert not constants
     return subprocess.Popen(
-        command,
+        [*executable, *command],
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         cwd=directory,
-        env={**own, **(environment or {})},
+        env=env,
     )
 
 
-def run_tap(directory: Path, config: Mapping[str, Any], *, status: int = 0, **options: Any) -> Run:
-    """Run the tap to its end and check its exit status."""
+def run_tap(directory: Path, config: Mapping[str, Any] | str | None, *, status: int | None = 0, **options: Any) -> Run:
+    """Run the tap to its end and check its exit status, if one is given."""
     with start_tap(directory, config, **options) as process:
-        out, err = process.communicate(timeout=40)
-    assert process.returncode == status, err
+        out, err = process.communicate(timeout=60)
+    assert status in {None, process.returncode}, err
+    assert process.returncode is not None
+    assert not out or out.endswith("\n")
     return Run([json.loads(line) for line in out.split("\n") if line], err, process.returncode)
+
+
+def run_and_kill(
+    directory: Path, config: Mapping[str, Any], sandbox: Sandbox, *, at_request: int, **options: Any
+) -> Run:
+    """Run the tap, kill it with -9 when it makes a certain request, and return what was whole of its output."""
+    with start_tap(directory, config, constants=EAGER, **options) as process:
+        sandbox.clear()
+        sandbox.hook = lambda _, request: process.kill() if request.number == at_request else None
+        out, err = process.communicate(timeout=60)
+        sandbox.hook = None
+    assert process.returncode is not None
+    return Run([json.loads(line) for line in out.split("\n")[:-1]], err, process.returncode)
 
 
 def discover(directory: Path, **selected: bool) -> dict[str, Any]:

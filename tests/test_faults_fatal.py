@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.faulting import FATAL, RETRIED, Clock, Nursery, loaded, sync, threads_left
+from tests.faulting import FATAL, RETRIED, Clock, loaded, sync, threads_left
 from tests.running import State, config_for, run_tap, start_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -38,12 +38,6 @@ BOOKMARK = "2026-01-01T00:00:00.000Z"
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(DATA) as sandbox:
         yield sandbox
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
 
 
 def bookmarks(state: State) -> dict[str, Any]:
@@ -90,15 +84,13 @@ def test_a_sync_that_failed_late_does_not_start_again(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", ENDS)
-def test_a_failed_process_says_one_thing_and_exits_with_1(
-    sandbox: Sandbox, nursery: Nursery, tmp_path: Path, kind: str
-) -> None:
+def test_a_failed_process_says_one_thing_and_exits_with_1(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
     """A scheduler would take the run for a success, or a user would read pages of traceback."""
     name, options, advice = ENDS[kind]
     sandbox.fault(name, on=None, **options)
     before = {"bookmarks": {"recordings": {"replication_key": "updatedAt", "replication_key_value": BOOKMARK}}}
     config = config_for(sandbox, max_retry_seconds=0.5)
-    run = nursery.start(tmp_path, config, state=before).end(1)
+    run = run_tap(tmp_path, config, state=before, status=1)
     (error,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
     assert advice in error
     assert "Traceback" not in run.stderr
@@ -109,21 +101,21 @@ def test_a_failed_process_says_one_thing_and_exits_with_1(
     assert {value for name, value in bookmarks(run.state).items() if name != "recordings"} <= {None}
 
 
-def test_an_unreachable_address_says_so(nursery: Nursery, tmp_path: Path) -> None:
+def test_an_unreachable_address_says_so(tmp_path: Path) -> None:
     """With a typing error in `api_url`, a user would have no idea where to look."""
     with Sandbox([]) as sandbox:
         config = config_for(sandbox, max_retry_seconds=0)
-    run = nursery.start(tmp_path, config).end(1)
+    run = run_tap(tmp_path, config, status=1)
     (error,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
     assert "could not be reached" in error
     assert "max_retry_seconds" in error
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1/..", "localhost:0", "localhost:65535x", "[::1"])
-def test_an_address_that_cannot_be_asked_is_refused_in_a_sentence(nursery: Nursery, tmp_path: Path, host: str) -> None:
+def test_an_address_that_cannot_be_asked_is_refused_in_a_sentence(tmp_path: Path, host: str) -> None:
     """The same, for one that is no address at all."""
     config = {"api_url": f"http://{host}", "api_token": "t", "max_retry_seconds": 0}
-    run = nursery.start(tmp_path, config).end(1)
+    run = run_tap(tmp_path, config, status=1)
     assert "Traceback" not in run.stderr
     assert len([line for line in run.stderr.splitlines() if "ERROR" in line]) == 1
 

@@ -217,7 +217,8 @@ def test_faults_in_every_other_answer_cost_no_row(sandbox: Sandbox) -> None:
         name, options = RETRIED[kind]
         faults.append(sandbox.fault(name, on=None, when=on_turn(turn), **options))
     clock = Clock()
-    outcome = sync(config_for(sandbox, concurrency=4, **SLOW), clock=clock)
+    # So small pages that there is a request for each kind.
+    outcome = sync(config_for(sandbox, concurrency=4, **SLOW | {"page_size": 3}), clock=clock)
     check(outcome, sandbox)
     assert all(fault.hits for fault in faults)
     assert sum(fault.hits for fault in faults) == len(clock.waits) == len(outcome.warnings)

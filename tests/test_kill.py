@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.running import Run, Warehouse, config_for, run_tap, start_tap
+from tests.running import Warehouse, config_for, run_and_kill, run_tap
 from tests.sandbox import Sandbox, instants
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.store import ORDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 DATA = recordings(140)
-EAGER = {"tap_siro.sync.STATE_SECONDS": 0.0}
-
-
-def run_and_kill(directory: Path, config: dict[str, Any], sandbox: Sandbox, *, at_request: int, **options: Any) -> Run:
-    """Run the tap, kill it with -9 when it makes a certain request, and return what was whole of its output."""
-    with start_tap(directory, config, constants=EAGER, **options) as process:
-        sandbox.clear()
-        sandbox.hook = lambda _, request: process.kill() if request.number == at_request else None
-        stdout, stderr = process.communicate(timeout=40)
-        sandbox.hook = None
-    return Run(list(_whole(stdout.split("\n")[:-1])), stderr, process.returncode)
-
-
-def _whole(lines: list[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        yield json.loads(line)
 
 
 def _position(state: dict[str, Any]) -> str | None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.running import KEYS, Warehouse, config_for, discover, run_tap
+from tests.running import KEYS, Warehouse, config_for, discover, run_and_kill, run_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.test_kill import run_and_kill
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,10 +135,10 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         config = config_for(sandbox, page_size=4)
         warehouse = Warehouse()
         only = discover(tmp_path, recordings=True)
-        warehouse.load(run_and_kill(tmp_path, config, sandbox, at_request=60, catalog=only))
+        warehouse.load(run_and_kill(tmp_path, config, sandbox, at_request=48, catalog=only))
         warehouse.load(
             run_and_kill(
-                tmp_path, config, sandbox, at_request=35, catalog=discover(tmp_path, **two), state=warehouse.state
+                tmp_path, config, sandbox, at_request=24, catalog=discover(tmp_path, **two), state=warehouse.state
             )
         )
         bookmarks = warehouse.state["bookmarks"]

@@ -127,7 +127,7 @@ def test_one_schema_for_each_stream_before_its_first_row_and_rows_before_child_r
 
 def test_the_state_has_the_same_size_however_many_recordings(tmp_path: Path) -> None:
     sizes = []
-    for count in (100, 5000):
+    for count in (100, 2000):
         with Sandbox(plain(count, sections=0, extractions=0)) as sandbox:
             run = run_tap(tmp_path, config_for(sandbox))
         sizes.append(len(str(run.state)))

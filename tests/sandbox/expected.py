@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[tuple[Any, ...], Row]
 
+KEYS = {
+    "recordings": ("id",),
+    "recording_crm_links": ("recordingId", "objectType", "ordinal"),
+    "recording_summary_sections": ("recordingId", "ordinal"),
+    "recording_entity_extractions": ("recordingId", "ordinal"),
+    "recording_entity_mappings": ("recordingId", "extractionOrdinal", "ordinal"),
+    "recording_followups": ("recordingId", "ordinal"),
+}
+"""The key columns of each stream."""
 LINKS = {
     "users": "user",
     "engagement": "engagement",
@@ -22,6 +32,9 @@ LINKS = {
     "account": "account",
     "lead": "lead",
 }
+
+# NUL characters and lone surrogates are what Postgres refuses.
+_REFUSED = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = None) -> dict[str, Rows]:
@@ -176,8 +189,7 @@ def _deep(value: Any) -> Any:
 def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    # NUL characters and lone surrogates are what Postgres refuses.
-    return "".join(char for char in value if char != "\x00" and not "\ud800" <= char <= "\udfff")
+    return _REFUSED.sub("", value)
 
 
 def _number(value: object) -> int | float | None:
