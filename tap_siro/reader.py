@@ -185,7 +185,10 @@ class PassReader:
 
     def _halve(self, part: Slice, error: CursorRefusedError) -> None:
         if part.halvings == MOST_HALVINGS:
-            message = f"{error} That happened {MOST_HALVINGS + 1} times over. Nothing is lost; run the sync again."
+            message = (
+                f"{error} That happened {MOST_HALVINGS + 1} times over. Nothing is lost; run the sync again, and "
+                "report it to Siro if it stays."
+            )
             raise TapSiroError(message)
         logger.warning("%s Reading that part again, in two halves.", error)
         with self._changed:
