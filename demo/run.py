@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
-import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from demo import DemoError, changing, installing
 from demo.comparing import difference
+from demo.meltano import Meltano
 from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
@@ -28,9 +25,7 @@ COUNT = 800
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("output/demo")
 DATABASE = OUTPUT / "warehouse.duckdb"
-_OWN = ("MELTANO_", "TAP_SIRO_", "TARGET_DUCKDB_")
-_TAIL = 15
-_WIDTH = 300
+PIPELINE = ("tap-siro", "target-duckdb")
 
 
 def main() -> int:
@@ -47,25 +42,26 @@ def main() -> int:
 
 
 def _run() -> None:
-    meltano = Path(sys.executable).with_name("meltano.exe" if os.name == "nt" else "meltano")
-    if not meltano.exists():
+    executable = installing.meltano(Path(sys.executable))
+    if not executable.exists():
         raise DemoError("Meltano is not installed beside this Python. Start the demo with: python3 -m demo")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     with Sandbox(recordings(COUNT)) as sandbox:
-        runner = Meltano(meltano, sandbox)
+        runner = _meltano(executable, sandbox)
+        seconds = {}
         with installing.step("Installing tap-siro and target-duckdb with Meltano"):
             runner.install()
         print(f"A sandbox with {COUNT} recordings stands in for Siro's API at {sandbox.url}")
         with installing.step("First sync: meltano run tap-siro target-duckdb"):
-            runner.sync("first")
+            seconds["first"] = runner.sync("first", *PIPELINE)
         first = expected_rows(sandbox.recordings)
         with Warehouse(DATABASE) as warehouse:
             _check(warehouse, first, "after the first sync")
         changed, linked = changing.change(sandbox)
         print(f"Changes: {changing.DESCRIPTION}")
         with installing.step("Second sync: meltano run tap-siro target-duckdb"):
-            runner.sync("second")
+            seconds["second"] = runner.sync("second", *PIPELINE)
         second = expected_rows(sandbox.recordings)
     sent = runner.sent("second")
     with Warehouse(DATABASE) as warehouse:
@@ -80,7 +76,7 @@ def _run() -> None:
         )
     if joined != changing.WRITTEN_BACK:
         raise DemoError(f"The join of extracted values with CRM records gave other rows than expected: {joined}")
-    _print_rows(first, sent, loaded, second, runner.seconds)
+    _print_rows(first, sent, loaded, second, seconds)
     print(f"\n{len(changed)} recordings had changed. The others that were sent have no date, or one in the two days")
     print("before the bookmark, which each day's first sync rechecks. Rows that are not live are of lists that")
     print("became shorter.")
@@ -119,85 +115,18 @@ def _print_rows(
         print(f"{name.ljust(widths[0])}  {numbers}".rstrip())
 
 
-class Meltano:
+def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
     """Meltano with this project's meltano.yml, and with state and settings that are the demo's alone."""
-
-    def __init__(self, executable: Path, sandbox: Sandbox) -> None:
-        """Configure the tap and the target through the environment, which outranks meltano.yml."""
-        self.seconds: dict[str, float] = {}
-        self._executable = executable
-        inherited = {name: value for name, value in installing.environment().items() if not name.startswith(_OWN)}
-        # A proxy is of no use to reach this machine.
-        direct = ",".join(filter(None, (inherited.get("no_proxy") or inherited.get("NO_PROXY"), "127.0.0.1")))
-        self._environment = inherited | {
-            "NO_PROXY": direct,
-            "no_proxy": direct,
-            "MELTANO_ENVIRONMENT": "demo",
-            "MELTANO_DATABASE_URI": f"sqlite:///{(ROOT / OUTPUT / 'meltano.db').as_posix()}",
-            "MELTANO_STATE_BACKEND_URI": "systemdb",
-            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "TAP_SIRO_API_URL": sandbox.url,
-            "TAP_SIRO_API_TOKEN": sandbox.token,
-            "TARGET_DUCKDB_FILEPATH": DATABASE.as_posix(),
-            "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": SCHEMA,
-        }
-
-    def install(self) -> None:
-        """Install the plugins, with uv or else with pip."""
-        backends = ("virtualenv",) if installing.must_use_pip(sys.executable) else ("uv", "virtualenv")
-        for backend in backends:
-            if self._succeeds("install", "install", MELTANO_VENV_BACKEND=backend):
-                return
-        raise DemoError(f"Meltano could not install its plugins. {self._tail('install')}")
-
-    def sync(self, name: str) -> None:
-        """Run the pipeline."""
-        began = time.monotonic()
-        # Lines of JSON hold what the tap counted.
-        arguments = ("run", "--no-install", "tap-siro", "target-duckdb")
-        if not self._succeeds(name, *arguments, MELTANO_CLI_LOG_FORMAT="json"):
-            raise DemoError(f"The {name} sync failed. {self._tail(name)}")
-        self.seconds[name] = time.monotonic() - began
-
-    def sent(self, name: str) -> Counter[str]:
-        """How many rows of each stream the tap sent in a run, as it counted them."""
-        sent: Counter[str] = Counter()
-        for line in _log(name).read_text(encoding="utf-8").splitlines():
-            metric = _parse(line).get("metric_info")
-            if isinstance(metric, dict) and metric.get("metric") == "record_count":
-                sent[metric["tags"]["stream"]] += metric["value"]
-        return sent
-
-    def _succeeds(self, log: str, *arguments: str, **environment: str) -> bool:
-        # The settings in a .env file are for real use.
-        command = [str(self._executable), "--env-file", os.devnull, *arguments]
-        with _log(log).open("wb") as out:
-            process = subprocess.run(
-                command,
-                env=self._environment | environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        return process.returncode == 0
-
-    def _tail(self, name: str) -> str:
-        lines = _log(name).read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:]
-        told = [str(_parse(line).get("event", line))[:_WIDTH] for line in lines]
-        return "\n".join((f"{_log(name)} ends with:", "", *told))
-
-
-def _log(name: str) -> Path:
-    return OUTPUT / f"{name}.log"
-
-
-def _parse(line: str) -> dict[str, object]:
-    try:
-        parsed = json.loads(line)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    settings = {
+        "MELTANO_ENVIRONMENT": "demo",
+        "MELTANO_DATABASE_URI": f"sqlite:///{(ROOT / OUTPUT / 'meltano.db').as_posix()}",
+        "MELTANO_STATE_BACKEND_URI": "systemdb",
+        "TAP_SIRO_API_URL": sandbox.url,
+        "TAP_SIRO_API_TOKEN": sandbox.token,
+        "TARGET_DUCKDB_FILEPATH": DATABASE.as_posix(),
+        "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": SCHEMA,
+    }
+    return Meltano(executable, ROOT, OUTPUT, settings)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from demo import DemoError
-from tests.running import KEYS
+from tests.sandbox.expected import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,7 +72,10 @@ class Warehouse:
                 name: json.loads(value) if name in NESTED and value is not None else value
                 for name, value in zip(names, values, strict=True)
             }
-            rows[tuple(row[name] for name in KEYS[stream])] = row
+            key = tuple(row[name] for name in KEYS[stream])
+            if key in rows:
+                raise DemoError(f"{stream} has the row {key} twice.")
+            rows[key] = row
         return rows
 
     def write_back(self, recording_id: str) -> list[tuple[str, ...]]:

@@ -1,0 +1,105 @@
+"""Runs Meltano, with nothing of what is configured for real use, and keeps what it logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from demo import DemoError, installing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_OWN = ("MELTANO_", "TAP_SIRO_", "TARGET_")
+_TAIL = 15
+_WIDTH = 300
+
+
+class Meltano:
+    """Meltano in a project's directory, configured through the environment, which outranks meltano.yml."""
+
+    def __init__(self, executable: Path, project: Path, logs: Path, settings: Mapping[str, str]) -> None:
+        """Take what to run and where; `settings` are environment variables, and `logs` is a directory."""
+        self._executable = executable
+        self._project = project
+        self._logs = logs
+        inherited = {name: value for name, value in installing.environment().items() if not name.startswith(_OWN)}
+        # Meltano and its plugins start many times: without this, all that they import is compiled each time.
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+        # A proxy is of no use to reach this machine.
+        direct = ",".join(filter(None, (inherited.get("no_proxy") or inherited.get("NO_PROXY"), "127.0.0.1")))
+        self.environment = inherited | {
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            # Lines of JSON hold what the tap counted.
+            "MELTANO_CLI_LOG_FORMAT": "json",
+            **settings,
+        }
+
+    def install(self) -> None:
+        """Install the plugins, with uv or else with pip."""
+        backends = ("virtualenv",) if installing.must_use_pip(sys.executable) else ("uv", "virtualenv")
+        for backend in backends:
+            if self.run("install", "install", MELTANO_VENV_BACKEND=backend) == 0:
+                return
+        raise DemoError(f"Meltano could not install its plugins. {self.tail('install')}")
+
+    def sync(self, log: str, *arguments: str) -> float:
+        """Let `meltano run` succeed, and tell how many seconds it took."""
+        began = time.monotonic()
+        if self.run(log, "run", "--no-install", *arguments) != 0:
+            raise DemoError(f"The {log} sync failed. {self.tail(log)}")
+        return time.monotonic() - began
+
+    def run(self, log: str, *arguments: str, **environment: str) -> int:
+        """Run a command to its end; return its exit status."""
+        return self.start(log, *arguments, apart=False, **environment).wait()
+
+    def start(self, log: str, *arguments: str, apart: bool = False, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a command, if `apart` in a process group of its own."""
+        # The settings in a .env file are for real use.
+        command = [str(self._executable), "--env-file", os.devnull, *arguments]
+        with self.log(log).open("wb") as out:
+            return subprocess.Popen(
+                command,
+                cwd=self._project,
+                env=self.environment | environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=apart,
+            )
+
+    def sent(self, log: str) -> Counter[str]:
+        """How many rows of each stream the tap sent in a run, as it counted them."""
+        sent: Counter[str] = Counter()
+        for line in self.log(log).read_text(encoding="utf-8").splitlines():
+            metric = _parse(line).get("metric_info")
+            if isinstance(metric, dict) and metric.get("metric") == "record_count":
+                sent[metric["tags"]["stream"]] += metric["value"]
+        return sent
+
+    def tail(self, log: str) -> str:
+        """The end of what a command logged."""
+        lines = self.log(log).read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:]
+        told = [str(_parse(line).get("event", line))[:_WIDTH] for line in lines]
+        return "\n".join((f"{self.log(log)} ends with:", "", *told))
+
+    def log(self, name: str) -> Path:
+        """The file that a command logs to."""
+        return self._logs / f"{name}.log"
+
+
+def _parse(line: str) -> dict[str, object]:
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

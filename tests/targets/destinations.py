@@ -1,0 +1,285 @@
+"""The places that the targets load into: how a target is configured, and how its tables are read back.
+
+Each is read with a client of its own; nothing of the target's code is used. `change` is the one place that says what
+a target makes of a value.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import os
+import re
+import subprocess
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import psycopg
+
+from demo import comparing
+from demo.warehouse import NESTED
+from tests.running import KEYS
+from tests.targets import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.sandbox.expected import Row, Rows
+    from tests.targets.kinds import Kind
+    from tests.targets.postgres import Server
+
+SCHEMA = "siro"
+# The columns that may hold nested values as text. The last two are there when objects are flattened.
+JSON_TEXT = NESTED | {"crm__users", "crm__contacts"}
+
+
+class Destination(ABC):
+    """Where a target loads into."""
+
+    kind: Kind
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The target's settings."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that the target needs."""
+        return {}
+
+    @abstractmethod
+    def tables(self) -> dict[str, list[Row]]:
+        """All rows of all streams."""
+
+    def change(self, name: str, value: Any) -> Any:
+        """Convert a column's value that the tap sends to what is read back."""
+        raise NotImplementedError
+
+    def stored(self, name: str) -> str:
+        """Convert a column's name."""
+        return name
+
+    def differences(self, expected: dict[str, Rows], tables: dict[str, list[Row]]) -> dict[str, str]:
+        """Compare the rows of some streams with those that the tap sends; tell the first difference of each."""
+        found = {stream: self._difference(stream, expected[stream], rows) for stream, rows in tables.items()}
+        return {stream: difference for stream, difference in found.items() if difference}
+
+    def _difference(self, stream: str, expected: Rows, rows: list[Row]) -> str | None:
+        """Compare a stream's rows in all columns of both."""
+        loaded: Rows = {}
+        for row in rows:
+            key = tuple(row[self.stored(name)] for name in KEYS[stream])
+            if key in loaded:
+                return f"the row {key} is there twice"
+            loaded[key] = row
+        changed = {
+            tuple(self.change(name, part) for name, part in zip(KEYS[stream], key, strict=True)): {
+                self.stored(name): self.change(name, value) for name, value in row.items()
+            }
+            for key, row in expected.items()
+        }
+        wanted, found = set(next(iter(changed.values()))), {name for name in rows[0] if "_sdc_" not in name.lower()}
+        if wanted != found:
+            return f"the columns {wanted ^ found} are only in one of the two"
+        return comparing.difference(changed, loaded, lambda _, value: value)
+
+
+class Database(Destination):
+    """A destination that speaks SQL, and in which a row replaces the one before it."""
+
+    @abstractmethod
+    def queries(self, *statements: str) -> list[list[Row]]:
+        """Run statements, each where the tables are found without a prefix; return the rows of each."""
+
+    def query(self, statement: str) -> list[Row]:
+        """Run one statement."""
+        (rows,) = self.queries(statement)
+        return rows
+
+    def tables(self) -> dict[str, list[Row]]:
+        """All rows of all tables."""
+        tables = self.queries(*(f"SELECT * FROM {stream}" for stream in KEYS))  # noqa: S608
+        return dict(zip(KEYS, tables, strict=True))
+
+    def _parsed(self, row: Row) -> Row:
+        return parsed(row, {self.stored(name) for name in JSON_TEXT})
+
+
+def parsed(row: Row, names: Iterable[str], parse: Callable[[str], Any] = json.loads) -> Row:
+    """The row, and in some columns what a text says in place of the text."""
+    return row | {name: parse(row[name]) for name in names if row.get(name) and isinstance(row[name], str)}
+
+
+def _moment(name: str, value: Any) -> datetime | None:
+    """The value of a date-time column, in UTC."""
+    if not isinstance(value, str) or not name.endswith("At"):
+        return None
+    return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
+
+
+class DuckDB(Database):
+    """A file of DuckDB's."""
+
+    kind = kinds.DUCKDB
+
+    def __init__(self, directory: Path, *, file: str = "warehouse.duckdb", schema: str = SCHEMA) -> None:
+        self._file, self._schema = directory / file, schema
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"filepath": str(self._file), "default_target_schema": self._schema}
+
+    def queries(self, *statements: str) -> list[list[Row]]:
+        with duckdb.connect(str(self._file), read_only=True) as connection:
+            connection.execute(f"USE {self._schema}")
+            return [self._rows(connection.execute(statement)) for statement in statements]
+
+    def _rows(self, result: duckdb.DuckDBPyConnection) -> list[Row]:
+        names = [column[0] for column in result.description]
+        return [self._parsed(dict(zip(names, values, strict=True))) for values in result.fetchall()]
+
+    def stored(self, name: str) -> str:
+        return name.lower()
+
+    def change(self, name: str, value: Any) -> Any:
+        return comparing.as_loaded(name, value)
+
+
+class PostgreSQL(Database):
+    """A database on a server that the tests run."""
+
+    kind = kinds.POSTGRES
+
+    def __init__(self, server: Server, database: str) -> None:
+        self._server, self._database = server, database
+        server.create(database)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "host": "127.0.0.1",
+            "port": self._server.port,
+            "user": "siro",
+            "password": "none",
+            "database": self._database,
+            "default_target_schema": SCHEMA,
+        }
+
+    def queries(self, *statements: str) -> list[list[Row]]:
+        options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={SCHEMA}"}
+        with self._server.connect(self._database, **options) as connection:
+            return [list(map(self._parsed, connection.execute(statement).fetchall())) for statement in statements]
+
+    def change(self, name: str, value: Any) -> Any:
+        return Decimal(str(value)) if isinstance(value, float) else _moment(name, value) or value
+
+
+class Snowflake(Database):
+    """The stand-in for Snowflake, read with Snowflake's client on fakesnow."""
+
+    kind = kinds.SNOWFLAKE
+
+    def __init__(self, directory: Path, executable: Path) -> None:
+        self._directory, self._executable = directory, executable
+
+    @property
+    def config(self) -> dict[str, Any]:
+        login = {"account": "none", "user": "none", "password": "none", "warehouse": "none"}
+        return login | {"database": "WAREHOUSE", "schema": SCHEMA}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"SNOWFLAKE_STAND_IN": str(self._directory)}
+
+    def queries(self, *statements: str) -> list[list[Row]]:
+        process = subprocess.run(
+            [self._executable, "WAREHOUSE", SCHEMA.upper()],
+            input=json.dumps(statements),
+            env={"PATH": os.environ["PATH"], **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        return [[self._parsed(row) for row in rows] for rows in json.loads(process.stdout)]
+
+    def stored(self, name: str) -> str:
+        return name.upper()
+
+    def change(self, name: str, value: Any) -> Any:
+        moment = _moment(name, value)
+        return str(moment) if moment else value
+
+
+class Files(Destination):
+    """A destination where each run writes files of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def runs(self, stream: str) -> list[list[Row]]:
+        """The rows that each run wrote."""
+        return [self._read(file) for file in sorted(self._directory.glob(f"{stream}-*"))]
+
+    def tables(self) -> dict[str, list[Row]]:
+        return {stream: [row for rows in self.runs(stream) for row in rows] for stream in KEYS}
+
+    @abstractmethod
+    def _read(self, file: Path) -> list[Row]: ...
+
+
+class CSV(Files):
+    """CSV files."""
+
+    kind = kinds.CSV
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"output_path": str(self._directory), "file_naming_scheme": "{stream_name}-{timestamp}.csv"}
+
+    def _read(self, file: Path) -> list[Row]:
+        csv.field_size_limit(10**7)
+        with file.open(encoding="utf-8", newline="") as lines:
+            return [parsed(row, JSON_TEXT, _repr) for row in csv.DictReader(lines)]
+
+    def change(self, name: str, value: Any) -> Any:
+        if isinstance(value, list | dict):
+            return value
+        moment = _moment(name, value)
+        return f"{moment}+00:00" if moment else "" if value is None else str(value)
+
+
+def _repr(text: str) -> Any:
+    """What is written as JSON, or as Python code."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return ast.literal_eval(re.sub(r"Decimal\('([^']+)'\)", r"\1", text))
+
+
+class JSONLines(Files):
+    """Files with a JSON text in each line."""
+
+    kind = kinds.JSONL
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"destination_path": str(self._directory)}
+
+    def _read(self, file: Path) -> list[Row]:
+        return [parsed(json.loads(line), JSON_TEXT) for line in file.read_bytes().split(b"\n") if line]
+
+    def runs(self, stream: str) -> list[list[Row]]:
+        runs = super().runs(stream)
+        # With flattening, the parts of an object that is null are not in its row.
+        empty = dict.fromkeys(name for rows in runs for row in rows for name in row)
+        return [[empty | row for row in rows] for rows in runs]
+
+    def change(self, name: str, value: Any) -> Any:
+        return value

@@ -1,0 +1,86 @@
+"""The targets that are tested: what is installed, and what its users should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A target."""
+
+    name: str
+    packages: str
+    """What pip installs."""
+    again: str
+    """Whether a row that comes again is replaced or added."""
+    notes: tuple[str, ...]
+    """In sentences, for the README."""
+    executable: str | None = None
+    """If it is not the name."""
+    install: str | None = None
+    """What the tests install, if that is not the packages."""
+
+
+DUCKDB = Kind(
+    "target-duckdb",
+    "target-duckdb==0.8.0 duckdb==1.2.2",
+    "replaced",
+    (
+        "Keep DuckDB below 1.3: with a newer one, this version of the target loses the first row of each batch.",
+        "An empty text becomes NULL.",
+        "Column names are in lower case, which DuckDB does not mind.",
+    ),
+)
+POSTGRES = Kind(
+    "target-postgres",
+    "meltanolabs-target-postgres==0.8.1",
+    "replaced",
+    (
+        "Column names need their double quotes.",
+        "A nested object that is null is JSON's `null`, not NULL.",
+        "Nested lists are arrays of `jsonb`.",
+    ),
+)
+SNOWFLAKE = Kind(
+    "target-snowflake",
+    "meltanolabs-target-snowflake==0.20.4",
+    "replaced",
+    (
+        "Tested on [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1 in place of Snowflake itself.",
+        "Names are in capitals: write them without quotes.",
+        "Date-times are `TIMESTAMP_NTZ`.",
+    ),
+    executable="target-snowflake-stand-in",
+    install="./tests/targets/stand_in",
+)
+CSV = Kind(
+    "target-csv",
+    "meltanolabs-target-csv==0.5.0",
+    "added",
+    (
+        'Set `file_naming_scheme: "{stream_name}-{timestamp}.csv"`.',
+        "Otherwise each run overwrites the files of the one before, whatever `overwrite_behavior` says.",
+        "Nested values are written as Python code.",
+        "NULL and an empty text look the same.",
+    ),
+)
+JSONL = Kind(
+    "target-jsonl",
+    "target-jsonl==0.1.4",
+    "added",
+    (
+        "Each run writes files of its own.",
+        "With flattening, the columns of an object that is null are left out.",
+    ),
+)
+KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
+
+
+def table() -> str:
+    """The README's table."""
+    lines = ["| target | tested with | a row that comes again is | to know |", "|---|---|---|---|"]
+    for kind in KINDS:
+        packages = " ".join(f"`{package}`" for package in kind.packages.split())
+        lines.append(f"| `{kind.name}` | {packages} | {kind.again} | {' '.join(kind.notes)} |")
+    return "\n".join(lines)

@@ -1,0 +1,218 @@
+"""The documentation's recipes, run from its text on tables that real targets loaded, give what the source says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+import yaml
+
+from tests.documents import README, RECIPES, blocks
+from tests.running import KEYS
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.expected import Row, expected_rows
+from tests.targets.destinations import SCHEMA, Database, Destination, DuckDB, PostgreSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.targets.project import Project
+
+    Start = Callable[[Sandbox], Project]
+
+pytestmark = pytest.mark.targets
+
+CHILDREN = [stream for stream in KEYS if stream != "recordings"]
+SECTIONS = "recording_summary_sections"
+FLAGS = {"showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore", "showFollowups"}
+
+
+def change(sandbox: Sandbox) -> None:
+    """What happens to recordings between two syncs: lists get shorter, links others, and some are deleted or purged."""
+    whole = [
+        each
+        for each in sandbox.recordings
+        if each.get("updatedAt") and len(each.get("summary") or []) > 1 and (each.get("crm") or {}).get("users")
+    ]
+    for number, each in enumerate(whole[:30]):
+        name, moment = each["id"], "2026-11-20T08:00:00.000Z"
+        match number % 5:
+            case 0:
+                sandbox.update(name, summary=each["summary"][:1], entityExtractions=[])
+            case 1:
+                sandbox.update(name, crm=each["crm"] | {"engagement": {"id": "e", "externalId": f"new {number}"}})
+            case 2:
+                sandbox.update(name, deleted=True, deletedAt=moment)
+            case 3:
+                sandbox.update(name, deleted=None, deletedAt=moment)
+            case 4:
+                sandbox.update(name, rootDataPurgedAt=moment, summary=[], entityExtractions=[], followups=[], crm=None)
+
+
+def is_deleted(recording: Row) -> bool:
+    return recording.get("deleted") is True or isinstance(recording.get("deletedAt"), str)
+
+
+def execute(destination: Database, statement: str) -> None:
+    """Run a statement that changes rows."""
+    if isinstance(destination, DuckDB):
+        with duckdb.connect(str(destination._file)) as connection:
+            connection.execute(f"USE {SCHEMA}")
+            connection.execute(statement)
+    elif isinstance(destination, PostgreSQL):
+        with destination._server.connect(destination._database, options=f"-c search_path={SCHEMA}") as connection:
+            connection.execute(statement)
+
+
+def results(destination: Database, rows: list[Row], *columns: str) -> Counter[tuple[Any, ...]]:
+    """Rows of a result, in any order; hours to six digits, as databases differ in what they call a number."""
+    found = [{name: row[destination.stored(name)] for name in columns} for row in rows]
+    for row in found:
+        if row.get("hours") is not None:
+            row["hours"] = round(float(row["hours"]), 6)
+    return Counter(tuple(row.values()) for row in found)
+
+
+def outcomes(source: list[Row]) -> list[Row]:
+    """Calls and hours for each rep and outcome, counted in the source."""
+    groups: defaultdict[tuple[Any, Any], list[Row]] = defaultdict(list)
+    for row in source:
+        if not is_deleted(row):
+            groups[row.get("userId"), row.get("result")].append(row)
+    totals = []
+    for (rep, result), calls in groups.items():
+        lengths = [call["durationInMilliseconds"] for call in calls if call.get("durationInMilliseconds") is not None]
+        hours = sum(lengths) / 3_600_000 if lengths else None
+        totals.append({"userId": rep, "result": result, "calls": len(calls), "hours": hours})
+    return totals
+
+
+def values_for_the_crm(source: list[Row]) -> list[Row]:
+    """Each mapped value with each CRM record of the mapped kind that the recording is linked to."""
+    expected = expected_rows(source)
+    linked: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for link in expected["recording_crm_links"].values():
+        linked[link["recordingId"], link["objectType"]].append(link["externalId"])
+    return [
+        {name: mapping[name] for name in ("value", "crmModelName", "crmFieldName")} | {"externalId": external}
+        for mapping in expected["recording_entity_mappings"].values()
+        for external in linked[mapping["recordingId"], (mapping["crmModelName"] or "").lower()]
+    ]
+
+
+def loaded_as(destination: Destination, rows: list[Row]) -> list[Row]:
+    return [{destination.stored(name): destination.change(name, value) for name, value in row.items()} for row in rows]
+
+
+@pytest.mark.parametrize("destination", [DuckDB, PostgreSQL], indirect=True)
+def test_each_query_gives_what_the_source_says(destination: Database, start: Start) -> None:
+    sql = {name: text for page in (README, RECIPES) for name, text in blocks(page).items() if name.startswith("sql")}
+    with Sandbox(recordings(150)) as sandbox:
+        project = start(sandbox)
+        project.sync()
+        change(sandbox)
+        project.sync()
+        source = sandbox.recordings
+        kept = [each for each in source if not is_deleted(each)]
+        assert len(source) - len(kept) > 10
+        expected = expected_rows(source)
+
+        columns = ("userId", "result", "calls", "hours")
+        found = destination.query(sql.pop("sql: outcomes"))
+        counted = results(destination, loaded_as(destination, outcomes(source)), *columns)
+        assert results(destination, found, *columns) == counted
+
+        columns = ("value", "crmModelName", "crmFieldName", "externalId")
+        found = destination.query(sql.pop("sql: values for the CRM"))
+        joined = loaded_as(destination, values_for_the_crm(source))
+        assert len(joined) > 100
+        assert results(destination, found, *columns) == results(destination, joined, *columns)
+
+        live = sql.pop("sql: live rows")
+        tables = destination.tables()
+        for stream in CHILDREN:
+            assert len(tables[stream]) > len(expected[stream])
+            tables[stream] = destination.query(live.replace(SECTIONS, stream))
+        assert destination.differences(expected, tables) == {}
+
+        child_rows, rows = sql.pop("sql: delete child rows"), sql.pop("sql: delete recordings")
+        assert not sql, "a recipe that is not tested"
+        cleaned = expected_rows(kept)
+        # A sync reads the latest updates again and brings deleted recordings back.
+        for again in (False, True):
+            if again:
+                project.sync()
+                assert len(destination.tables()["recordings"]) > len(kept)
+            for stream in CHILDREN:
+                execute(destination, child_rows.replace(SECTIONS, stream))
+            execute(destination, rows)
+            assert destination.differences(cleaned, destination.tables()) == {}
+
+
+@pytest.mark.parametrize("destination", [DuckDB], indirect=True)
+def test_meltano_asks_only_for_what_is_selected(destination: Database, start: Start) -> None:
+    """A user would pay for what they deselected, and keep what they must not have."""
+    with Sandbox(recordings(60)) as sandbox:
+        start(sandbox).sync(select=yaml.safe_load(blocks(RECIPES)["yaml: select"])["select"])
+        sent = {frozenset(request.params.keys() & FLAGS) for request in sandbox.requests}
+        expected = expected_rows(sandbox.recordings)
+    assert sent == {frozenset(FLAGS - {"showFollowups", "showEvaluationScore"})}
+    for row in expected["recordings"].values():
+        del row["followups"], row["evaluationScore"]
+    del expected["recording_followups"]
+    loaded = {stream: destination.query(f"TABLE {stream}") for stream in expected}
+    assert destination.differences(expected, loaded) == {}
+    with pytest.raises(duckdb.CatalogException):
+        destination.query("SELECT * FROM recording_followups")
+
+
+@pytest.mark.parametrize("destination", [DuckDB], indirect=True)
+def test_meltano_takes_the_salt_from_the_environment(destination: Database, start: Start) -> None:
+    """With the name of the variable as the salt, everybody knows the salt."""
+    with Sandbox(recordings(60)) as sandbox:
+        project = start(sandbox)
+        project.meltano.environment["SIRO_SALT"] = "pepper"
+        project.sync(**yaml.safe_load(blocks(RECIPES)["yaml: hash"])["config"])
+        titles = {each["id"]: each.get("title") for each in sandbox.recordings}
+    for row in destination.query('SELECT "id", "title" FROM recordings'):
+        title = titles[row["id"]]
+        inner = hashlib.sha256(title.encode()).hexdigest() if title else ""
+        assert row["title"] == (hashlib.sha256(f"pepper{inner}".encode()).hexdigest() if title else None)
+
+
+@pytest.mark.parametrize("destination", [DuckDB], indirect=True)
+def test_one_stream_is_read_again(destination: Database, start: Start, meltano: Path) -> None:
+    """A user would clear the whole state and read everything again, or edit it and lose the other bookmarks."""
+    script = blocks(RECIPES)["sh: reset"]
+    with Sandbox(recordings(60)) as sandbox:
+        project = start(sandbox)
+        project.sync()
+        before = project.state()
+        bookmark = before["recording_followups"]["replication_key_value"]
+        before["recording_followups"] |= {"replication_key_value": None, "pass_query": None}
+        assert project.states() == [name for name in script.split() if name.startswith("dev:")]
+        shell = subprocess.run(
+            ["bash", "-ec", script],
+            cwd=project.directory,
+            env=project.meltano.environment | {"PATH": f"{meltano.parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert shell.returncode == 0, shell.stderr
+        assert project.state() == before
+
+        sandbox.clear()
+        sent = project.sync()
+        expected = expected_rows(sandbox.recordings)
+    assert sent["recording_followups"] == len(expected["recording_followups"])
+    assert 0 < sent["recordings"] < len(expected["recordings"]) / 4
+    before["recording_followups"]["replication_key_value"] = bookmark
+    assert project.state() == before

@@ -1,0 +1,170 @@
+"""The state that Meltano keeps: whatever ends a sync, the next one loses nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo.changing import change
+from tests.running import KEYS
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.expected import expected_rows
+from tests.targets import project as projects
+from tests.targets.destinations import DuckDB, PostgreSQL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.targets.destinations import Destination
+    from tests.targets.project import Project
+
+pytestmark = pytest.mark.targets
+
+DATA = recordings(120)
+EXPECTED = expected_rows(DATA)
+duckdb = pytest.mark.parametrize("destination", [DuckDB], indirect=True)
+# Slow and in small pages, so that there is a middle to be interrupted in: 30 pages take some four seconds, and the tap
+# writes a STATE every two.
+LATENCY, MIDDLE = 0.12, 24
+PAGES: dict[str, Any] = {"page_size": 4, "concurrency": 1}
+EARLY = sorted(each["createdAt"] for each in DATA if each.get("createdAt"))[20]
+OPEN = ("pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query")
+
+
+def has_trace(project: Project) -> bool:
+    return any(bookmark[name] is not None for bookmark in project.state().values() for name in OPEN)
+
+
+@duckdb
+def test_each_environment_and_each_suffix_has_a_state_of_its_own(
+    destination: Destination, start: Callable[[Sandbox], Project]
+) -> None:
+    """A state that two pipelines share would let one skip what only the other has loaded."""
+    with Sandbox(DATA) as sandbox:
+        project = start(sandbox)
+        suffix = ("--state-id-suffix", "acme")
+        assert project.sync()["recordings"] >= len(DATA)
+        assert project.sync(*suffix)["recordings"] >= len(DATA), "the history of this pipeline is missing"
+        project.meltano.environment["MELTANO_ENVIRONMENT"] = "prod"
+        assert project.sync(*suffix)["recordings"] >= len(DATA), "the history of this pipeline is missing"
+        name = "tap-siro-to-target-duckdb"
+        assert project.states() == [f"dev:{name}", f"dev:{name}:acme", f"prod:{name}:acme"]
+        assert project.sync(*suffix)["recordings"] < 10
+    assert not destination.differences(EXPECTED, destination.tables())
+
+
+@pytest.mark.parametrize("by", ["the API", "SIGTERM", "SIGKILL"])
+@duckdb
+def test_a_history_that_is_interrupted_and_finished_later_leaves_no_trace(
+    destination: Destination, start: Callable[[Sandbox], Project], by: str
+) -> None:
+    """Meltano merges states and deletes nothing: what is left of a pass would let a later sync go on with it."""
+    with Sandbox(DATA, latency=LATENCY) as sandbox:
+        project = start(sandbox)
+        if by == "the API":
+            fault = sandbox.fault("status", status=401, on=None, when=lambda request: request.number >= MIDDLE)
+            assert project.break_off(**PAGES).wait() == 1
+            kept = project.state()["recordings"]
+            assert kept["pass_position"] > EARLY
+            assert "replication_key_value" not in kept
+            fault.on = 0
+        else:
+            run = project.break_off(apart=True, **PAGES)
+            while len(sandbox.requests) < MIDDLE:
+                assert run.poll() is None
+                time.sleep(0.01)
+            os.killpg(run.pid, signal.Signals[by])
+            assert run.wait() != 0
+        sandbox.latency = 0
+        # For five minutes Meltano takes a run that was killed for one that still goes on.
+        project.sync(*(["--force"] if by == "SIGKILL" else []))
+        assert not has_trace(project)
+    assert not destination.differences(EXPECTED, destination.tables())
+
+
+@duckdb
+def test_a_full_refresh_sends_everything_and_is_finished_by_the_next_run_if_it_is_interrupted(
+    destination: Destination, start: Callable[[Sandbox], Project]
+) -> None:
+    """The old bookmark is still there beside the new position; it must not pass for the end of the history."""
+    with Sandbox(DATA) as sandbox:
+        project = start(sandbox)
+        project.sync()
+        before = project.state()
+        assert project.sync("--full-refresh")["recordings"] >= len(DATA)
+        assert project.state() == before
+        sandbox.latency = LATENCY
+        sandbox.clear()
+        fault = sandbox.fault("status", status=401, on=None, when=lambda request: request.number >= MIDDLE)
+        assert project.break_off("--full-refresh", **PAGES).wait() == 1
+        kept = project.state()["recordings"]
+        assert kept["replication_key_value"] == before["recordings"]["replication_key_value"]
+        assert kept["pass_position"] > EARLY
+        fault.on = 0
+        sandbox.latency = 0
+        sandbox.clear()
+        project.sync()
+        assert "updatedAt:gte" not in sandbox.requests[0].params, "the rest of the history was not read"
+    assert project.state() == before
+    assert not destination.differences(EXPECTED, destination.tables())
+
+
+def breaking(directory: Path, target: Path, *, after: str) -> Path:
+    """Make a target that loads what comes first, tells the state of that, and fails.
+
+    It gets twenty messages more than those up to the first STATE with a position later than `after`.
+    """
+    script = directory / "breaking"
+    script.write_text(f"""#!{sys.executable}
+import json, subprocess, sys
+target = subprocess.Popen([{str(target)!r}, *sys.argv[1:]], stdin=subprocess.PIPE)
+left = 20
+for line in sys.stdin.buffer:
+    target.stdin.write(line)
+    state = json.loads(line).get("value", {{}}).get("bookmarks", {{}}).get("recordings", {{}})
+    left -= left < 20 or not {after!r} or (state.get("pass_position") or "") > {after!r}
+    if not left:
+        break
+target.stdin.close()
+target.wait()
+sys.exit(1)
+""")
+    script.chmod(0o755)
+    return script
+
+
+@pytest.mark.parametrize("during", ["the history", "a poll"])
+@pytest.mark.parametrize("destination", [PostgreSQL], indirect=True)
+def test_a_target_that_fails_half_way_gets_the_rest_in_the_next_run(
+    destination: Destination, start: Callable[[Sandbox], Project], tmp_path: Path, during: str
+) -> None:
+    real = projects.plugin("loaders", destination.kind.name, destination.kind.name)
+    history = during == "the history"
+    broken = breaking(tmp_path, real, after=EARLY if history else "")
+    with Sandbox(DATA) as sandbox:
+        project = start(sandbox)
+        if history:
+            sandbox.latency = 2 * LATENCY  # time enough for a STATE in the middle
+            assert project.break_off(executable=broken, **PAGES).wait() == 1
+            assert project.state()["recordings"]["pass_position"] > EARLY
+            assert len(destination.tables()["recordings"]) < len(DATA)
+            sandbox.latency = 0
+        else:
+            project.sync()
+            before = project.state()
+            change(sandbox)
+            assert project.break_off(executable=broken).wait() == 1
+            assert project.state() == before
+        project.sync()
+        assert not has_trace(project)
+        expected = expected_rows(sandbox.recordings)
+    assert not destination.differences(
+        {stream: EXPECTED[stream] | expected[stream] for stream in KEYS}, destination.tables()
+    )
