@@ -139,7 +139,7 @@ class Chain:
     def seen(self, run: Course) -> list[tuple[int, int, float]]:
         """The times that a run has passed, as start, end and rows."""
         seen = [(run.since, run.until, run.rows)]
-        if len(self.pages) <= 2:  # noqa: PLR2004 - what it has left behind before
+        if len(self.pages) <= 2:  # noqa: PLR2004 - later, what lies beside was noted
             start, end = extent(self.pages[0])
             beside = (end, self.end) if run.falling else (self.start, start)
             seen.append((*beside, len(self.pages[0]) / MARGIN))
