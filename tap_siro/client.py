@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -24,6 +25,7 @@ from tap_siro.errors import CursorRefusedError, RetryableError, StoppedError, Ta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
 
     from tap_siro.settings import Settings
     from tap_siro.stopping import Stop
@@ -105,11 +107,14 @@ class Client:
         """Close all connections."""
         self._session.close()
 
-    def page(self, query: Mapping[str, str]) -> pages.Page:
+    def page(
+        self, query: Mapping[str, str], decoding: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> pages.Page:
         """Fetch a page, trying again for up to `max_retry_seconds` if it is worth it.
 
         Args:
             query: The query parameters without `pageSize`.
+            decoding: Entered when an answer has arrived, to decode it in: may wait until there is memory for it.
 
         Raises:
             TapSiroError: It cannot be had.
@@ -122,7 +127,11 @@ class Client:
         while True:
             tries += 1
             try:
-                return self._try(query)
+                response, asked_at = self._answer(query)
+                arrived = time.monotonic()
+                with decoding():
+                    started += time.monotonic() - arrived  # waiting for memory is not trying
+                    return _page(response, asked_at)
             except RetryableError as error:
                 # The waiting is ours and not the library's decorator's: it must end when the sync is stopped.
                 wait = next(waits) if error.retry_after is None else max(error.retry_after, 1.0)
@@ -145,7 +154,8 @@ class Client:
         if self._stop.wait(seconds):
             raise StoppedError
 
-    def _try(self, query: Mapping[str, str]) -> pages.Page:
+    def _answer(self, query: Mapping[str, str]) -> tuple[requests.Response, int]:
+        """Send a request: the answer, and the moment of asking."""
         self._rate_limit.wait(self.pause)
         sized = self._send_page_size
         parameters = {**query, "pageSize": str(self._settings.page_size)} if sized else query
@@ -165,18 +175,12 @@ class Client:
         except requests.RequestException as error:
             message = f"The request could not be sent ({_reason(error)}): check `api_url` and the proxy settings."
             raise TapSiroError(message) from None
-        took = int((time.monotonic() - started) * instants.SECOND)
         if response.status_code != HTTPStatus.OK:
             self._refuse(response, query, sized=sized)
-            return self._try(query)  # once more, without pageSize
-        try:
-            page = pages.decode(response.content)
-        except pages.MalformedPageError as error:
-            message = f"Siro's API answered with {error}, not with a page of recordings."
-            raise RetryableError(message) from None
+            return self._answer(query)  # once more, without pageSize
         server = _date(response.headers.get("Date"))
-        page.asked_at = asked_at if server is None else min(asked_at, server - took)
-        return page
+        took = int((time.monotonic() - started) * instants.SECOND)
+        return response, asked_at if server is None else min(asked_at, server - took)
 
     def _refuse(self, response: requests.Response, query: Mapping[str, str], *, sized: bool) -> None:
         """Raise what a status means; return if the request is to be repeated without `pageSize`."""
@@ -198,6 +202,16 @@ class Client:
                 )  # fmt: skip
             return
         raise TapSiroError(_fatal(name, response, query))
+
+
+def _page(response: requests.Response, asked_at: int) -> pages.Page:
+    try:
+        page = pages.decode(response.content)
+    except pages.MalformedPageError as error:
+        message = f"Siro's API answered with {error}, not with a page of recordings."
+        raise RetryableError(message) from None
+    page.asked_at = asked_at
+    return page
 
 
 def _fatal(name: str, response: requests.Response, query: Mapping[str, str]) -> str:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from tap_siro.slices import Slice
     from tap_siro.stopping import Stop
 
-QUEUED_PAGES = 4
-"""Pages that may wait to be written, whatever the number of threads: memory does not depend on the target's speed."""
+DECODED_PAGES = 4
+"""Pages that may be in memory decoded, whatever the number of threads and the target's speed: one is several times as
+large as the answer that it comes from."""
 MOST_REREADS = 3
 """How often a slice is read again because it changed meanwhile."""
 MOST_HALVINGS = 3
@@ -70,7 +71,8 @@ class PassReader:
         )
         self._changed = threading.Condition()
         self._ended = False
-        self._queue: queue.Queue[Page | _Done | BaseException] = queue.Queue(QUEUED_PAGES)
+        self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()
+        self._room = threading.Semaphore(DECODED_PAGES)
 
     @property
     def position(self) -> int | None:
@@ -107,6 +109,8 @@ class PassReader:
                         self._planner.written(event.part)
                 else:
                     yield event
+                    del event
+                    self._room.release()
         finally:
             with self._changed:
                 self._ended = True
@@ -125,8 +129,7 @@ class PassReader:
         except StoppedError:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-            with contextlib.suppress(StoppedError):
-                self._put(error)
+            self._queue.put(error)
 
     def _take(self) -> Slice | None:
         with self._changed:
@@ -158,7 +161,7 @@ class PassReader:
         with self._changed:
             self._planner.done(part, rows)
             self._changed.notify_all()
-        self._put(_Done(part))
+        self._queue.put(_Done(part))
 
     def _follow(self, part: Slice) -> _Chain | None:
         """Read a slice from its first page; None if it was cut, so that others will read it."""
@@ -166,19 +169,21 @@ class PassReader:
         chain = _Chain()
         while True:
             try:
-                page = self._client.page(self._query.parameters(part, paginator.cursor))
+                page = self._client.page(self._query.parameters(part, paginator.cursor), self._decoding)
             except CursorRefusedError as error:
                 self._halve(part, error)
                 return None
             self._query.check(page, part)
             more = paginator.advance(len(page.rows), page.cursor)
             chain.add(page)
-            self._put(page)
+            self._queue.put(page)
             if not more:
                 return chain
+            created = [instant for instant in page.created if instant is not None and 0 <= instant < LATEST]
+            rows = len(page.rows)
+            del page  # not to be kept while the next one is fetched
             with self._changed:
-                created = [instant for instant in page.created if instant is not None and 0 <= instant < LATEST]
-                go_on = self._planner.page(part, paginator.pages, len(page.rows), created)
+                go_on = self._planner.page(part, paginator.pages, rows, created)
                 self._changed.notify_all()  # a page may say how to cut what others wait for
                 if not go_on:
                     return None
@@ -195,12 +200,17 @@ class PassReader:
             self._planner.halve(part)
             self._changed.notify_all()
 
-    def _put(self, event: Page | _Done | BaseException) -> None:
-        while True:
+    @contextlib.contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Wait for room for a page; it is free again when the page has been written."""
+        self._check_going()
+        while not self._room.acquire(timeout=STEP):
             self._check_going()
-            with contextlib.suppress(queue.Full):
-                self._queue.put(event, timeout=STEP)
-                return
+        try:
+            yield
+        except BaseException:
+            self._room.release()
+            raise
 
     def _check_going(self) -> None:
         if self._ended or self._stop.is_set():

@@ -90,6 +90,11 @@ class Clock:
     def monotonic(self) -> float:
         return time.monotonic() + self._slept.get(threading.get_ident(), 0.0)
 
+    def sleep(self, seconds: float) -> None:
+        """Let this thread's time pass."""
+        thread = threading.get_ident()
+        self._slept[thread] = self._slept.get(thread, 0.0) + seconds
+
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Replace the client's clock and its waits."""
@@ -98,8 +103,7 @@ class Clock:
             if client._stop.is_set():
                 raise StoppedError
             self.waits.append(seconds)
-            thread = threading.get_ident()
-            self._slept[thread] = self._slept.get(thread, 0.0) + seconds
+            self.sleep(seconds)
             if self.on_wait is not None:
                 self.on_wait(client)
 
@@ -184,6 +188,16 @@ def threads_left(seconds: float = 2.0) -> list[str]:
     ):
         time.sleep(0.01)
     return left
+
+
+def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> int:
+    """How many requests there are when no more come; if none comes to rest, how many there are then."""
+    deadline, since, seen = time.monotonic() + most, time.monotonic(), 0
+    while time.monotonic() < deadline and (not seen or time.monotonic() < since + seconds):
+        if (count := len(sandbox.requests)) != seen:
+            since, seen = time.monotonic(), count
+        time.sleep(0.02)
+    return seen
 
 
 # What arrived

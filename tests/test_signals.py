@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.reader import QUEUED_PAGES
-from tests.faulting import loaded, sync
+from tap_siro.reader import DECODED_PAGES
+from tests.faulting import asleep_after, loaded, sync
 from tests.running import PLAIN, Run, config_for, start_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -269,16 +269,6 @@ def test_a_target_that_is_gone_before_the_first_line(tmp_path: Path) -> None:
     assert sum("ERROR" in line for line in err.splitlines()) == 1
 
 
-def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> int:
-    """How many requests there are when no more come; if none comes to rest, how many there are then."""
-    deadline, since, seen = time.monotonic() + most, time.monotonic(), 0
-    while time.monotonic() < deadline and (not seen or time.monotonic() < since + seconds):
-        if (count := len(sandbox.requests)) != seen:
-            since, seen = time.monotonic(), count
-        time.sleep(0.02)
-    return seen
-
-
 BIG = plain(400, sections=3, extractions=4)
 ASLEEP: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
 
@@ -295,7 +285,7 @@ def test_a_target_that_sleeps_is_waited_for(tmp_path: Path, threads: int) -> Non
                 tap.kill()
         assert tap.returncode == 0, err
         # A page is some 100 kB as lines, much more than a pipe and the reader's own buffer take.
-        assert 1 <= asleep <= QUEUED_PAGES + threads + 2
+        assert 1 <= asleep <= DECODED_PAGES + threads + 2
         assert len(sandbox.requests) > 4 * asleep
     run = parsed(out, err, tap.returncode)
     assert loaded(run) == expected_rows(BIG)

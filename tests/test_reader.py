@@ -1,0 +1,101 @@
+"""Pages come from many threads, and wait for the target without filling the memory."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tap_siro import pages
+from tap_siro.client import Client
+from tap_siro.query import Query
+from tap_siro.reader import DECODED_PAGES, PassReader
+from tap_siro.settings import CONFIG, Settings
+from tap_siro.slices import Slice
+from tap_siro.stopping import Stop
+from tests.faulting import Clock, asleep_after
+from tests.running import config_for
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THREADS = 8
+PAGE_SIZE = 5
+DATA = plain(400, sections=1, extractions=1)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    with Clock().running() as clock:
+        yield clock
+
+
+@pytest.fixture
+def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
+    """Fetches pages; whoever waits too long is stopped, which is an error."""
+    defaults = {name: one["default"] for name, one in CONFIG["properties"].items() if "default" in one}
+    config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE, requests_per_minute=100_000)}
+    settings, faults = Settings.read(config, version="0")
+    assert settings, faults
+    stop = Stop()
+    timer = threading.Timer(30, stop.set)
+    timer.start()
+    client = Client(settings, stop)
+    yield client
+    timer.cancel()
+    client.close()
+
+
+@pytest.fixture
+def reader(client: Client) -> PassReader:
+    """Reads all recordings."""
+    return PassReader(client, Query(None, None, None, {}, frozenset()), Slice(), threads=THREADS, stop=client._stop)
+
+
+def test_pages_that_wait_for_the_target_are_not_decoded(
+    reader: PassReader, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory would grow with `concurrency`, a dozen megabytes for each few threads, while a warehouse is slow."""
+    decoded, decode = [], pages.decode
+
+    def counted(body: bytes) -> pages.Page:
+        decoded.append(len(body))
+        return decode(body)
+
+    monkeypatch.setattr(pages, "decode", counted)
+    for written, _ in enumerate(reader):
+        if written == len(DATA) // PAGE_SIZE // 2:
+            asked = asleep_after(sandbox)
+            assert len(decoded) <= written + DECODED_PAGES
+            assert asked > len(decoded) + 1
+
+
+def test_answers_that_are_no_pages_take_no_room(reader: PassReader, sandbox: Sandbox) -> None:
+    """After a few of them over a whole history, the sync would wait for ever."""
+    fault = sandbox.fault("html", on=2 * DECODED_PAGES)
+    ids = {row["id"] for page in reader for row in page.rows}
+    assert ids == {row["id"] for row in DATA}
+    assert fault.hits == 2 * DECODED_PAGES
+
+
+def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, clock: Clock) -> None:
+    """A target that slept for longer than `max_retry_seconds` would make the next fault fatal."""
+
+    @contextmanager
+    def slow() -> Iterator[None]:
+        clock.sleep(100_000)
+        yield
+
+    sandbox.fault("html", on=2)
+    assert len(client.page({}, slow).rows) == PAGE_SIZE
+    assert len(sandbox.requests) == 3
