@@ -19,12 +19,10 @@ UNEVEN = 4
 
 LONGEST_CHAIN = 40
 """Pages after which a chain is given up if its pages are samples and do not say when it ends."""
-SHORT_CHAIN = 8
-"""Pages after which the chain of an explored slice is followed rather than given up as a sample."""
 UNSURE = 5
-"""Pages after which it is known for a sample."""
+"""Pages that a slice may have while nobody knows what to expect."""
 OVERDUE = 4
-"""How many times more rows than expected a slice may show."""
+"""How many times more rows than expected a slice may show; half as many while others have nothing to do."""
 LATEST = 3
 """The pages of a chain that say what it is doing now."""
 
@@ -111,6 +109,11 @@ class Chain:
     """The moments of creation on each of the last full pages, in order."""
     length: int = 0
 
+    @property
+    def exploring(self) -> bool:
+        """Nobody knows what it holds, but its first page will show something."""
+        return self.expected is None and not self.sampled and not self.length
+
     def add(self, page: list[int], length: int) -> None:
         """A full page has arrived, with which the chain is so long."""
         del self.pages[:-LONGEST_CHAIN]  # memory does not depend on how long a chain gets
@@ -150,7 +153,7 @@ class Chain:
 
         Args:
             full_page: The rows of a full page.
-            idle: Whether other threads have nothing to do.
+            idle: Whether most threads have nothing to do.
         """
         if len(self.pages) == 1:
             return None
@@ -158,19 +161,17 @@ class Chain:
         return sample if not sample.drift and self._overdue(sample, full_page, idle=idle) else None
 
     def _overdue(self, sample: Course, full_page: int, *, idle: bool) -> bool:
+        """Whether it has shown much more than expected."""
         if self.whole or self.length >= LONGEST_CHAIN:
             return True
-        if self.length < LATEST:
-            return False
-        if self.expected is None and self.sampled:
-            return self.length >= SHORT_CHAIN and idle
+        if self.length < LATEST or (self.expected is None and self.sampled and not idle):
+            return False  # the first slice of a sample is to tell how much that stands for
         if self._is_local(sample):
             expected = (self.expected or 0.0) * (sample.end - sample.start) / (self.end - self.start)
             return LATEST * full_page >= OVERDUE * expected
-        if self.expected is None:
-            return UNSURE <= self.length <= SHORT_CHAIN
-        overdue = OVERDUE * self.expected / full_page
-        return overdue <= self.length <= overdue + LATEST
+        overdue = UNSURE if self.expected is None else OVERDUE * self.expected / full_page
+        # Later, giving up would waste more than it gains, unless others have nothing to do.
+        return self.length >= overdue / 2 if idle else overdue <= self.length <= overdue + LATEST
 
     def _is_local(self, sample: Course) -> bool:
         """Whether a sample is of a small part of the slice."""

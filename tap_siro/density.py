@@ -17,7 +17,7 @@ NEAR = 30
 """Pages for which a density is believed although nothing is known beyond."""
 SMALL = 10
 """Pages that are read at once where the density changes; more are halved."""
-SPARSE = 1.0
+SPARSE = 2
 """Pages that the sparser side must promise for its density to be believed up to the denser one."""
 GROWTH = 4
 """How many times wider the next step into the unknown is."""

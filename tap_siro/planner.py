@@ -43,7 +43,7 @@ USUAL_PAGES = 8
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
 LONG_CHAIN = 20
-"""Pages that one thread may still read alone: a slice that seems to hold more is given up."""
+"""Pages that one thread may still read alone, at most: a slice that seems to hold more is given up."""
 TOO_LATE = 4
 """A chain is followed if at most this many times what it has read is left."""
 BELIEF = 4
@@ -54,7 +54,7 @@ SAMPLE_PARTS = 64
 """Into how many parts a sample divides a slice."""
 PROBE_PARTS = 16
 """The part of a sampled slice that is read first, to learn how much the sample stands for."""
-CRUMB = 8
+CRUMB = 4
 """A rest smaller than this part of a share is taken with it."""
 FREE_WASTE = 3
 """Pages a thread that may be read in vain..."""
@@ -164,8 +164,7 @@ class SlicePlanner:
     def _share(self) -> float:
         """The rows a slice should hold: all threads busy to the end, with few slices."""
         left = self._sum(self._pending)
-        exploring = any(chain.expected is None and not chain.sampled for chain in self._reading.values())
-        if left is None or exploring:
+        if left is None or any(chain.exploring for chain in self._reading.values()):
             return USUAL_PAGES * self._full_page
         pages = left / self._full_page / (SHARES * self._threads)
         return min(max(pages, LEAST_PAGES), MOST_PAGES) * self._full_page
@@ -292,7 +291,8 @@ class SlicePlanner:
 
     def _divide(self, part: Slice) -> list[Slice]:
         chain = self._reading[part]
-        sample = chain.sample(self._full_page, idle=not self._pending)
+        idle = not self._pending and len(self._reading) * 2 <= self._threads
+        sample = chain.sample(self._full_page, idle=idle)
         if sample:
             return self._cut_by_sample(part, sample)
         run = chain.run()
@@ -301,11 +301,19 @@ class SlicePlanner:
         for seen in chain.seen(run):
             self._densities.note(*seen)
         pages_left = chain.rows_left(run) / self._full_page
-        if pages_left <= LONG_CHAIN or chain.length > max(2, pages_left / TOO_LATE):
+        if pages_left <= self._bearable(part, pages_left) or chain.length > max(2, pages_left / TOO_LATE):
             return []
         back = Slice(part.start, part.end, part.halvings)
         point = self._cut_at(back, USUAL_PAGES * self._full_page)
         return [] if point is None else back.cut([point])
+
+    def _bearable(self, part: Slice, pages_left: float) -> float:
+        """The pages that one thread may still read alone without the others waiting for it at the end."""
+        rest = self._sum([*self._pending, *(other for other in self._reading if other != part)])
+        if rest is None:
+            return LONG_CHAIN
+        fair = (rest / self._full_page + pages_left) / self._threads
+        return min(max(fair, MOST_PAGES), LONG_CHAIN)
 
     def _cut_by_sample(self, part: Slice, sample: Course) -> list[Slice]:
         """Cut where a sample says, so that each part holds as much of it."""
