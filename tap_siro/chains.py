@@ -78,7 +78,8 @@ def course(pages: Sequence[Sequence[int]]) -> Course:
     extents = [extent(page) for page in pages]
     width = sum(last - first for first, last in extents) / len(extents)
     since, until = sorted((middle(pages[0]), middle(pages[-1])))
-    drift = middle(pages[-1]) - middle(pages[0])
+    # Of beginning, middle and end alike: a middle alone leaps from one side of a gap to the other.
+    drift = (middle(pages[-1]) - middle(pages[0]) + sum(extents[-1]) - sum(extents[0])) // 3
     start, end = min(first for first, _ in extents), max(last for _, last in extents)
     rows = sum(len(page) for page in pages[1:])
     return Course(start, end, drift if abs(drift) * 2 > width else 0, since, until, rows)
@@ -166,12 +167,21 @@ class Chain:
             return True
         if self.length < LATEST or (self.expected is None and self.sampled and not idle):
             return False  # the first slice of a sample is to tell how much that stands for
+        patience = self._patience(sample, full_page)
+        if idle:
+            return self.length >= patience / 2
         if self._is_local(sample):
-            expected = (self.expected or 0.0) * (sample.end - sample.start) / (self.end - self.start)
-            return LATEST * full_page >= OVERDUE * expected
-        overdue = UNSURE if self.expected is None else OVERDUE * self.expected / full_page
-        # Later, giving up would waste more than it gains, unless others have nothing to do.
-        return self.length >= overdue / 2 if idle else overdue <= self.length <= overdue + LATEST
+            return patience <= LATEST
+        # Later, giving up would waste more than it gains.
+        return patience <= self.length <= patience + LATEST
+
+    def _patience(self, sample: Course, full_page: int) -> float:
+        """The pages that it may have where the sample lies."""
+        local = self._is_local(sample)
+        if self.expected is None:
+            return 0 if local else UNSURE
+        part = (sample.end - sample.start) / (self.end - self.start) if local else 1
+        return OVERDUE * self.expected * part / full_page
 
     def _is_local(self, sample: Course) -> bool:
         """Whether a sample is of a small part of the slice."""

@@ -4,7 +4,7 @@ Nothing here reads the network or a clock. The planner is told what each page sh
 next, and whether a chain of pages is worth following. A wrong guess costs requests, never rows: whatever is cut, the
 slices that are left always cover everything that is not yet written.
 
-A thread takes the earliest slice that is left, cut to its share: three to ten pages of what is expected there. What to
+A thread takes the earliest slice that is left, cut to its share: four to ten pages of what is expected there. What to
 expect follows from what has been seen: slices that were read to their end, and the pages of chains that run through
 time, forwards or backwards (`density.py`). Where nothing has been seen nearby, a thread explores: it takes a long
 stretch, whose first page either is the last or shows how dense the rows are there. The chain is then given up if
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tap_siro.chains import Course
     from tap_siro.density import Stretch
 
-LEAST_PAGES = 3
+LEAST_PAGES = 4
 """Pages below which a slice is not worth its own requests, however many threads are idle."""
 MOST_PAGES = 10
 """Pages above which a slice keeps a cursor too long and repeats too much after a restart."""
@@ -43,7 +43,9 @@ USUAL_PAGES = 8
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
 LONG_CHAIN = 20
-"""Pages that one thread may still read alone, at most: a slice that seems to hold more is given up."""
+"""Pages that one thread may still read alone, at most: a slice that seems to hold more is given up..."""
+FAIR = 1.25
+"""...and so is one that would take so many times longer than all the others together."""
 TOO_LATE = 4
 """A chain is followed if at most this many times what it has read is left."""
 BELIEF = 4
@@ -56,7 +58,7 @@ PROBE_PARTS = 16
 """The part of a sampled slice that is read first, to learn how much the sample stands for."""
 CRUMB = 4
 """A rest smaller than this part of a share is taken with it."""
-FREE_WASTE = 3
+FREE_WASTE = 4
 """Pages a thread that may be read in vain..."""
 WASTE = 8
 """...besides one for so many pages, before nothing is given up any more."""
@@ -249,7 +251,7 @@ class SlicePlanner:
             part.scale.at_least(part.guess, BELIEF * chain * rows)
         parts = self._divide(part)
         # Each part is smaller than the whole: this ends. The pages read so far are wasted, within limits.
-        if len(parts) <= 1 or self._wasted_pages > FREE_WASTE * self._threads + self._pages / WASTE:
+        if len(parts) <= 1 or self._wasted_pages + chain > FREE_WASTE * self._threads + self._pages / WASTE:
             return True
         self._wasted_pages += chain
         del self._reading[part]
@@ -313,7 +315,7 @@ class SlicePlanner:
         if rest is None:
             return LONG_CHAIN
         fair = (rest / self._full_page + pages_left) / self._threads
-        return min(max(fair, MOST_PAGES), LONG_CHAIN)
+        return min(max(FAIR * fair, MOST_PAGES), LONG_CHAIN)
 
     def _cut_by_sample(self, part: Slice, sample: Course) -> list[Slice]:
         """Cut where a sample says, so that each part holds as much of it."""

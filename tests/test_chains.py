@@ -51,6 +51,12 @@ def test_pages_run_through_time_or_lie_upon_each_other(
     assert (found.start, found.end) == (min(extent(p)[0] for p in pages), max(extent(p)[1] for p in pages))
 
 
+def test_samples_of_a_time_with_a_gap_do_not_run() -> None:
+    """By id, with years of nothing in the middle: one thread would follow what looks like a run to its end."""
+    earlier, later = page(0, 1_000), page(9_000, 10_000)
+    assert not course([[*earlier, *later[:18]], [*earlier[:18], *later]]).drift
+
+
 def test_rows_of_one_moment_have_a_density_all_the_same() -> None:
     """A division by nothing would end the sync."""
     assert course([[7] * PAGE] * 2).density == PAGE

@@ -318,6 +318,16 @@ def test_a_chain_that_runs_through_time_and_is_long_is_given_up_for_parts() -> N
     assert LEAST_PAGES * DAY <= first.end <= 2 * MOST_PAGES * DAY
 
 
+@pytest.mark.parametrize(("days_left", "goes_on"), [(10_000, True), (20, False)])
+def test_a_chain_is_given_up_if_the_others_would_wait_for_it(days_left: int, goes_on: bool) -> None:
+    """One thread would read the last slice while all others do nothing."""
+    plan = sampled(planner(Slice(0, 10_100 * DAY), threads=4), [Slice(0, 18 * DAY), Slice(100 * DAY, 101 * DAY)])
+    part = take(plan)
+    plan._pending = [Slice(100 * DAY, (100 + days_left) * DAY, guess=float(days_left * PAGE), scale=Scale(1.0))]
+    page = [number * DAY // PAGE for number in range(PAGE)]
+    assert plan.page(part, 1, PAGE, page) is goes_on
+
+
 @pytest.mark.parametrize(("chain", "rows", "goes_on"), [(1, PAGE - 1, True), (1, PAGE, False)])
 def test_a_page_that_is_not_full_is_followed(chain: int, rows: int, goes_on: bool) -> None:
     """Some APIs send a cursor with the last page."""
@@ -328,7 +338,7 @@ def test_a_page_that_is_not_full_is_followed(chain: int, rows: int, goes_on: boo
 def test_waste_is_limited() -> None:
     """An API in an order that no guess fits would be read again and again."""
     plan = sampled(planner(Slice(0, 2_000 * DAY), threads=1), [Slice(0, 1_000 * DAY)])
-    plan._wasted_pages = FREE_WASTE + 1
+    plan._wasted_pages = FREE_WASTE
     assert plan.page(take(plan), 1, PAGE, [number * DAY // PAGE for number in range(PAGE)])
 
 
