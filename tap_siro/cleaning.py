@@ -109,7 +109,7 @@ def _scalar(kind: str, path: str, oddities: Oddities) -> Cleaner:
 
 
 def _is_number(value: Any) -> bool:
-    # true and false are integers to Python; not to JSON. Not a number is not at most anything.
+    # true and false are integers to Python; not to JSON, which has no NaN that could not be compared.
     return value.__class__ in {int, Decimal, float} and -LARGEST <= value <= LARGEST
 
 

@@ -191,6 +191,17 @@ class SiroTap(Tap):
 
     # Internals of the SDK
 
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Look at the state's form first: the SDK would show a traceback."""
+        bookmarks = state.get("bookmarks", {})
+        of_streams = bookmarks.values() if isinstance(bookmarks, dict) else [None]
+        if not all(isinstance(one, dict) and isinstance(one.get("partitions", []), list) for one in of_streams):
+            raise TapSiroError(
+                "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
+                "leave the state out to begin anew."
+            )
+        super().load_state(state)
+
     def setup_mapper(self) -> None:
         """Give deselected streams their whole schema.
 

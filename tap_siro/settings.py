@@ -195,25 +195,19 @@ class Settings:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
         if config.get("batch_config"):
             faults.append("`batch_config` is not supported: remove it, rows are written as RECORD messages.")
-        agent = str(config.get("user_agent") or f"{PLUGIN_NAME}/{version}")
-        if not agent.isascii() or not agent.isprintable():
-            faults.append("`user_agent` may only hold printable ASCII characters.")
+        agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _instant(config, "start_date", faults)
         if faults:
             return None, faults
         return cls(
             api_token=token,
             api_url=url,
-            user_agent=agent.strip(),
+            user_agent=agent,
             start=start,
             flags=frozenset(each.flag for each in ENRICHMENTS if config.get(each.setting, True)),
             created_after=after,
             created_before=before,
-            filters={
-                parameter: "true" if config[name] else "false"
-                for name, parameter in STATUS_FILTERS.items()
-                if config.get(name) is not None
-            },
+            filters=_filters(config),
             page_size=int(config["page_size"]),
             concurrency=int(config["concurrency"]),
             requests_per_minute=int(config["requests_per_minute"]),
@@ -242,6 +236,18 @@ def _token(value: object, faults: list[str]) -> str:
     elif not token.isascii() or not token.isprintable() or " " in token:
         faults.append("`api_token` holds white space or characters that no token has: copy it again, without quotes.")
     return token
+
+
+def _agent(value: object, faults: list[str]) -> str:
+    agent = str(value)
+    if not agent.isascii() or not agent.isprintable():
+        faults.append("`user_agent` may only hold printable ASCII characters.")
+    return agent.strip()
+
+
+def _filters(config: Mapping[str, Any]) -> dict[str, str]:
+    given = {parameter: config.get(name) for name, parameter in STATUS_FILTERS.items()}
+    return {parameter: "true" if value else "false" for parameter, value in given.items() if value is not None}
 
 
 def _url(value: str, faults: list[str]) -> str:

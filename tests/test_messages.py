@@ -49,6 +49,15 @@ def setting(**config: Any) -> Provoke:
     return provoke
 
 
+def with_state(state: Any) -> Provoke:
+    """From the command line, with a state."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        return lines(run_tap(directory, config_for(sandbox), state=state, status=1).stderr)
+
+    return provoke
+
+
 def warned(state: Any = None, *, catalog: Any = None, **config: Any) -> Provoke:
     """In a sync that ends well."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), state=state, catalog=catalog).warnings
@@ -169,6 +178,11 @@ CASES: dict[str, list[Provoke]] = {
         process("--state", "other.json", "{}"),
         process("--catalog", "other.json", ""),
         process("--config", "other.json", "{}"),
+    ],
+    "The state is not one of tap-siro's": [
+        with_state({"bookmarks": []}),
+        with_state({"bookmarks": {"recordings": 5}}),
+        with_state({"bookmarks": {"recordings": {"partitions": 5}}}),
     ],
     "A file cannot be read or written:": [process("--config", "missing.json")],
     "Siro's API answered 401": [fatal("401")],

@@ -69,6 +69,7 @@ TAP: dict[str, list[str] | None] = {
     "cb_config": ["ctx", "param", "value"],
     "cb_test": ["ctx", "param", "value"],
     "invoke": ["about", "about_format", "config", "state", "catalog"],
+    "load_state": ["state"],
     "message_writer_class": None,
     "setup_mapper": [],
     "_env_var_config": None,
