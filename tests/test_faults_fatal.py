@@ -128,20 +128,21 @@ def test_403_names_the_flags_that_were_sent(sandbox: Sandbox) -> None:
     assert "showSummary" not in error
 
 
-def test_a_failure_while_another_request_hangs_ends_the_process(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_failure_while_another_request_hangs_ends_the_process(tmp_path: Path) -> None:
     """A job that has failed would block its scheduler until the last time-out."""
 
     def is_late(request: Request) -> bool:
-        return request.number >= 6
+        return request.number >= 30  # when all threads have long been busy
 
-    sandbox.fault("slow", on=1, when=is_late, seconds=50)
-    sandbox.fault("status", on=None, when=is_late, status=401)
-    with start_tap(tmp_path, config_for(sandbox, concurrency=4, **SMALL)) as process:
-        try:
-            # Long before the slow answer is there.
-            out, err = process.communicate(timeout=25)
-        finally:
-            process.send_signal(signal.SIGKILL)
+    with Sandbox(plain(400)) as sandbox:
+        sandbox.fault("slow", on=1, when=is_late, seconds=50)
+        sandbox.fault("status", on=None, when=is_late, status=401)
+        with start_tap(tmp_path, config_for(sandbox, concurrency=4, **SMALL)) as process:
+            try:
+                # Long before the slow answer is there.
+                out, err = process.communicate(timeout=25)
+            finally:
+                process.send_signal(signal.SIGKILL)
     assert process.returncode == 1
     assert "api_token" in err
     assert out.endswith("\n")
