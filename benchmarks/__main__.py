@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(speed.CONTESTANTS), help="contestants (default: %(default)s)")
     parser.add_argument("--large", type=int, default=100_000, help="recordings for the memory part (default: 100000)")
     parser.add_argument("--million", action="store_true", help="slicing: a million recordings too; takes minutes")
+    parser.add_argument("--seeds", type=int, default=0, help="slicing: so many sets of random recordings instead")
     options = parser.parse_args()
     parts = options.parts or PARTS
     names = options.only.split(",")
@@ -31,7 +32,12 @@ def main() -> None:
     if "startup" in parts:
         footprint.startup(options.runs)
     if "slicing" in parts:
-        slicing.run(million=options.million)
+        if options.seeds:
+            slicing.repeat(options.seeds)
+        else:
+            slicing.run(slicing.cases())
+        if options.million:
+            slicing.run(slicing.million())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import random
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -154,25 +155,33 @@ def _row(rng: random.Random, created: int, latest: int) -> Row:
     return Row(created, min(latest, created + int(rng.expovariate(1 / (2 * DAY)))), rng.random())
 
 
-def cases(*, million: bool) -> Iterator[tuple[str, list[Row]]]:
-    """The histories, by name."""
-    yield "10,000 over 400 days", even(10_000, 400)
-    yield "10,000 over 400 days, in office hours", office_hours(10_000, 400)
-    yield "10,000 over 400 days, then five years of nothing", even(10_000, 400, ago=5 * YEAR)
-    halves = even(5_000, 200), even(5_000, 200, ago=200 * DAY + 5 * YEAR, seed=3)
+def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
+    """Histories of all shapes, by name. Another seed makes other recordings."""
+
+    def spread(count: int, days: int, *, ago: int = 0, number: int = 1) -> list[Row]:
+        return even(count, days, ago=ago, seed=number + 10 * seed)
+
+    yield "10,000 over 400 days", spread(10_000, 400)
+    yield "10,000 over 400 days, in office hours", office_hours(10_000, 400, seed=2 + 10 * seed)
+    yield "10,000 over 400 days, then five years of nothing", spread(10_000, 400, ago=5 * YEAR)
+    halves = spread(5_000, 200), spread(5_000, 200, ago=200 * DAY + 5 * YEAR, number=3)
     yield "10,000 with five years of nothing in the middle", halves[0] + halves[1]
-    yield "5,000 in one day among 5,000 over four years", even(5_000, 1460) + even(5_000, 1, ago=700 * DAY, seed=3)
-    yield "200 over 400 days", even(200, 400)
-    yield "1,000 over 400 days", even(1_000, 400)
-    yield "60 over 400 days", even(60, 400)
+    dense_day = spread(5_000, 1, ago=(700 + 97 * seed) % 1400 * DAY, number=3)
+    yield "5,000 in one day among 5,000 over four years", spread(5_000, 1460) + dense_day
+    yield "1,000 over 400 days", spread(1_000, 400)
+    yield "200 over 400 days", spread(200, 400)
+    yield "60 over 400 days", spread(60, 400)
     yield "nothing", []
-    if million:
-        yield "1,000,000 over four years", even(1_000_000, 1460)
 
 
-def run(*, million: bool) -> None:
+def million() -> Iterator[tuple[str, list[Row]]]:
+    """The one that takes minutes."""
+    yield "1,000,000 over four years", even(1_000_000, 1460)
+
+
+def run(histories: Iterator[tuple[str, list[Row]]]) -> None:
     """Print a table for each history."""
-    for name, rows in cases(million=million):
+    for name, rows in histories:
         outcomes = [
             (order, simulate(History(rows, order), threads)) for threads in (4, 8) for order in ORDERS
         ]  # fmt: skip
@@ -194,3 +203,29 @@ def run(*, million: bool) -> None:
                 for order, one in outcomes
             ],
         )
+
+
+def repeat(seeds: int) -> None:
+    """Print one table: requests and times over many sets of recordings, in all orders."""
+    outcomes: dict[str, list[Outcome]] = {}
+    for seed in range(seeds):
+        for name, rows in cases(seed):
+            histories = [History(rows, order) for order in ORDERS]
+            outcomes.setdefault(name, []).extend(simulate(one, threads) for one in histories for threads in (4, 8))
+    show(
+        f"Slicing alone: {seeds} sets of recordings, {len(ORDERS)} orders each",
+        ("history", "requests a page", "at most", "4 threads, of the ideal", "at most", "8 threads", "at most"),
+        [
+            (
+                name,
+                *_mean_and_most([one.requests / one.pages for one in several]),
+                *_mean_and_most([one.time / one.ideal for one in several if one.threads == 4]),
+                *_mean_and_most([one.time / one.ideal for one in several if one.threads == 8]),
+            )
+            for name, several in outcomes.items()
+        ],
+    )
+
+
+def _mean_and_most(figures: list[float]) -> tuple[str, str]:
+    return f"{statistics.mean(figures):.2f}", f"{max(figures):.2f}"
