@@ -117,6 +117,8 @@ class Chain:
 
     def add(self, page: list[int], length: int) -> None:
         """A full page has arrived, with which the chain is so long."""
+        if length <= self.length:
+            self.pages.clear()  # the slice is being read again
         del self.pages[:-LONGEST_CHAIN]  # memory does not depend on how long a chain gets
         self.pages.append(page)
         self.length = length
@@ -154,7 +156,7 @@ class Chain:
 
         Args:
             full_page: The rows of a full page.
-            idle: Whether most threads have nothing to do.
+            idle: Whether half of the threads have nothing to do.
         """
         if len(self.pages) == 1:
             return None

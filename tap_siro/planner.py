@@ -45,7 +45,7 @@ SHARES = 1.5
 LONG_CHAIN = 20
 """Pages that one thread may still read alone, at most: a slice that seems to hold more is given up..."""
 FAIR = 1.25
-"""...and so is one that would take so many times longer than all the others together."""
+"""...and so is one that seems to hold so many times a thread's fair share of what is left."""
 TOO_LATE = 4
 """A chain is followed if at most this many times what it has read is left."""
 BELIEF = 4
@@ -58,7 +58,7 @@ PROBE_PARTS = 16
 """The part of a sampled slice that is read first, to learn how much the sample stands for."""
 CRUMB = 4
 """A rest smaller than this part of a share is taken with it."""
-FREE_WASTE = 4
+FREE_WASTE = 3
 """Pages a thread that may be read in vain..."""
 WASTE = 8
 """...besides one for so many pages, before nothing is given up any more."""
@@ -251,7 +251,7 @@ class SlicePlanner:
             part.scale.at_least(part.guess, BELIEF * chain * rows)
         parts = self._divide(part)
         # Each part is smaller than the whole: this ends. The pages read so far are wasted, within limits.
-        if len(parts) <= 1 or self._wasted_pages + chain > FREE_WASTE * self._threads + self._pages / WASTE:
+        if len(parts) <= 1 or self._wasted_pages > FREE_WASTE * self._threads + self._pages / WASTE:
             return True
         self._wasted_pages += chain
         del self._reading[part]
@@ -323,6 +323,8 @@ class SlicePlanner:
         every = max(1, len(moments) // SAMPLE_PARTS)
         parts = part.cut([*bounds, *moments[every::every]])
         inside = [one for one in parts if not bounds or self._lies_in(one, sample)]
+        if len(inside) <= 1:
+            return []  # all within a second: no cut divides it
         scale, rows = part.scale, part.guess
         if bounds or rows is None or scale.counted:
             scale, rows = Scale(), float(len(moments))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tap_siro.stopping import Stop
 
 DECODED_PAGES = 4
-"""Pages that may be in memory decoded, whatever the number of threads and the target's speed: one is several times as
-large as the answer that it comes from."""
+"""Decoded pages that may wait to be written, whatever the number of threads and the target's speed: one is several
+times as large as the answer that it comes from."""
 MOST_REREADS = 3
 """How often a slice is read again because it changed meanwhile."""
 MOST_HALVINGS = 3

@@ -193,9 +193,7 @@ class SiroTap(Tap):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Look at the state's form first: the SDK would show a traceback."""
-        bookmarks = state.get("bookmarks", {})
-        of_streams = bookmarks.values() if isinstance(bookmarks, dict) else [None]
-        if not all(isinstance(one, dict) and isinstance(one.get("partitions", []), list) for one in of_streams):
+        if state and not _is_state(state):
             raise TapSiroError(
                 "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
                 "leave the state out to begin anew."
@@ -291,6 +289,19 @@ def _object_in(option: str, read: Callable[[], str]) -> str:
     raise TapSiroError(
         f"The file given with `--{option}` does not hold a JSON object in UTF-8: it is empty, was cut, or is another "
         f"file.{begin}"
+    )
+
+
+def _is_state(state: Mapping[str, Any]) -> bool:
+    """Whether it has the form of a state that a tap of the SDK has written."""
+
+    def is_entry(entry: Any) -> bool:
+        return isinstance(entry, dict) and isinstance(entry.get("progress_markers", {}), dict)
+
+    bookmarks = state.get("bookmarks")
+    return isinstance(bookmarks, dict) and all(
+        is_entry(entry) and isinstance(parts := entry.get("partitions", []), list) and all(map(is_entry, parts))
+        for entry in bookmarks.values()
     )
 
 

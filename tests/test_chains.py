@@ -51,6 +51,13 @@ def test_pages_run_through_time_or_lie_upon_each_other(
     assert (found.start, found.end) == (min(extent(p)[0] for p in pages), max(extent(p)[1] for p in pages))
 
 
+def test_a_slice_that_is_read_again_shows_itself_anew() -> None:
+    """The pages of the first reading would pass for samples, and the slice be cut for nothing."""
+    made = chain(*RISING)
+    made.add(RISING[0], 1)
+    assert made.pages == RISING[:1]
+
+
 def test_samples_of_a_time_with_a_gap_do_not_run() -> None:
     """By id, with years of nothing in the middle: one thread would follow what looks like a run to its end."""
     earlier, later = page(0, 1_000), page(9_000, 10_000)
