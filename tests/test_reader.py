@@ -15,7 +15,7 @@ from tap_siro.reader import DECODED_PAGES, PassReader
 from tap_siro.settings import CONFIG, Settings
 from tap_siro.slices import Slice
 from tap_siro.stopping import Stop
-from tests.faulting import Clock, asleep_after
+from tests.faulting import Clock, asleep_after, threads_left
 from tests.running import config_for
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -78,6 +78,14 @@ def test_pages_that_wait_for_the_target_are_not_decoded(
             asked = asleep_after(sandbox)
             assert len(decoded) <= written + DECODED_PAGES
             assert asked > len(decoded) + 1
+
+
+def test_there_are_no_more_threads_than_asked_for(reader: PassReader) -> None:
+    """An API would see more requests at once than `concurrency` says."""
+    pages_read = iter(reader)
+    next(pages_read)
+    assert sorted(threads_left(0)) == [f"siro-{number}" for number in range(1, THREADS + 1)]
+    assert list(pages_read)
 
 
 def test_answers_that_are_no_pages_take_no_room(reader: PassReader, sandbox: Sandbox) -> None:

@@ -1,0 +1,123 @@
+"""Which passes a sync makes, from where, and for which streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faulting import loaded, sync
+from tests.running import config_for, discover
+from tests.sandbox import Sandbox, instants
+from tests.sandbox.data import plain
+from tests.sandbox.expected import expected_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = 86_400_000
+DATA = plain(120, sections=1, extractions=1)
+TABLES = {"recordings": "updatedAt", "recording_crm_links": "recordingUpdatedAt"}
+FAST: dict[str, Any] = {"requests_per_minute": 100_000, "daily_recheck_days": 0}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA) as sandbox:
+        yield sandbox
+
+
+def earlier(instant: str, milliseconds: int) -> str:
+    parsed = instants.parse(instant)
+    assert parsed is not None
+    return instants.from_ms(parsed - milliseconds)
+
+
+def updated(number: int) -> str:
+    """The `updatedAt` after which there are so many."""
+    moments: list[str] = sorted(row["updatedAt"] for row in DATA)
+    return moments[-number]
+
+
+def since(sandbox: Sandbox) -> list[str | None]:
+    """Where the passes began, in order; None is a history."""
+    begins = [request.params.get("updatedAt:gte") for request in sandbox.requests]
+    return [each for number, each in enumerate(begins) if each not in begins[:number]]
+
+
+@pytest.mark.parametrize("page_size", [10, 100])
+def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page_size: int) -> None:
+    """Whoever reads one year into a table would get them all."""
+    after, before = DATA[30]["createdAt"], DATA[90]["createdAt"]
+    limits = {"created_after": after, "created_before": before, "is_summary_done": True}
+    run = sync(config_for(sandbox, page_size=page_size, **limits, **FAST))
+    wanted = [row for row in DATA if after < row["createdAt"] < before and row["isSummaryDone"]]
+    assert loaded(run) == expected_rows(wanted)
+    assert len(wanted) > 40
+    for request in sandbox.requests:
+        assert after <= request.params["createdAt:gt"] < request.params["createdAt:lt"] <= before
+        assert request.params["isSummaryDone"] == "true"
+
+
+@pytest.mark.parametrize("order", [list(TABLES), list(reversed(TABLES))])
+def test_streams_polled_together_each_get_what_they_lack(sandbox: Sandbox, tmp_path: Path, order: list[str]) -> None:
+    """The one that is further back would lose what the other already has."""
+    behind, ahead = order
+    bookmarks = {behind: earlier(updated(1), DAY // 2), ahead: updated(1)}
+    state = {
+        "bookmarks": {
+            name: {"replication_key": TABLES[name], "replication_key_value": bookmarks[name]} for name in TABLES
+        }
+    }
+    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
+    assert since(sandbox) == [earlier(bookmarks[behind], 60_000)]
+    for name, column in TABLES.items():
+        rows = expected_rows(DATA)[name]
+        begin = earlier(bookmarks[name], 60_000)
+        assert loaded(run)[name] == {key: row for key, row in rows.items() if row[column] >= begin}
+        assert run.state["bookmarks"][name]["replication_key"] == column
+
+
+def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What changed since it was begun would come a run later, or with `--full-refresh` only."""
+    begun = {"recordings": updated(5), "recording_crm_links": updated(60)}
+    state = {
+        "bookmarks": {
+            name: {
+                "replication_key": TABLES[name],
+                "replication_key_value": moment,
+                "pass_position": DATA[0]["createdAt"],
+                "pass_since": earlier(moment, 60_000),
+                "pass_as_of": moment,
+                "pass_max_seen": moment,
+                "pass_query": "poll?",
+            }
+            for name, moment in begun.items()
+        }
+    }
+    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True), recording_followups=True)
+    run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
+    assert since(sandbox)[:3] == [*(earlier(moment, 60_000) for moment in begun.values()), None]
+    assert {entry["replication_key_value"] for entry in run.state["bookmarks"].values()} == {updated(1)}
+
+
+@pytest.mark.parametrize(("page_size", "passes"), [(120, 1), (119, 2), (60, 2), (40, 2)])
+def test_a_history_of_more_than_one_request_is_followed_by_a_poll(
+    sandbox: Sandbox, page_size: int, passes: int
+) -> None:
+    """One page is a snapshot. During more, something may have changed that the bookmark would pass over."""
+    sync(config_for(sandbox, page_size=page_size, **FAST))
+    assert len(since(sandbox)) == passes
+
+
+def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A target that overwrites the table with each run would keep only the second half."""
+    catalog = discover(tmp_path, recordings=True)
+    for entry in catalog["streams"]:
+        entry["replication_method"] = "FULL_TABLE"
+    sandbox.fault("status", on=None, when=lambda request: request.number > 8, status=404)
+    run = sync(config_for(sandbox, page_size=10, **FAST), catalog=catalog, status=1)
+    assert run.records["recordings"]
+    assert run.state == {"bookmarks": {"recordings": {}}}
