@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000
 DATA = plain(120, sections=1, extractions=1)
+DENSE = plain(60, sections=1, extractions=1, start="2026-02-01T00:00:00.000Z", end="2026-02-01T20:00:00.000Z")
 TABLES = {"recordings": "updatedAt", "recording_crm_links": "recordingUpdatedAt"}
 FAST: dict[str, Any] = {"requests_per_minute": 100_000, "daily_recheck_days": 0}
 
@@ -61,20 +62,23 @@ def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page
 
 
 @pytest.mark.parametrize("order", [list(TABLES), list(reversed(TABLES))])
-def test_streams_polled_together_each_get_what_they_lack(sandbox: Sandbox, tmp_path: Path, order: list[str]) -> None:
-    """The one that is further back would lose what the other already has."""
+def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: list[str]) -> None:
+    """The one that is further back would lose what the other already has, and that get rows again."""
     behind, ahead = order
-    bookmarks = {behind: earlier(updated(1), DAY // 2), ahead: updated(1)}
+    moments = sorted(row["updatedAt"] for row in DENSE)
+    bookmarks = {behind: moments[20], ahead: moments[30]}
+    assert bookmarks[ahead] < earlier(bookmarks[behind], -DAY), "too far apart to be polled together"
     state = {
         "bookmarks": {
             name: {"replication_key": TABLES[name], "replication_key_value": bookmarks[name]} for name in TABLES
         }
     }
     catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
-    run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
-    assert since(sandbox) == [earlier(bookmarks[behind], 60_000)]
+    with Sandbox(DENSE) as sandbox:
+        run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
+        assert since(sandbox) == [earlier(bookmarks[behind], 60_000)]
     for name, column in TABLES.items():
-        rows = expected_rows(DATA)[name]
+        rows = expected_rows(DENSE)[name]
         begin = earlier(bookmarks[name], 60_000)
         assert loaded(run)[name] == {key: row for key, row in rows.items() if row[column] >= begin}
         assert run.state["bookmarks"][name]["replication_key"] == column
