@@ -163,6 +163,7 @@ def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
 
     yield "10,000 over 400 days", spread(10_000, 400)
     yield "10,000 over 400 days, in office hours", office_hours(10_000, 400, seed=2 + 10 * seed)
+    yield "60,000 over 400 days, in office hours", office_hours(60_000, 400, seed=2 + 10 * seed)
     yield "10,000 over 400 days, then five years of nothing", spread(10_000, 400, ago=5 * YEAR)
     halves = spread(5_000, 200), spread(5_000, 200, ago=200 * DAY + 5 * YEAR, number=3)
     yield "10,000 with five years of nothing in the middle", halves[0] + halves[1]

@@ -1,9 +1,12 @@
-"""What the pages of a chain show of the recordings that are still to come. Pure."""
+"""What the pages of a chain show of the recordings that are still to come. Pure.
+
+In most orders a chain runs through time, forwards or backwards: what its pages passed is counted. In others each page
+is a sample of the whole slice, or of a part of it where most of the slice's recordings are.
+"""
 
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,42 +17,35 @@ MARGIN = 10
 """The part of a page's moments that is ignored at either end: late changes bring single rows out of order."""
 WIDE = 8
 """A page that covers more than this part of its slice may be a sample of it: a second one will tell."""
-UNEVEN = 4
-"""How many times farther than another a page may lie before a further one must tell what is happening."""
-
-LONGEST_CHAIN = 40
-"""Pages after which a chain is given up if its pages are samples and do not say when it ends."""
-UNSURE = 5
-"""Pages that a slice may have while nobody knows what to expect."""
-OVERDUE = 4
-"""How many times more rows than expected a slice may show; half as many while others have nothing to do."""
 LATEST = 3
 """The pages of a chain that say what it is doing now."""
+KEPT = 40
+"""The pages of a chain that are kept; one that is longer is too long."""
+UNSURE = 7
+"""Pages that a slice may have while nobody knows what to expect; idle threads do not cut it later than that."""
+OVERDUE = 5
+"""How many times more rows than expected a slice may show; half as many while others have nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How pages lie to each other: one after the other through time, or upon each other."""
+class Run:
+    """Pages that lie one after the other: so many rows were created between two moments."""
 
-    start: int
-    end: int
-    """Most of their rows were created in `[start, end]`."""
-    drift: int
-    """How far the chain went through time on them, backwards if negative; 0: they are samples of the same time."""
     since: int
     until: int
     rows: float
-    """The rows created in `[since, until]`, if it went through time."""
+    falling: bool
+    """It goes backwards."""
 
-    @property
-    def falling(self) -> bool:
-        """It goes backwards."""
-        return self.drift < 0
 
-    @property
-    def density(self) -> float:
-        """Rows a millisecond."""
-        return self.rows / max(1, self.until - self.since)
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Pages that lie upon each other: some of the rows created in `[start, end)`."""
+
+    start: int
+    end: int
+    moments: list[int]
+    """When, in order."""
 
 
 def extent(page: Sequence[int]) -> tuple[int, int]:
@@ -63,32 +59,16 @@ def middle(page: Sequence[int]) -> int:
     return page[len(page) // 2]
 
 
-def first_course(page: Sequence[int], start: int, end: int) -> Course | None:
-    """The course that a slice's first page suggests, by the end that it is nearer to; None if it may be a sample."""
-    first, last = extent(page)
-    if (last - first) * WIDE >= end - start:
-        return None
-    falling = end - last < first - start
-    drift = first - last if falling else last - first
-    return Course(first, last, drift or 1, first, last, len(page) * (1 - 2 / MARGIN))
-
-
-def course(pages: Sequence[Sequence[int]]) -> Course:
-    """The course of two pages or more."""
+def run_of(pages: Sequence[Sequence[int]]) -> Run | None:
+    """The run that two pages or more make, if they lie far enough from each other."""
     extents = [extent(page) for page in pages]
     width = sum(last - first for first, last in extents) / len(extents)
-    since, until = sorted((middle(pages[0]), middle(pages[-1])))
     # Of beginning, middle and end alike: a middle alone leaps from one side of a gap to the other.
     drift = (middle(pages[-1]) - middle(pages[0]) + sum(extents[-1]) - sum(extents[0])) // 3
-    start, end = min(first for first, _ in extents), max(last for _, last in extents)
-    rows = sum(len(page) for page in pages[1:])
-    return Course(start, end, drift if abs(drift) * 2 > width else 0, since, until, rows)
-
-
-def uneven(pages: Sequence[Sequence[int]]) -> bool:
-    """Whether the pages lie at very different distances: the density has just changed."""
-    gaps = [abs(middle(after) - middle(before)) for before, after in itertools.pairwise(pages)]
-    return max(gaps) > UNEVEN * min(gaps)
+    if abs(drift) * 2 <= width:
+        return None
+    since, until = sorted((middle(pages[0]), middle(pages[-1])))
+    return Run(since, until, sum(len(page) for page in pages[1:]), drift < 0)
 
 
 @dataclass(slots=True)
@@ -102,96 +82,73 @@ class Chain:
     """Rows it should hold; None if nobody knows."""
     whole: bool
     """It is the whole of the pass."""
-    sampled: bool
-    """It was cut by a sample."""
     open: bool
     """It has no beginning."""
     pages: list[list[int]] = field(default_factory=list)
     """The moments of creation on each of the last full pages, in order."""
     length: int = 0
 
-    @property
-    def exploring(self) -> bool:
-        """Nobody knows what it holds, but its first page will show something."""
-        return self.expected is None and not self.sampled and not self.length
-
     def add(self, page: list[int], length: int) -> None:
         """A full page has arrived, with which the chain is so long."""
         if length <= self.length:
             self.pages.clear()  # the slice is being read again
-        del self.pages[:-LONGEST_CHAIN]  # memory does not depend on how long a chain gets
+        del self.pages[:-KEPT]  # memory does not depend on how long a chain gets
         self.pages.append(page)
         self.length = length
 
-    def run(self) -> Course | None:
-        """Its course through time, if it has one."""
+    def shows(self) -> Run | Sample | None:
+        """What its pages are, if they tell."""
         if len(self.pages) == 1:
-            if self.whole or (self.open and self.sampled):
-                return None
-            return first_course(self.pages[0], self.start, self.end)
-        run = course(self.pages[-LATEST:])
-        if not run.drift:  # A slow one shows only over many pages.
-            run = course(self.pages[(len(self.pages) - 1) // 2 :])
-        if not run.drift or (self.length < LONGEST_CHAIN and uneven(self.pages[-LATEST:])):
+            return self._first()
+        latest = self.pages[-LATEST:]
+        slow = self.pages[(len(self.pages) - 1) // 2 :]
+        return run_of(latest) or run_of(slow) or self._sample(latest)
+
+    def _first(self) -> Run | None:
+        """The run that a first page suggests, by the end of the slice that it is nearer to."""
+        page = self.pages[0]
+        first, last = extent(page)
+        if self.expected is not None or self.whole or self.open or (last - first) * WIDE >= self.end - self.start:
             return None
-        return run
+        return Run(first, last, len(page) * (1 - 2 / MARGIN), self.end - last < first - self.start)
 
-    def rows_left(self, run: Course) -> float:
-        """How many rows are to come if it goes on like that."""
-        if not run.falling:
-            return run.density * (self.end - run.end)
-        return math.inf if self.open else run.density * (run.start - self.start)
+    def _sample(self, latest: Sequence[Sequence[int]]) -> Sample:
+        moments = sorted(itertools.chain(*self.pages))
+        start, end = min(extent(page)[0] for page in latest), max(extent(page)[1] for page in latest) + 1
+        local = Sample(start, end, [moment for moment in moments if start <= moment < end])
+        is_local = not self.whole and (self.open or self._part(local) < 1 / 2)
+        return local if is_local else Sample(self.start, self.end, moments)
 
-    def seen(self, run: Course) -> list[tuple[int, int, float]]:
-        """The times that a run has passed, as start, end and rows."""
-        seen = [(run.since, run.until, run.rows)]
-        if len(self.pages) <= 2:  # noqa: PLR2004 - later, what lies beside was noted
-            start, end = extent(self.pages[0])
-            beside = (end, self.end) if run.falling else (self.start, start)
-            seen.append((*beside, len(self.pages[0]) / MARGIN))
-        return seen
+    def _part(self, sample: Sample) -> float:
+        """The part of the slice that it is a sample of."""
+        return (sample.end - sample.start) / max(1, self.end - self.start)
 
-    def sample(self, full_page: int, *, idle: bool) -> Course | None:
-        """What its last pages are a sample of, if they show that there is more than expected.
+    def passed(self, run: Run) -> tuple[int, int, float] | None:
+        """What its second page tells of the time between the run and the end that it came from: start, end, rows."""
+        if len(self.pages) != 2:  # noqa: PLR2004 - before, nobody knows which end that is; later, it was told
+            return None
+        first, last = extent(self.pages[0])
+        return (*((last, self.end) if run.falling else (self.start, first)), len(self.pages[0]) / MARGIN)
+
+    def ahead(self, run: Run) -> tuple[int, int]:
+        """The time that the run has still to go through."""
+        return (self.start, run.since) if run.falling else (run.until, self.end)
+
+    def overdue(self, sample: Sample, full_page: int, *, idle: bool) -> bool:
+        """Whether it has shown so much more than was expected that its slice had better be cut by a sample.
 
         Args:
+            sample: What it shows.
             full_page: The rows of a full page.
             idle: Whether half of the threads have nothing to do.
         """
-        if len(self.pages) == 1:
-            return None
-        sample = course(self.pages[-LATEST:])
-        return sample if not sample.drift and self._overdue(sample, full_page, idle=idle) else None
-
-    def _overdue(self, sample: Course, full_page: int, *, idle: bool) -> bool:
-        """Whether it has shown much more than expected."""
-        if self.whole or self.length >= LONGEST_CHAIN:
+        if self.whole or self.length >= KEPT:
             return True
-        if self.length < LATEST or (self.expected is None and self.sampled and not idle):
-            return False  # the first slice of a sample is to tell how much that stands for
-        patience = self._patience(sample, full_page)
-        if idle:
-            return self.length >= patience / 2
-        if self._is_local(sample):
-            return patience <= LATEST
-        # Later, giving up would waste more than it gains.
-        return patience <= self.length <= patience + LATEST
-
-    def _patience(self, sample: Course, full_page: int) -> float:
-        """The pages that it may have where the sample lies."""
-        local = self._is_local(sample)
-        if self.expected is None:
-            return 0 if local else UNSURE
-        part = (sample.end - sample.start) / (self.end - self.start) if local else 1
-        return OVERDUE * self.expected * part / full_page
-
-    def _is_local(self, sample: Course) -> bool:
-        """Whether a sample is of a small part of the slice."""
-        return not self.whole and (sample.end - sample.start) * 2 < self.end - self.start
-
-    def sampled_moments(self, sample: Course) -> tuple[list[int], list[int]]:
-        """The moments of a sample, in order, and its bounds if it is of a part of the slice."""
-        moments = sorted(itertools.chain(*self.pages))
-        if not self._is_local(sample):
-            return moments, []
-        return [moment for moment in moments if sample.start <= moment <= sample.end], [sample.start, sample.end]
+        if self.length < LATEST:
+            return False
+        patience: float = UNSURE
+        if self.expected is not None:
+            patience = OVERDUE * self.expected * self._part(sample) / full_page
+        if not idle:
+            return patience <= self.length
+        return patience / 2 <= self.length and (self.length <= UNSURE or self._part(sample) < 1 / 2)

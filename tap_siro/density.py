@@ -1,40 +1,87 @@
-"""How densely recordings were created, as far as it has been seen, and what that says of the time between. Pure."""
+"""How many recordings were created when, as far as pages have shown it, and what that says of all other time. Pure.
+
+Time is seen in stretches. Either the rows of a stretch were counted, or a sample of them was seen: then it is known how
+they are spread, but not how many they are, until a part of the sample has been counted.
+"""
 
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tap_siro.instants import DAY, SECOND
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WEEK = 7 * DAY
+"""The time that tells a density, in milliseconds: nights and weekends even out..."""
+SWING = 8
+"""...unless it would be so many times lower for it, which is more than nights and weekends do..."""
+FEW = 50
+"""...to so many rows or more."""
 ALIKE = 4
 """How many times denser one side may be than the other for what lies between to be taken for their mean."""
-ENOUGH = 500
-"""Rows of neighbouring stretches that are looked at together: hours, nights and weekends are evened out."""
-NEAR = 30
-"""Pages for which a density is believed although nothing is known beyond."""
-SMALL = 10
-"""Pages that are read at once where the density changes; more are halved."""
-SPARSE = 2
-"""Pages that the sparser side must promise for its density to be believed up to the denser one."""
-GROWTH = 4
+NEAR = 12
+"""Pages for which a density is believed if it is not the same on the other side."""
+GROWTH = 8
 """How many times wider the next step into the unknown is."""
+OLDEST = 20 * 365 * DAY
+"""How far away there are steps, in milliseconds."""
+SAMPLE_PARTS = 64
+"""Into how many stretches a sample is divided."""
+
+
+class Scale:
+    """How many rows there are for each row of a sample."""
+
+    def __init__(self, sampled: int) -> None:
+        """Of what the sample stands for, nothing has been counted."""
+        self.sampled = sampled
+        self.factor: float | None = None
+        self._sampled = self._rows = 0.0
+
+    def count(self, sampled: float, rows: float) -> None:
+        """Where the sample had so many rows, there are so many."""
+        self._sampled += sampled
+        self._rows += rows
+        self.factor = max(self._rows, 1.0) / self._sampled
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The time `[start, end)`, in milliseconds since 1970, and the rows it should hold."""
+    """The time `[start, end)`, in milliseconds since 1970, and what it should hold."""
 
     start: int
     end: int
-    rows: float
-    """Infinite if nothing has been seen."""
+    amount: float
+    """Rows, or rows of a sample; infinite if nothing has been seen."""
+    scale: Scale | None = None
+    """What the sample stands for."""
     sure: bool = True
-    """It has been seen, or is like what has been seen near it."""
-    step: int | None = None
-    """If not sure: where a slice that explores it should end, if before the end."""
+    """It has been seen, or is like what has been seen near it. If not, it is a step into the unknown."""
+
+    @property
+    def rows(self) -> float:
+        """Rows to expect; at least, if nobody knows."""
+        return self.amount if self.scale is None else self.amount * (self.scale.factor or 1.0)
+
+    @property
+    def unscaled(self) -> bool:
+        """It was sampled, and nothing of the sample has been counted."""
+        return self.scale is not None and self.scale.factor is None
+
+    @property
+    def density(self) -> float:
+        """Rows a millisecond."""
+        return self.rows / (self.end - self.start)
+
+    def within(self, start: int, end: int) -> Stretch:
+        """Its part between two moments."""
+        start, end = max(start, self.start), min(end, self.end)
+        return replace(self, start=start, end=end, amount=self.amount * (end - start) / (self.end - self.start))
 
 
 class Densities:
@@ -44,43 +91,66 @@ class Densities:
         """Nothing has been seen."""
         self._seen: list[Stretch] = []
 
-    def note(self, start: int, end: int, rows: float) -> None:
-        """So many rows are in a stretch. What is known of parts of it is forgotten."""
-        if start < end:
-            first = bisect.bisect_right(self._seen, start, key=lambda one: one.end)
-            after = bisect.bisect_left(self._seen, end, key=lambda one: one.start)
-            self._seen[first:after] = [Stretch(start, end, rows)]
+    # What was seen
 
-    def between(self, start: int, end: int, page: int) -> Iterator[Stretch]:
+    def note(self, start: int, end: int, rows: float) -> None:
+        """There are so many rows in a stretch."""
+        if start < end:
+            self._replace(start, end, [Stretch(start, end, rows)])
+
+    def sample(self, start: int, end: int, moments: Sequence[int]) -> None:
+        """Some of the rows in a stretch were created at these moments, which are in order."""
+        if start >= end:
+            return
+        every = max(1, len(moments) // SAMPLE_PARTS)
+        edges = sorted({start, end, *(moment for moment in moments[every::every] if start < moment < end)})
+        scale, amount = Scale(len(moments)), len(moments) / (len(edges) - 1)
+        self._replace(start, end, [Stretch(*edge, amount, scale) for edge in itertools.pairwise(edges)])
+
+    def count(self, start: int, end: int, rows: int, *, page: int) -> None:
+        """A stretch has been read, and so many rows were in it. Of what was sampled there, the scale is known now."""
+        expected = list(self.between(start, end, page=page))
+        total = sum(one.rows for one in expected)
+        if 0 < total < float("inf"):
+            for scale in {one.scale for one in expected if one.scale is not None and one.amount}:
+                inside = [one for one in expected if one.scale is scale]
+                scale.count(sum(one.amount for one in inside), rows * sum(one.rows for one in inside) / total)
+        self.note(start, end, rows)
+
+    def forget(self, start: int, end: int) -> None:
+        """What is known of a stretch turned out to be wrong."""
+        if start < end:
+            self._replace(start, end, [])
+
+    def _replace(self, start: int, end: int, stretches: list[Stretch]) -> None:
+        first = bisect.bisect_right(self._seen, start, key=lambda one: one.end)
+        after = bisect.bisect_left(self._seen, end, key=lambda one: one.start)
+        old = self._seen[first:after]
+        before = [one.within(one.start, start) for one in old[:1] if one.start < start]
+        behind = [one.within(end, one.end) for one in old[-1:] if one.end > end]
+        self._seen[first:after] = [*before, *stretches, *behind]
+
+    # What it says
+
+    def between(self, start: int, end: int, *, page: int) -> Iterator[Stretch]:
         """What to expect from `start` to `end`, in order and without gaps. `page` is the rows of a page."""
         index = bisect.bisect_right(self._seen, start, key=lambda one: one.end)
         while start < end:
             seen = self._seen[index] if index < len(self._seen) else None
-            stop = end if seen is None else min(max(seen.start, start), end)
-            if start < stop:
-                yield from self._guess(start, stop, index, page)
-            if seen is None or stop == end:
-                return
-            start, stop = stop, min(seen.end, end)
-            yield Stretch(start, stop, seen.rows * (stop - start) / (seen.end - seen.start))
-            start, index = stop, index + 1
+            if seen and seen.start <= start:
+                yield seen.within(start, end)
+                start, index = seen.end, index + 1
+            else:
+                stop = min(seen.start, end) if seen else end
+                for guess in self._guess(index, stop, page):
+                    if guess.start < stop and guess.end > start:
+                        yield guess.within(start, stop)
+                start = stop
 
-    def _density(self, index: int, direction: int) -> float | None:
-        """The rows a millisecond of a seen stretch, together with those beyond that adjoin it."""
-        rows = width = 0.0
-        edge = None
-        while 0 <= index < len(self._seen) and rows < ENOUGH:
-            one = self._seen[index]
-            near, far = (one.start, one.end) if direction > 0 else (one.end, one.start)
-            if edge is not None and near != edge:
-                break
-            rows += one.rows
-            width += one.end - one.start
-            edge, index = far, index + direction
-        return rows / width if width else None
-
-    def _guess(self, start: int, end: int, index: int, page: int) -> Iterator[Stretch]:
-        """What to expect of a time between two seen stretches: the one at the index and the one before."""
+    def _guess(self, index: int, until: int, page: int) -> Iterator[Stretch]:
+        """What to expect of all the time between two seen stretches: the one at the index and the one before."""
+        start = self._seen[index - 1].end if index else 0
+        end = self._seen[index].start if index < len(self._seen) else until
         before, after = self._density(index - 1, -1), self._density(index, 1)
         if before is None and after is None:
             yield Stretch(start, end, float("inf"), sure=False)
@@ -89,36 +159,32 @@ class Densities:
         if high <= ALIKE * low or not high:
             yield Stretch(start, end, (low + high) / 2 * (end - start))
             return
-        # One side is much denser, or nothing is known of it: where does it change?
-        bounded = before is not None and after is not None
-        sparse = low * (end - start) >= SPARSE * page
-        reach = max(1, int((SMALL if sparse else NEAR) * page / high))
-        dense_first = high == before
-        edge = self._seen[index - 1].end if dense_first else self._seen[index].start
-        border = min(max(edge + reach if dense_first else edge - reach, start), end)
-        for first, last, near in ((start, border, dense_first), (border, end, not dense_first)):
-            rows = (high if near else low if sparse else (low + high) / 2) * (last - first)
-            if first == last:
-                continue
-            if near and bounded and rows > SMALL * page:
-                yield Stretch(first, last, rows / 2, sure=False, step=(first + last) // 2)
-            elif near or sparse:
-                yield Stretch(first, last, rows)
-            else:
-                step = self._step_away(edge, reach, first) if dense_first else self._step_towards(edge, reach, first)
-                yield Stretch(first, last, rows, sure=False, step=step if first < step < last else None)
+        # One side is much denser, or nothing is known of it. Where that changes must be found out.
+        forwards = high == before
+        believed = not self._seen[index - 1 if forwards else index].unscaled
+        for first, last in itertools.pairwise(_steps(start, end, int(NEAR * page / high), forwards=forwards)):
+            near = first == start if forwards else last == end
+            yield Stretch(first, last, (high if near else low) * (last - first), sure=near and believed)
 
-    def _step_away(self, edge: int, reach: int, start: int) -> int:
-        """The end of the next step from `start`, the farther from the dense edge the wider."""
-        while edge + reach <= start + reach // GROWTH:
-            reach *= GROWTH
-        return edge + reach
+    def _density(self, index: int, direction: int) -> float | None:
+        """The rows a millisecond of a seen stretch and those beyond it, for a week; None if there is none."""
+        rows = width = densest = 0.0
+        while 0 <= index < len(self._seen) and width < WEEK:
+            one = self._seen[index]
+            more, wider = rows + one.rows, width + one.end - one.start
+            if densest > SWING * more / wider:
+                break
+            rows, width = more, wider
+            densest = max(densest, rows / width if rows >= FEW else 0.0)
+            index += direction
+        return rows / width if width else None
 
-    def _step_towards(self, edge: int, reach: int, start: int) -> int:
-        """The end of the next step from `start` to a dense edge, the nearer the narrower."""
-        if not start:  # There is no beginning: as far back again as has been seen, several times.
-            return edge - max(reach, GROWTH * (self._seen[-1].end - edge))
-        least = reach
-        while edge - reach * GROWTH > start + least:
-            reach *= GROWTH
-        return edge - reach
+
+def _steps(start: int, end: int, reach: int, *, forwards: bool) -> list[int]:
+    """The edges of steps from one end of a time to the other, each wider than the one before, on whole seconds."""
+    distances = [max(1, reach)]
+    while distances[-1] < min(end - start, OLDEST):
+        distances.append(distances[-1] * GROWTH)
+    edges = [start + distance if forwards else end - distance for distance in distances[:-1]]
+    inside = (edge - edge % SECOND for edge in edges)
+    return sorted({start, end, *(edge for edge in inside if start < edge < end)})

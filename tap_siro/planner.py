@@ -4,17 +4,10 @@ Nothing here reads the network or a clock. The planner is told what each page sh
 next, and whether a chain of pages is worth following. A wrong guess costs requests, never rows: whatever is cut, the
 slices that are left always cover everything that is not yet written.
 
-A thread takes the earliest slice that is left, cut to its share: four to ten pages of what is expected there. What to
-expect follows from what has been seen: slices that were read to their end, and the pages of chains that run through
-time, forwards or backwards (`density.py`). Where nothing has been seen nearby, a thread explores: it takes a long
-stretch, whose first page either is the last or shows how dense the rows are there. The chain is then given up if
-others can read the rest sooner, and its slice goes back to what is left. The pages that were read of it are wasted, so
-a chain that will end soon is followed.
-
-In some orders a chain does not run through time: each page is a sample of its whole slice, or of a dense day in it.
-That time is then cut where the sample says. As a sample does not tell how many rows there are, one thread first reads
-a small part while the others do without. Guesses that come from one sample share a scale, how many rows there are for
-each that was expected, and every slice that has been read to its end corrects it.
+A thread takes the earliest slice that is left, cut to its share: four to ten pages of what `density.py` expects there.
+Where nobody knows what to expect, it takes a step into the unknown. What the pages then show (`chains.py`) tells more.
+If a chain turns out far too long, it is given up, its slice goes back to what is left, and others take their shares
+of it. The pages that were read of it are wasted: so it is given up early, and seldom.
 """
 
 from __future__ import annotations
@@ -23,16 +16,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_siro.chains import Chain
-from tap_siro.density import Densities
-from tap_siro.instants import DAY, SECOND
-from tap_siro.slices import Scale, Slice
+from tap_siro.chains import Chain, Run, Sample
+from tap_siro.density import OLDEST, Densities
+from tap_siro.instants import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tap_siro.chains import Course
     from tap_siro.density import Stretch
+    from tap_siro.slices import Slice
 
 LEAST_PAGES = 4
 """Pages below which a slice is not worth its own requests, however many threads are idle."""
@@ -42,28 +34,16 @@ USUAL_PAGES = 8
 """Pages of a slice while nobody knows how much there is besides."""
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
-LONG_CHAIN = 20
-"""Pages that one thread may still read alone, at most: a slice that seems to hold more is given up..."""
-FAIR = 1.25
-"""...and so is one that seems to hold so many times a thread's fair share of what is left."""
-TOO_LATE = 4
-"""A chain is followed if at most this many times what it has read is left."""
-BELIEF = 4
-"""How many times more rows than were sampled there may well be."""
-BELIEVED = 2
-"""The least pages of a slice while that is all that is known."""
-SAMPLE_PARTS = 64
-"""Into how many parts a sample divides a slice."""
-PROBE_PARTS = 16
-"""The part of a sampled slice that is read first, to learn how much the sample stands for."""
-CRUMB = 4
-"""A rest smaller than this part of a share is taken with it."""
-FREE_WASTE = 3
-"""Pages a thread that may be read in vain..."""
-WASTE = 8
-"""...besides one for so many pages, before nothing is given up any more."""
-EARLIEST = 20 * 365 * DAY
-"""How far back a slice without a beginning is halved."""
+PROBE_PARTS = 24
+"""The part of a sample that is read first, to learn how much the sample stands for."""
+LEAP = 30
+"""How many times denser the recordings must get, or less dense, for a slice to end there."""
+LONG_CHAIN = 16
+"""Pages that may be left of a chain that runs through time."""
+FREE_WASTE = 12
+"""Pages that may be read in vain..."""
+WASTE = 6
+"""...besides one for so many pages. Then nothing is given up any more."""
 
 
 class SlicePlanner:
@@ -117,20 +97,16 @@ class SlicePlanner:
 
     def rows_left(self) -> float | None:
         """A guess at how many rows are still to be written."""
-        return self._sum((*self._pending, *self._reading, *self._unwritten))
-
-    def _sum(self, parts: Sequence[Slice]) -> float | None:
-        known = [self._rows(part) for part in parts]
-        return None if None in known else sum(rows or 0 for rows in known)
-
-    def _rows(self, part: Slice) -> float | None:
-        if part.guess is not None:
-            return part.rows
-        rows = sum(one.rows for one in self._stretches(part))
+        rows = self._rows(*self._pending, *self._reading, *self._unwritten)
         return rows if math.isfinite(rows) else None
 
+    # What to expect
+
+    def _rows(self, *parts: Slice) -> float:
+        return sum(one.rows for part in parts for one in self._stretches(part))
+
     def _stretches(self, part: Slice) -> Iterator[Stretch]:
-        return self._densities.between(part.start or 0, self._end(part), self._full_page)
+        return self._densities.between(part.start or 0, self._end(part), page=self._full_page)
 
     def _end(self, part: Slice) -> int:
         """Where its rows end: nothing is created in the future."""
@@ -144,88 +120,63 @@ class SlicePlanner:
     # Taking
 
     def take(self) -> Slice | None:
-        """The earliest slice left, joined or cut to a sensible size; None if there is none for now."""
+        """The earliest slice left, cut to a sensible size; None if there is none for now."""
+        share = self._share()
         for index, part in enumerate(self._pending):
-            if part.guess is None:
-                taken = self._take_expected(index)
-                sure = all(one.sure for one in self._stretches(taken))
-                expected = self._rows(taken) if sure else None
-            elif part.scale.factor is None and any(other.scale is part.scale for other in self._reading):
-                continue  # its first page will say how much the sample stands for
-            else:
-                taken = self._take_sampled(index)
-                expected = taken.rows if taken.scale.counted else None
-            self._reading[taken] = self._chain(taken, expected)
+            if self._is_probed(part):
+                continue  # the first page of the probe will say how to go on
+            taken, *rest = self._divide(part, share)
+            self._pending[index : index + 1] = rest
+            self._reading[taken] = self._chain(taken)
             return taken
         return None
 
-    def _chain(self, part: Slice, expected: float | None) -> Chain:
-        whole, sampled = part == self.whole, part.guess is not None
-        return Chain(part.start or 0, self._end(part), expected, whole=whole, sampled=sampled, open=part.start is None)
+    def _chain(self, part: Slice) -> Chain:
+        stretches = list(self._stretches(part))
+        share = USUAL_PAGES * self._full_page
+        expected = sum(_supposed(one, share) for one in stretches) if all(one.sure for one in stretches) else None
+        return Chain(
+            part.start or 0, self._end(part), expected, whole=part == self.whole, open=part.start is None
+        )  # fmt: skip
+
+    def _is_probed(self, part: Slice) -> bool:
+        """Whether it begins in a sample of which another part is just being asked for."""
+        first = next(self._stretches(part), None)
+        if first is None or not first.unscaled:
+            return False
+        asked_for = (other for other, chain in self._reading.items() if not chain.length)
+        return any(one.scale is first.scale for other in asked_for for one in self._stretches(other))
 
     def _share(self) -> float:
         """The rows a slice should hold: all threads busy to the end, with few slices."""
-        left = self._sum(self._pending)
-        if left is None or any(chain.exploring for chain in self._reading.values()):
+        left = self._rows(*self._pending)
+        exploring = any(chain.expected is None and not chain.length for chain in self._reading.values())
+        if exploring or not math.isfinite(left):
             return USUAL_PAGES * self._full_page
         pages = left / self._full_page / (SHARES * self._threads)
         return min(max(pages, LEAST_PAGES), MOST_PAGES) * self._full_page
 
-    def _take_expected(self, index: int) -> Slice:
-        part = self._pending[index]
-        point = self._cut_at(part, self._share())
-        taken, *rest = [part] if point is None else part.cut([point])
-        self._pending[index : index + 1] = rest
-        return taken
+    def _divide(self, part: Slice, share: float) -> list[Slice]:
+        """The beginning of a part that holds a share, and the rest if there is any."""
+        point = self._end_of_share(part, share)
+        return part.cut(point) if point < self._end(part) else [part]
 
-    def _cut_at(self, part: Slice, share: float) -> int | None:
-        """Where to end the slice that begins with a part; None: with the part."""
+    def _end_of_share(self, part: Slice, share: float) -> int:
         rows = 0.0
+        before: Stretch | None = None
         for one in self._stretches(part):
-            rows += one.rows
-            excess = rows - share
-            if excess <= 0 or not math.isfinite(rows):
-                continue
-            last = one.end == self._end(part)
-            if one.sure:
-                if last and excess <= share / CRUMB:
-                    return None
-                return one.end - int((one.end - one.start) * excess / one.rows)
-            if rows - one.rows > share / 2:
+            if one.end < (part.start or 0) + SECOND:
+                continue  # nothing is cut within a second
+            if before and rows > self._full_page and _leaps(before, one):
                 return one.start
-            return one.step or (None if last else one.end)
-        return None
-
-    def _sampled_share(self, scale: Scale) -> float:
-        """How much of a sampled slice to take, before scaling."""
-        total = sum(part.guess or 0.0 for part in self._pending if part.scale is scale)
-        if scale.factor is None:
-            return total / PROBE_PARTS
-        page = self._full_page / scale.factor
-        if not scale.counted:
-            return min(max(total / self._threads, BELIEVED * page), LEAST_PAGES * page)
-        return self._share() / scale.factor
-
-    def _take_sampled(self, index: int) -> Slice:
-        """Take parts of a sampled slice, joined, until they hold a share; what is too much of the last stays."""
-        share = self._sampled_share(self._pending[index].scale)
-        part = self._pending.pop(index)
-        guess, start, scale = part.guess or 0.0, part.start, part.scale
-        while guess < share and index < len(self._pending):
-            after = self._pending[index]
-            if after.scale is not scale or after.start != part.end:
-                break
-            part = self._pending.pop(index)
-            guess += part.guess or 0.0
-        excess = guess - share
-        if excess > share / CRUMB and part.start is not None and part.guess:
-            width = self._end(part) - part.start
-            kept, *rest = part.cut([self._end(part) - int(width * min(1.0, excess / part.guess))])
-            if rest:
-                left = part.guess * (self._end(part) - self._end(kept)) / width
-                self._pending.insert(index, rest[0].expecting(left, scale))
-                part, guess = kept, guess - left
-        return replace(part, start=start).expecting(guess, scale)
+            if not one.sure:
+                return one.end if rows <= share / 2 else one.start
+            supposed = _supposed(one, share)
+            rows += supposed
+            if rows > share:
+                return one.end - int((one.end - one.start) * min(1.0, (rows - share) / supposed))
+            before = one
+        return self._end(part)
 
     # Learning
 
@@ -246,25 +197,20 @@ class SlicePlanner:
         self._largest_page = max(self._largest_page, rows)
         if not full or not created:
             return True  # some APIs send a cursor with the last page
-        self._reading[part].add(sorted(created), chain)
-        if part.guess is not None:
-            part.scale.at_least(part.guess, BELIEF * chain * rows)
-        parts = self._divide(part)
-        # Each part is smaller than the whole: this ends. The pages read so far are wasted, within limits.
-        if len(parts) <= 1 or self._wasted_pages > FREE_WASTE * self._threads + self._pages / WASTE:
+        reading = self._reading[part]
+        reading.add(sorted(created), chain)
+        if not self._is_too_long(part, reading):
             return True
         self._wasted_pages += chain
         del self._reading[part]
-        self._leave(parts)
+        self._leave(part)
         return False
 
     def done(self, part: Slice, rows: int) -> None:
         """A chain has ended: so many rows are in the slice."""
         del self._reading[part]
         self._unwritten.add(part)
-        if part.guess is not None:
-            part.scale.count(part.guess, rows)
-        self._densities.note(part.start or 0, self._end(part), rows)
+        self._densities.count(part.start or 0, self._end(part), rows, page=self._full_page)
 
     def written(self, part: Slice) -> None:
         """All rows of a slice that is done have been written."""
@@ -272,65 +218,63 @@ class SlicePlanner:
 
     def halve(self, part: Slice) -> None:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
-        start = self._end(part) - EARLIEST if part.start is None else part.start
+        start = self._end(part) - OLDEST if part.start is None else part.start
         del self._reading[part]
-        self._leave(replace(part, halvings=part.halvings + 1).cut([(start + self._end(part)) // 2]))
+        self._leave(*replace(part, halvings=part.halvings + 1).cut((start + self._end(part)) // 2))
 
-    def _leave(self, parts: list[Slice]) -> None:
+    def _leave(self, *parts: Slice) -> None:
         self._pending += parts
         self._pending.sort(key=lambda left: (left.start is not None, left.start))
         joined: list[Slice] = []
         for part in self._pending:
             before = joined[-1] if joined else None
-            plain = part.guess is None and not part.halvings
-            if before and plain and before.guess is None and not before.halvings and before.end == part.start:
+            if before and before.end == part.start and not before.halvings and not part.halvings:
                 joined[-1] = replace(before, end=part.end)
             else:
                 joined.append(part)
         self._pending = joined
 
-    # Giving up: the parts to read instead of a slice; one or none if its chain is to be followed
+    # Giving up
 
-    def _divide(self, part: Slice) -> list[Slice]:
-        chain = self._reading[part]
+    def _is_too_long(self, part: Slice, chain: Chain) -> bool:
+        """Take note of what a chain shows: had its slice better be read in parts, at the price of its pages?"""
+        if self._wasted_pages + chain.length > FREE_WASTE + self._pages / WASTE:
+            return False
+        match chain.shows():
+            case Run() as run:
+                too_long = self._has_far_to_run(part, chain, run)
+            case Sample() as sample:
+                too_long = self._has_too_many(chain, sample)
+            case None:
+                too_long = False
+        return too_long and len(self._divide(part, USUAL_PAGES * self._full_page)) > 1
+
+    def _has_far_to_run(self, part: Slice, chain: Chain, run: Run) -> bool:
+        read = chain.length * self._full_page
+        if chain.expected is not None and read > 2 * chain.expected:
+            self._densities.forget(*chain.ahead(run))
+        self._densities.note(run.since, run.until, run.rows)
+        if passed := chain.passed(run):
+            self._densities.note(*passed)
+        if (chain.open and run.falling) or not all(one.sure for one in self._stretches(part)):
+            return True  # nobody knows how far
+        return self._rows(part) - read > LONG_CHAIN * self._full_page
+
+    def _has_too_many(self, chain: Chain, sample: Sample) -> bool:
         idle = not self._pending and len(self._reading) * 2 <= self._threads
-        sample = chain.sample(self._full_page, idle=idle)
-        if sample:
-            return self._cut_by_sample(part, sample)
-        run = chain.run()
-        if not run:
-            return []
-        for seen in chain.seen(run):
-            self._densities.note(*seen)
-        pages_left = chain.rows_left(run) / self._full_page
-        if pages_left <= self._bearable(part, pages_left) or chain.length > max(2, pages_left / TOO_LATE):
-            return []
-        back = Slice(part.start, part.end, part.halvings)
-        point = self._cut_at(back, USUAL_PAGES * self._full_page)
-        return [] if point is None else back.cut([point])
+        if not chain.overdue(sample, self._full_page, idle=idle):
+            return False
+        self._densities.forget(chain.start, chain.end)
+        self._densities.sample(sample.start, sample.end, sample.moments)
+        return True
 
-    def _bearable(self, part: Slice, pages_left: float) -> float:
-        """The pages that one thread may still read alone without the others waiting for it at the end."""
-        rest = self._sum([*self._pending, *(other for other in self._reading if other != part)])
-        if rest is None:
-            return LONG_CHAIN
-        fair = (rest / self._full_page + pages_left) / self._threads
-        return min(max(FAIR * fair, MOST_PAGES), LONG_CHAIN)
 
-    def _cut_by_sample(self, part: Slice, sample: Course) -> list[Slice]:
-        """Cut where a sample says, so that each part holds as much of it."""
-        moments, bounds = self._reading[part].sampled_moments(sample)
-        every = max(1, len(moments) // SAMPLE_PARTS)
-        parts = part.cut([*bounds, *moments[every::every]])
-        inside = [one for one in parts if not bounds or self._lies_in(one, sample)]
-        if len(inside) <= 1:
-            return []  # all within a second: no cut divides it
-        scale, rows = part.scale, part.guess
-        if bounds or rows is None or scale.counted:
-            scale, rows = Scale(), float(len(moments))
-            if part != self.whole:
-                scale.at_least(1, BELIEF)
-        return [one.expecting(rows / len(inside), scale) if one in inside else one for one in parts]
+def _supposed(one: Stretch, share: float) -> float:
+    """The rows of a stretch; of a sample that stands for nobody knows how much, its share."""
+    return one.amount * PROBE_PARTS * share / one.scale.sampled if one.scale and one.unscaled else one.rows
 
-    def _lies_in(self, part: Slice, sample: Course) -> bool:
-        return part.start is not None and sample.start - SECOND < part.start and self._end(part) <= sample.end
+
+def _leaps(before: Stretch, after: Stretch) -> bool:
+    """Whether the density changes so much that one slice for both would be cut in the wrong place."""
+    low, high = sorted((before.density, after.density))
+    return high > LEAP * low and after.end - after.start > SECOND

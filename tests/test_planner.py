@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_siro.instants import DAY, SECOND
-from tap_siro.planner import BELIEF, FREE_WASTE, LEAST_PAGES, MOST_PAGES, USUAL_PAGES, SlicePlanner
-from tap_siro.slices import Scale, Slice
+from tap_siro.planner import (
+    FREE_WASTE,
+    LEAP,
+    LEAST_PAGES,
+    LONG_CHAIN,
+    MOST_PAGES,
+    PROBE_PARTS,
+    USUAL_PAGES,
+    WASTE,
+    SlicePlanner,
+)
+from tap_siro.slices import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +53,20 @@ def take_all(plan: SlicePlanner) -> list[Slice]:
     return taken
 
 
-def sampled(plan: SlicePlanner, parts: list[Slice]) -> SlicePlanner:
-    """A planner with these parts left of its whole, as after a sample."""
+def left(plan: SlicePlanner, *parts: Slice) -> SlicePlanner:
+    """A planner with these parts left of its whole."""
     plan._pending = list(parts)
+    return plan
+
+
+def days(start: int, end: int) -> Slice:
+    return Slice(start * DAY, end * DAY)
+
+
+def seen(plan: SlicePlanner, *stretches: tuple[int, int, float]) -> SlicePlanner:
+    """A planner that knows how many rows there are on some days."""
+    for start, end, rows in stretches:
+        plan._densities.note(start * DAY, end * DAY, rows)
     return plan
 
 
@@ -129,9 +149,9 @@ def test_the_position_waits_for_what_is_left_read_and_written() -> None:
 
 
 def test_the_position_is_the_earliest_of_all_that_is_not_written() -> None:
-    a, b, c = (Slice(day * DAY, (day + 1) * DAY).expecting(1, Scale(1.0)) for day in range(3))
-    plan = sampled(planner(Slice(0, 3 * DAY)), [c])
-    plan._reading[b] = plan._chain(b, None)
+    a, b, c = (days(day, day + 1) for day in range(3))
+    plan = left(planner(days(0, 3)), c)
+    plan._reading[b] = plan._chain(b)
     plan._unwritten.add(a)
     assert plan.position == 0
     plan.written(a)
@@ -143,7 +163,7 @@ def test_the_position_is_the_earliest_of_all_that_is_not_written() -> None:
 
 
 def test_without_a_beginning_there_is_no_position_until_the_first_slice_is_written() -> None:
-    plan = sampled(planner(Slice(None, 2 * DAY)), [Slice(None, DAY).expecting(1, Scale(1.0)), Slice(DAY, 2 * DAY)])
+    plan = left(planner(Slice(None, 2 * DAY)), Slice(None, DAY), days(1, 2))
     first = take(plan)
     assert plan.position is None
     plan.done(first, 1)
@@ -192,81 +212,21 @@ def test_a_slice_whose_cursor_expired_is_left_in_halves(
 
 def test_halves_are_not_joined_with_what_lies_beside_them() -> None:
     """Joined, they would be as long as the slice whose cursor expired."""
-    plan = sampled(planner(Slice(0, 30 * DAY)), [Slice(0, 10 * DAY)])
+    plan = left(planner(days(0, 30)), days(0, 10))
     part = take(plan)
-    plan._pending = [Slice(10 * DAY, 20 * DAY), Slice(20 * DAY, 30 * DAY)]
-    plan.halve(part)
+    left(plan, days(10, 20), days(20, 30)).halve(part)
     assert bounds(plan._pending) == [(0, 5 * DAY), (5 * DAY, 10 * DAY), (10 * DAY, 30 * DAY)]
     assert [one.halvings for one in plan._pending] == [1, 1, 0]
 
 
 def test_what_is_left_is_in_order_and_joined_only_without_a_gap() -> None:
     """Between two slices there may be one that is being read: joined across it, its recordings would come twice."""
-    plan = sampled(planner(), [Slice(DAY, 2 * DAY), Slice(4 * DAY, None)])
-    guessed = Slice(3 * DAY, 4 * DAY).expecting(1, Scale(1.0))
-    plan._leave([guessed, Slice(None, DAY // 2), Slice(2 * DAY, 3 * DAY)])
-    assert bounds(plan._pending) == [(None, DAY // 2), (DAY, 3 * DAY), (3 * DAY, 4 * DAY), (4 * DAY, None)]
-    assert plan._pending[2].guess == 1
+    plan = left(planner(), days(1, 2), Slice(5 * DAY, None))
+    plan._leave(days(3, 4), Slice(None, DAY // 2), days(2, 3))
+    assert bounds(plan._pending) == [(None, DAY // 2), (DAY, 4 * DAY), (5 * DAY, None)]
 
 
-# Parts of a sample
-
-
-def parts(scale: Scale, *days: int, guess: float = 10.0) -> list[Slice]:
-    return [Slice(day * DAY, (day + 1) * DAY).expecting(guess, scale) for day in days]
-
-
-def test_sampled_parts_are_joined_to_a_share_and_the_rest_stays() -> None:
-    """Each of its own would cost a request for a few rows."""
-    scale = Scale(1.0)
-    plan = sampled(planner(Slice(0, 9 * DAY)), parts(scale, *range(9)))  # 90 rows, 1 thread: 60 at once
-    taken = take(plan)
-    assert ((taken.start, taken.end), taken.guess) == ((0, 6 * DAY), 60.0)
-    assert bounds(plan._pending) == [(day * DAY, (day + 1) * DAY) for day in (6, 7, 8)]
-
-
-def test_sampled_parts_are_not_joined_across_a_gap_or_another_sample() -> None:
-    """What lies between is being read already."""
-    scale = Scale(1.0)
-    gap = sampled(planner(Slice(0, 9 * DAY)), parts(scale, 0, 2, 3))
-    assert bounds([take(gap)]) == [(0, DAY)]
-    other = sampled(planner(Slice(0, 9 * DAY)), [*parts(scale, 0), *parts(Scale(1.0), 1)])
-    assert bounds([take(other)]) == [(0, DAY)]
-    plain = sampled(planner(Slice(0, 2 * DAY)), [*parts(scale, 0), Slice(DAY, 2 * DAY)])
-    assert bounds([take(plain)]) == [(0, DAY)]
-
-
-def test_a_part_that_holds_too_much_is_cut_and_its_rest_keeps_its_guess() -> None:
-    """The rest would otherwise be thought empty, or as full as the whole."""
-    scale = Scale(1.0)
-    plan = sampled(planner(Slice(0, 10 * DAY)), [Slice(0, 10 * DAY).expecting(400.0, scale)])
-    taken = take(plan)
-    assert (taken.start, taken.end, taken.guess) == (0, 5 * DAY // 2, 100.0)
-    (rest,) = plan._pending
-    assert (rest.start, rest.end, rest.guess) == (5 * DAY // 2, 10 * DAY, 300.0)
-    assert rest.scale is scale
-
-
-def test_only_one_thread_reads_a_sample_of_unknown_scale() -> None:
-    """The others wait for its first page, and go on when it says how much there is."""
-    scale = Scale()
-    plan = sampled(planner(Slice(0, 32 * DAY), threads=4), parts(scale, *range(32)))
-    probe = take(plan)
-    assert (probe.start, probe.end) == (0, 2 * DAY)
-    assert plan.take() is None
-    plan.page(probe, 1, PAGE, [DAY] * PAGE)
-    assert scale.factor == BELIEF * PAGE / 20
-    assert plan.take() is not None
-
-
-def test_a_part_of_another_sample_is_taken_while_one_waits() -> None:
-    waiting, ready = Scale(), Scale(1.0)
-    plan = sampled(planner(Slice(0, 64 * DAY), threads=4), [*parts(waiting, *range(32)), *parts(ready, *range(40, 43))])
-    assert take(plan).start == 0
-    assert take(plan).start == 40 * DAY
-
-
-# Shares and what is left
+# Shares
 
 
 @pytest.mark.parametrize(
@@ -274,110 +234,191 @@ def test_a_part_of_another_sample_is_taken_while_one_waits() -> None:
     [(1_500, 10, 10), (100_000, 4, MOST_PAGES), (300, 4, 5), (20, 16, LEAST_PAGES), (0, 1, LEAST_PAGES)],
 )
 def test_a_share_is_what_keeps_all_threads_busy_within_limits(rows: int, threads: int, pages: int) -> None:
-    part = Slice(0, DAY).expecting(float(rows), Scale(1.0))
-    assert sampled(planner(Slice(0, DAY), threads=threads), [part])._share() == pages * PAGE
+    assert seen(planner(days(0, 1), threads=threads), (0, 1, rows))._share() == pages * PAGE
 
 
 def test_the_share_of_the_unknown_is_a_usual_one() -> None:
+    """Also while somebody explores: what is left may be nothing, or most of it."""
     assert planner()._share() == USUAL_PAGES * PAGE
+    plan = left(seen(planner(days(0, 10_000), threads=4), (0, 1, 200)), days(5_000, 9_000))
+    take(plan)
+    assert left(plan, days(0, 1))._share() == USUAL_PAGES * PAGE
+    plan._reading.clear()
+    assert plan._share() == LEAST_PAGES * PAGE
+
+
+def test_a_slice_is_cut_to_its_share_and_the_rest_stays() -> None:
+    plan = seen(planner(days(0, 100)), (0, 100, 1_000))
+    assert bounds([take(plan)]) == [(0, MOST_PAGES * DAY)]
+    assert bounds(plan._pending) == [(MOST_PAGES * DAY, 100 * DAY)]
+
+
+def test_a_slice_ends_where_the_density_leaps() -> None:
+    """A dense day at its end would make it far too long, and after it was given up it would be cut there again."""
+    for ratio, end in ((LEAP / 2, 30 * DAY), (LEAP * 2, 20 * DAY)):
+        plan = seen(planner(days(0, 30), threads=8), (0, 20, 20), (20, 30, 10 * ratio))
+        (taken, *_) = plan._divide(days(0, 30), 1e9)
+        assert taken.end == end
+    few = seen(planner(days(0, 30)), (0, 20, PAGE), (20, 30, 10_000))
+    assert len(few._divide(days(0, 30), 1e9)) == 1, "a page is not worth a request of its own"
+
+
+def test_a_step_into_the_unknown_is_a_slice() -> None:
+    """Joined with what is known, nobody would know when to give it up."""
+    plan = seen(planner(days(0, 10_000), threads=4), (0, 10, 1_000))
+    edges = [one.end for one in plan._stretches(days(10, 10_000))]
+    left(plan, days(9, 10_000))
+    known = [take(plan).end]
+    while (known[-1] or 0) < edges[0]:
+        known.append(take(plan).end)
+    assert known[-1] == edges[0]
+    assert take(plan).end == edges[1]
+
+
+def test_nothing_expected_is_one_slice_with_the_next_step() -> None:
+    plan = seen(planner(days(0, 10_000)), (0, 50, 0), (50, 60, 6_000))
+    assert plan._divide(days(0, 50), 100.0) == [days(0, 50)]
+
+
+# Samples
+
+
+def with_sample(*, threads: int = 4) -> SlicePlanner:
+    """A planner that has seen a sample of 32 days, 100 rows evenly."""
+    plan = planner(days(0, 64), threads=threads)
+    plan._densities.sample(0, 32 * DAY, range(0, 32 * DAY, 32 * DAY // 100))
+    return left(plan, days(0, 32))
+
+
+def test_only_one_thread_asks_for_a_sample_of_which_nothing_is_known() -> None:
+    """The others wait for its first page: if there is a second, there is enough for all; if not, it was counted."""
+    plan = with_sample()
+    probe = take(plan)
+    assert probe.end is not None
+    assert probe.end / DAY == pytest.approx(32 / PROBE_PARTS, abs=0.01)
+    assert plan.take() is None
+    plan.page(probe, 1, PAGE, range(0, 32 * DAY, 32 * DAY // PAGE))
+    second = take(plan)
+    assert second.end is not None
+    assert second.end / DAY == pytest.approx(2 * 32 / PROBE_PARTS, abs=0.01)
+
+
+def test_a_probe_tells_how_much_the_rest_holds() -> None:
+    plan = with_sample(threads=1)
+    probe = take(plan)
+    plan.done(probe, 100)
+    assert plan._rows(*plan._pending) == pytest.approx(100 * (PROBE_PARTS - 1))
+    taken = take(plan)
+    assert plan._rows(taken) == pytest.approx(MOST_PAGES * PAGE, rel=0.01)
+    assert plan._reading[taken].expected == pytest.approx(MOST_PAGES * PAGE, rel=0.01)
+
+
+def test_another_part_is_taken_while_a_sample_waits() -> None:
+    plan = seen(with_sample(), (40, 43, 30))
+    plan._pending.append(days(40, 43))
+    assert take(plan).start == 0
+    assert take(plan).start == 40 * DAY
+
+
+# What is left
 
 
 def test_rows_left_are_those_left_read_and_unwritten_or_unknown() -> None:
     """The log says how long it will take."""
-    a, b, c = parts(Scale(2.0), 0, 1, 2)
-    plan = sampled(planner(Slice(0, 3 * DAY)), [a])
-    plan._reading[b] = plan._chain(b, None)
-    plan._unwritten.add(c)
-    assert plan.rows_left() == 60
-    plan._pending.append(Slice(3 * DAY, 4 * DAY))
-    assert plan.rows_left() is None, "nothing is known of the last day"
-    plan._densities.note(3 * DAY, 4 * DAY, 7)
-    assert plan.rows_left() == 67
+    plan = left(planner(days(0, 4)), days(0, 1))
+    plan._reading[days(1, 2)] = plan._chain(days(1, 2))
+    plan._unwritten.add(days(2, 3))
+    assert plan.rows_left() is None, "nothing is known"
+    assert seen(plan, (0, 3, 60)).rows_left() == 60
 
 
 def test_a_slice_that_was_read_tells_how_dense_its_neighbours_are() -> None:
-    plan = sampled(planner(Slice(0, 100 * DAY)), [Slice(0, 10 * DAY)])
+    plan = left(planner(days(0, 100)), days(0, 10))
     plan.done(take(plan), 200)
-    plan._pending = [Slice(10 * DAY, 100 * DAY)]
-    taken = take(plan)
+    taken = take(left(plan, days(10, 100)))
     assert taken.start == 10 * DAY
     assert taken.end is not None
     assert LEAST_PAGES * PAGE <= (taken.end - 10 * DAY) / DAY * 20 <= MOST_PAGES * PAGE
 
 
+# Giving up
+
+
+A_DAY = [number * DAY // PAGE for number in range(PAGE)]
+
+
 def test_a_chain_that_runs_through_time_and_is_long_is_given_up_for_parts() -> None:
     """One thread alone would read for minutes while the others wait."""
-    plan = sampled(planner(Slice(0, 2_000 * DAY), threads=4), [Slice(0, 1_000 * DAY)])
-    assert not plan.page(take(plan), 1, PAGE, [number * DAY // PAGE for number in range(PAGE)])
+    plan = left(planner(days(0, 2_000), threads=4), days(0, 1_000))
+    assert not plan.page(take(plan), 1, PAGE, A_DAY)
     assert not plan._reading
     assert plan._wasted_pages == 1
-    assert bounds(plan._pending)[0][0] == 0
-    assert bounds(plan._pending)[-1][1] == 1_000 * DAY
+    assert bounds(plan._pending) == [(0, 1_000 * DAY)]
     first = take(plan)
     assert first.end is not None
-    assert LEAST_PAGES * DAY <= first.end <= 2 * MOST_PAGES * DAY
+    assert DAY < first.end <= 2 * MOST_PAGES * DAY
 
 
-@pytest.mark.parametrize(("days_left", "goes_on"), [(10_000, True), (20, False)])
-def test_a_chain_is_given_up_if_the_others_would_wait_for_it(days_left: int, goes_on: bool) -> None:
-    """One thread would read the last slice while all others do nothing."""
-    plan = sampled(planner(Slice(0, 10_100 * DAY), threads=4), [Slice(0, 18 * DAY), Slice(100 * DAY, 101 * DAY)])
+@pytest.mark.parametrize(("pages", "goes_on"), [(LONG_CHAIN, True), (LONG_CHAIN + 4, False)])
+def test_a_chain_is_followed_if_little_is_left_of_it(pages: int, goes_on: bool) -> None:
+    """Each of its pages would be read again."""
+    plan = planner(days(0, 99), threads=4)
+    part = days(0, 1 + pages)
+    seen(left(plan, part), (0, 99, 0))
+    plan._reading[part] = plan._chain(part)
+    left(plan)
+    seen(plan, (0, 99, 99 * PAGE))
+    assert plan.page(part, 1, PAGE, A_DAY)
+    assert plan.page(part, 2, PAGE, [DAY + at for at in A_DAY]) is goes_on
+
+
+def test_what_is_expected_is_forgotten_when_it_proves_wrong() -> None:
+    """Years of nothing were expected where there is a page a day: one thread would read all of them."""
+    plan = seen(planner(days(0, 2_000), threads=4), (0, 2_000, PAGE // 2))
     part = take(plan)
-    plan._pending = [Slice(100 * DAY, (100 + days_left) * DAY, guess=float(days_left * PAGE), scale=Scale(1.0))]
-    page = [number * DAY // PAGE for number in range(PAGE)]
-    assert plan.page(part, 1, PAGE, page) is goes_on
+    assert part == days(0, 2_000)
+    assert plan.page(part, 1, PAGE, A_DAY)
+    assert not plan.page(part, 2, PAGE, [DAY + at for at in A_DAY])
+    assert plan._rows(days(1, 10)) > 5 * PAGE
+
+
+def test_a_backward_run_without_a_beginning_is_given_up() -> None:
+    """Nobody knows where it ends."""
+    plan = planner(threads=4)
+    part = take(plan)
+    assert plan.page(part, 1, PAGE, [NOW - at for at in A_DAY])
+    assert not plan.page(part, 2, PAGE, [NOW - DAY - at for at in A_DAY])
+
+
+def test_many_rows_of_one_second_are_followed() -> None:
+    """No cut divides them."""
+    plan = left(planner(days(0, 9)), Slice(DAY, DAY + SECOND))
+    part = take(plan)
+    assert all(plan.page(part, number, PAGE, [DAY + number] * PAGE) for number in range(1, 60))
 
 
 @pytest.mark.parametrize(("chain", "rows", "goes_on"), [(1, PAGE - 1, True), (1, PAGE, False)])
 def test_a_page_that_is_not_full_is_followed(chain: int, rows: int, goes_on: bool) -> None:
     """Some APIs send a cursor with the last page."""
-    plan = sampled(planner(Slice(0, 2_000 * DAY), threads=4), [Slice(0, 1_000 * DAY)])
-    assert plan.page(take(plan), chain, rows, [number * DAY // PAGE for number in range(rows)]) is goes_on
+    plan = left(planner(days(0, 2_000), threads=4), days(0, 1_000))
+    assert plan.page(take(plan), chain, rows, A_DAY[:rows]) is goes_on
 
 
-def test_waste_is_limited() -> None:
+@pytest.mark.parametrize(("wasted", "goes_on"), [(FREE_WASTE - 1, False), (FREE_WASTE, True)])
+def test_waste_is_limited(wasted: int, goes_on: bool) -> None:
     """An API in an order that no guess fits would be read again and again."""
-    plan = sampled(planner(Slice(0, 2_000 * DAY), threads=1), [Slice(0, 1_000 * DAY)])
-    plan._wasted_pages = FREE_WASTE + 1
-    assert plan.page(take(plan), 1, PAGE, [number * DAY // PAGE for number in range(PAGE)])
+    plan = left(planner(days(0, 2_000)), days(0, 1_000))
+    plan._wasted_pages = wasted
+    assert plan.page(take(plan), 1, PAGE, A_DAY) is goes_on
 
 
-# Scales
+def test_a_long_history_may_waste_more() -> None:
+    plan = left(planner(days(0, 2_000)), days(0, 1_000))
+    plan._wasted_pages, plan._pages = FREE_WASTE, WASTE
+    assert not plan.page(take(plan), 1, PAGE, A_DAY)
 
 
-def test_a_scale_learns_from_what_was_counted() -> None:
-    """Ten times too large, and slices hold a tenth of what they should: ten times the requests."""
-    scale = Scale()
-    scale.at_least(0, 10)
-    assert (scale.factor, scale.counted) == (None, False)
-    scale.at_least(2, 10)
-    assert scale.factor == 5
-    scale.at_least(2, 4)
-    assert scale.factor == 5, "a bound only grows"
-    scale.at_least(100, 25)
-    scale.count(10, 20)
-    assert (scale.factor, scale.counted) == (2, True)
-    scale.at_least(1, 50)
-    assert scale.factor == 2, "what was counted is better than a bound"
-    scale.count(10, 80)
-    assert scale.factor == 6, "(20/2 + 80) / (10/2 + 10)"
-    empty = Scale()
-    empty.count(4, 0)
-    assert empty.factor == 0.25, "never nothing"
-    none = Scale()
-    none.count(0, 5)
-    assert (none.factor, none.counted) == (None, False)
-    low = Scale()
-    low.at_least(4, 1)
-    assert low.factor == 0.25
-
-
-def test_a_slice_is_its_bounds_whatever_is_guessed_of_it() -> None:
-    """A slice that is being read is found again by them."""
-    part = Slice(1, 2, 3)
-    assert part == part.expecting(5.0, Scale(2.0))
-    assert (part.rows, part.expecting(5.0, Scale()).rows, part.expecting(5.0, Scale(2.0)).rows) == (None, None, 10.0)
-    assert replace(part, halvings=0) != part
-    assert [one.halvings for one in Slice(0, DAY, 2).cut([DAY // 2])] == [2, 2]
-    assert bounds(Slice(None, DAY).cut([0, -DAY, DAY, SECOND - 1, SECOND])) == [(None, SECOND), (SECOND, DAY)]
-    assert bounds(Slice(SECOND, None).cut([SECOND, 3 * SECOND + 1])) == [(SECOND, 3 * SECOND), (3 * SECOND, None)]
+def test_a_slice_keeps_its_halvings_and_is_cut_inside_itself_only() -> None:
+    assert [one.halvings for one in Slice(0, DAY, 2).cut(DAY // 2)] == [2, 2]
+    assert bounds(Slice(None, DAY).cut(0, -DAY, DAY, SECOND - 1, SECOND)) == [(None, SECOND), (SECOND, DAY)]
+    assert bounds(Slice(SECOND, None).cut(SECOND, 3 * SECOND + 1)) == [(SECOND, 3 * SECOND), (3 * SECOND, None)]

@@ -119,8 +119,7 @@ def test_everything_is_read_exactly_once_and_it_ends(
     organization = Organization(created, order)
     planner = read_all(organization, threads=threads, page_size=page_size, seed=seed, whole=Slice(start))
     assert sorted(organization.read) == sorted(created)
-    longest_chain = len(created) // page_size + 1
-    assert planner._wasted_pages <= FREE_WASTE * threads + planner._pages / WASTE + longest_chain
+    assert planner._wasted_pages <= FREE_WASTE + planner._pages / WASTE
 
 
 def test_many_recordings_of_one_second_do_not_loop() -> None:
@@ -142,6 +141,19 @@ def test_cutting_costs_about_a_quarter_more_requests_than_pages(order: str, thre
     organization = Organization(spread(10_000, 400), order)
     read_all(organization, threads=threads, page_size=100)
     assert organization.requests <= 125
+
+
+@ORDERS
+@THREADS
+def test_nights_and_weekends_cost_little(order: str, threads: int) -> None:
+    """Hundreds of calls a workday and none at night: one request in four was in vain, and chains were long."""
+    rng = random.Random(5)
+    workdays = [day for day in range(200) if day % 7 < 5]
+    created = [int(NOW - (rng.choice(workdays) + rng.random() / 3) * DAY) for _ in range(30_000)]
+    organization = Organization(created, order)
+    read_all(organization, threads=threads, page_size=100)
+    assert organization.requests <= 400  # 300 pages
+    assert organization.longest_chain <= 100
 
 
 @ORDERS
@@ -186,9 +198,9 @@ def test_a_small_organization_costs_few_requests(order: str, count: int, most: i
 
 
 def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:
-    parts = Slice(1_500, 9_999).cut([1_600, 3_456, 3_457, 20_000, 0])
+    parts = Slice(1_500, 9_999).cut(1_600, 3_456, 3_457, 20_000, 0)
     assert [(part.start, part.end) for part in parts] == [(1_500, 3_000), (3_000, 9_999)]
-    assert Slice(1_500, 1_900).cut([1_700]) == [Slice(1_500, 1_900)]
+    assert Slice(1_500, 1_900).cut(1_700) == [Slice(1_500, 1_900)]
 
 
 def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
