@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,16 @@ def test_answers_that_are_no_pages_take_no_room(reader: PassReader, sandbox: San
     ids = {row["id"] for page in reader for row in page.rows}
     assert ids == {row["id"] for row in DATA}
     assert fault.hits == 2 * DECODED_PAGES
+
+
+def test_whoever_waits_for_room_is_let_go_when_the_pass_ends(reader: PassReader, sandbox: Sandbox) -> None:
+    """After an error, threads would stay behind, each with an answer in memory."""
+    pages_read = iter(reader)
+    next(pages_read)
+    asleep_after(sandbox)
+    assert isinstance(pages_read, Generator)
+    pages_read.close()
+    assert threads_left() == []
 
 
 def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, clock: Clock) -> None:
