@@ -57,6 +57,21 @@ def test_test_mode_makes_one_request_and_moves_no_bookmark(tmp_path: Path) -> No
     assert "ERROR" not in run.stderr
 
 
+def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
+    """A filter or a scope that the API refuses would show in the first sync only."""
+    with Sandbox(recordings(60)) as sandbox:
+        limits = {"start_date": "2025-03-01", "created_after": "2025-02-01", "is_summary_done": True}
+        run_tap(tmp_path, config_for(sandbox, show_followups=False, **limits), arguments=("--test",))
+        (request,) = sandbox.requests
+    assert request.params == {
+        "updatedAt:gte": "2025-03-01T00:00:00.000Z",
+        "createdAt:gt": "2025-02-01T00:00:00.000Z",
+        "isSummaryDone": "true",
+        "pageSize": "100",
+        **dict.fromkeys(("showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore"), "true"),
+    }
+
+
 def test_test_schema_writes_schemas(tmp_path: Path) -> None:
     run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
     assert set(run.schemas) == set(KEYS)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.reader import PassReader
 from tests.faulting import loaded, sync
 from tests.running import config_for, discover
 from tests.sandbox import Sandbox, instants
@@ -125,3 +129,94 @@ def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_p
     run = sync(config_for(sandbox, page_size=10, **FAST), catalog=catalog, status=1)
     assert run.records["recordings"]
     assert run.state == {"bookmarks": {"recordings": {}}}
+
+
+# What the log says
+
+
+def bookmarked(moment: str | None) -> dict[str, Any]:
+    return {"bookmarks": {"recordings": {"replication_key": "updatedAt", "replication_key_value": moment}}}
+
+
+@pytest.mark.parametrize("method", ["INCREMENTAL", "FULL_TABLE"])
+@pytest.mark.parametrize("start", ["2025-05-31", "2025-06-01", "2025-06-02"])
+@pytest.mark.parametrize("moment", ["2025-06-01T00:00:00.000Z", None])
+def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
+    sandbox: Sandbox, tmp_path: Path, moment: str | None, start: str, method: str
+) -> None:
+    """Warned of in each run, nobody would look; and without a warning, rows would be missed that never come."""
+    catalog = discover(tmp_path, recordings=True)
+    for entry in catalog["streams"]:
+        entry["replication_method"] = method
+    run = sync(config_for(sandbox, start_date=start, **FAST), state=bookmarked(moment), catalog=catalog)
+    useless = moment is not None and start == "2025-06-02" and method == "INCREMENTAL"
+    assert [f"'recordings' ({moment})" in warning for warning in run.warnings] == [True] * useless
+
+
+def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whoever misses rows, or waits for an hour, would not know where the sync began."""
+    streams = {
+        "recordings": {"replication_key_value": updated(5)},
+        "recording_crm_links": {
+            "pass_position": DATA[60]["createdAt"],
+            "pass_since": None,
+            "pass_as_of": updated(1),
+            "pass_query": "history?",
+        },
+    }
+    catalog = discover(tmp_path, **dict.fromkeys(streams, True), recording_followups=True)
+    run = sync(config_for(sandbox, **FAST), state={"bookmarks": streams}, catalog=catalog)
+    begun = [line for line in run.told(logging.INFO) if "reading" in line]
+    assert begun[0] == f"Poll of recordings: reading what was updated since {earlier(updated(5), 60_000)}."
+    history = "History of recording_crm_links, recording_followups"
+    assert begun[1] == f"{history}: reading what was updated since the beginning."
+    ended = [line for line in run.told(logging.INFO) if "done" in line]
+    assert len(begun) == len(ended)
+    assert ended[1].startswith(f"{history}: done, 120 recordings in ")
+
+    catalog = discover(tmp_path, recording_crm_links=True)
+    run = sync(config_for(sandbox, **FAST), state={"bookmarks": streams}, catalog=catalog)
+    going_on = f", going on from what was created at {DATA[60]['createdAt']}."
+    assert run.told(logging.INFO)[0].endswith(f"since the beginning{going_on}")
+    assert "done, 60 recordings" in run.told(logging.INFO)[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "position"),
+    [({}, "(not yet known)"), ({"created_after": "2024-12-31T23:59:59.999Z"}, "2025-01-01T00:00:00.000Z")],
+)
+def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], position: str
+) -> None:
+    """A history of an hour would look like one that hangs, and a line for each page would hide all others."""
+    moments = [1000.0]
+    sandbox.hook = lambda *_: moments.append(1020.0)
+    monkeypatch.setattr("tap_siro.sync.time", SimpleNamespace(monotonic=lambda: moments[-1]))
+    monkeypatch.setattr(PassReader, "rows_left", lambda _: 90.0)
+    run = sync(config_for(sandbox, page_size=60, concurrency=1, **settings, **FAST))
+    lines = [line.partition(": ")[2] for line in run.told(logging.INFO) if line.startswith("History")]
+    assert lines[1:] == [
+        f"60 recordings, 3 a second; done up to {position}; about 30 seconds left.",
+        "done, 120 recordings in 20.0 seconds.",
+    ]
+
+
+def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of a job that runs each hour would be full of it."""
+    monkeypatch.setattr("tap_siro.sync.time", SimpleNamespace(monotonic=lambda: 1000.0))
+    run = sync(config_for(sandbox, page_size=20, **FAST))
+    assert len(run.told(logging.INFO)) == 2 * len(since(sandbox))
+
+
+# What is left behind
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_garbage_collector_is_left_as_it_was(sandbox: Sandbox, status: int) -> None:
+    """A program that runs the tap in its own process, as an orchestrator may, would go on with too few collections."""
+    sandbox.fault("status", on=None if status else 0, status=404)
+    before = gc.get_threshold(), gc.get_freeze_count()
+    sync(config_for(sandbox, **FAST), status=status)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
