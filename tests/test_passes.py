@@ -201,6 +201,21 @@ def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
     ]
 
 
+def test_a_long_pass_without_a_row_so_far_goes_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty pages, with nothing to reckon a speed from, would end the sync with a traceback."""
+    moments = [1000.0]
+
+    def slow_and_empty(page: Any) -> Any:
+        moments.append(1020.0)
+        return page | {"data": []}
+
+    sandbox.fault("edit", edit=slow_and_empty)
+    monkeypatch.setattr("tap_siro.sync.time", SimpleNamespace(monotonic=lambda: moments[-1]))
+    monkeypatch.setattr(PassReader, "rows_left", lambda _: 90.0)
+    run = sync(config_for(sandbox, page_size=60, concurrency=1, **FAST))
+    assert "0 recordings, 0 a second; done up to (not yet known)." in run.told(logging.INFO)[1]
+
+
 def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,10 +228,23 @@ def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(
 # What is left behind
 
 
+@pytest.fixture
+def collector() -> Iterator[tuple[int, int, int]]:
+    """The garbage collector, set in a way of its own."""
+    before = gc.get_threshold()
+    gc.unfreeze()
+    gc.set_threshold(701, 12, 13)
+    yield gc.get_threshold()
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("status", [0, 1])
-def test_the_garbage_collector_is_left_as_it_was(sandbox: Sandbox, status: int) -> None:
+def test_the_garbage_collector_is_left_as_it_was(
+    sandbox: Sandbox, collector: tuple[int, int, int], status: int
+) -> None:
     """A program that runs the tap in its own process, as an orchestrator may, would go on with too few collections."""
     sandbox.fault("status", on=None if status else 0, status=404)
-    before = gc.get_threshold(), gc.get_freeze_count()
     sync(config_for(sandbox, **FAST), status=status)
-    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+    assert gc.get_threshold() == collector
+    assert gc.get_freeze_count() == 0
