@@ -88,6 +88,21 @@ def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: 
         assert run.state["bookmarks"][name]["replication_key"] == column
 
 
+def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_first(tmp_path: Path) -> None:
+    """What is new today would wait for what a stream that was long switched off has to catch up with."""
+    newest = max(row["updatedAt"] for row in DENSE)
+    hours_back = {"recordings": 30, "recording_crm_links": 0, "recording_followups": 20}
+    state = {
+        "bookmarks": {
+            name: {"replication_key_value": earlier(newest, hours * 3_600_000)} for name, hours in hours_back.items()
+        }
+    }
+    catalog = discover(tmp_path, **dict.fromkeys(hours_back, True))
+    with Sandbox(DENSE) as sandbox:
+        sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
+        assert since(sandbox) == [earlier(newest, hours * 3_600_000 + 60_000) for hours in (20, 30)]
+
+
 def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp_path: Path) -> None:
     """What changed since it was begun would come a run later, or with `--full-refresh` only."""
     begun = {"recordings": updated(5), "recording_crm_links": updated(60)}
@@ -151,6 +166,14 @@ def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
     run = sync(config_for(sandbox, start_date=start, **FAST), state=bookmarked(moment), catalog=catalog)
     useless = moment is not None and start == "2025-06-02" and method == "INCREMENTAL"
     assert [f"'recordings' ({moment})" in warning for warning in run.warnings] == [True] * useless
+
+
+def test_a_bookmark_that_is_no_date_is_warned_of_by_the_name_of_its_stream(sandbox: Sandbox) -> None:
+    """With six streams in a state, nobody would know which of them to restore."""
+    state = bookmarked(updated(1))
+    state["bookmarks"]["recording_followups"] = {"replication_key_value": "yesterday"}
+    (warning,) = sync(config_for(sandbox, **FAST), state=state).warnings
+    assert "'recording_followups' in the state is not a date" in warning
 
 
 def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox, tmp_path: Path) -> None:

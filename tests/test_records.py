@@ -98,6 +98,27 @@ def test_recordings_without_an_id_are_counted_once_each(threads: int) -> None:
         assert again.errors == []
 
 
+@pytest.mark.parametrize(
+    ("created", "said"),
+    [
+        ([None], "1 recording(s) of unknown age came"),
+        ([MOMENT], f"1 recording(s) created at {MOMENT} came"),
+        ([MOMENT, None, MOMENT], f"3 recording(s) created at {MOMENT} came"),
+        (
+            [MOMENT, "2025-06-02T12:00:00.000Z", "2025-05-31T12:00:00.000Z", None, MOMENT],
+            "5 recording(s) created between 2025-05-31T12:00:00.000Z and 2025-06-02T12:00:00.000Z came",
+        ),
+    ],
+)
+def test_the_sentence_says_when_recordings_without_an_id_were_created(
+    empty: Sandbox, created: list[str | None], said: str
+) -> None:
+    """Siro could not find them."""
+    rows = [recording("x", id=None, createdAt=moment, title=str(number)) for number, moment in enumerate(created)]
+    (error,) = send(empty, *rows, status=1).errors
+    assert error.startswith(said)
+
+
 # Dates
 
 DATES: dict[str, tuple[str, str | None]] = {
