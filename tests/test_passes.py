@@ -88,6 +88,22 @@ def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: 
         assert run.state["bookmarks"][name]["replication_key"] == column
 
 
+def test_what_no_stream_of_a_pass_wants_hides_nothing_behind_it(tmp_path: Path) -> None:
+    """Two histories that are read together, one from a position and one from a start date: what both have or leave out
+    lies between what they lack."""
+    start, position = updated(40), DATA[60]["createdAt"]
+    open_pass = {"pass_position": position, "pass_since": None, "pass_as_of": updated(1), "pass_query": "history?"}
+    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    with Sandbox(DATA, order="id") as sandbox:
+        config = config_for(sandbox, start_date=start, **FAST)
+        run = sync(config, state={"bookmarks": {"recording_crm_links": open_pass}}, catalog=catalog)
+        assert since(sandbox)[0] is None
+    recent = [row for row in DATA if row["updatedAt"] >= start]
+    rest = [row for row in DATA if row["createdAt"] >= position]
+    assert loaded(run)["recordings"] == expected_rows(recent)["recordings"]
+    assert loaded(run)["recording_crm_links"] == expected_rows(rest)["recording_crm_links"]
+
+
 def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_first(tmp_path: Path) -> None:
     """What is new today would wait for what a stream that was long switched off has to catch up with."""
     newest = max(row["updatedAt"] for row in DENSE)
