@@ -81,6 +81,7 @@ def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: 
     with Sandbox(DENSE) as sandbox:
         run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
         assert since(sandbox) == [earlier(bookmarks[behind], 60_000)]
+    assert run.told(logging.INFO)[0].endswith(f"updated since {earlier(bookmarks[behind], 60_000)}.")
     for name, column in TABLES.items():
         rows = expected_rows(DENSE)[name]
         begin = earlier(bookmarks[name], 60_000)
@@ -221,21 +222,25 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
 
 
 @pytest.mark.parametrize(
-    ("settings", "position"),
-    [({}, "(not yet known)"), ({"created_after": "2024-12-31T23:59:59.999Z"}, "2025-01-01T00:00:00.000Z")],
+    ("settings", "left", "said"),
+    [
+        ({}, 90.0, "(not yet known); about 30 seconds left."),
+        ({"created_after": "2024-12-31T23:59:59.999Z"}, None, "2025-01-01T00:00:00.000Z."),
+    ],
 )
 def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], position: str
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], left: float | None, said: str
 ) -> None:
     """A history of an hour would look like one that hangs, and a line for each page would hide all others."""
     moments = [1000.0]
     sandbox.hook = lambda *_: moments.append(1020.0)
     monkeypatch.setattr("tap_siro.sync.time", SimpleNamespace(monotonic=lambda: moments[-1]))
-    monkeypatch.setattr(PassReader, "rows_left", lambda _: 90.0)
+    monkeypatch.setattr(PassReader, "rows_left", lambda _: left)
     run = sync(config_for(sandbox, page_size=60, concurrency=1, **settings, **FAST))
     lines = [line.partition(": ")[2] for line in run.told(logging.INFO) if line.startswith("History")]
-    assert lines[1:] == [
-        f"60 recordings, 3 a second; done up to {position}; about 30 seconds left.",
+    assert lines == [
+        "reading what was updated since the beginning.",
+        f"60 recordings, 3 a second; done up to {said}",
         "done, 120 recordings in 20.0 seconds.",
     ]
 
