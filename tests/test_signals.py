@@ -179,8 +179,10 @@ def test_more_signals_are_harmless(tmp_path: Path, first: int, second: int) -> N
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("fault", ["slow", "status"])
-def test_a_signal_ends_a_tap_that_waits(tmp_path: Path, number: signal.Signals, fault: str) -> None:
+@pytest.mark.parametrize(("fault", "executable"), [("slow", PLAIN), ("status", None)], ids=["slow", "status"])
+def test_a_signal_ends_a_tap_that_waits(
+    tmp_path: Path, number: signal.Signals, fault: str, executable: tuple[str, ...] | None
+) -> None:
     """A tap that hangs on an answer, or waits for another try, would be killed the hard way, without a last state."""
     options: dict[str, Any] = {"slow": {"seconds": 100}, "status": {"status": 429, "headers": {"Retry-After": "100"}}}
     with Sandbox(DATA) as sandbox:
@@ -193,7 +195,8 @@ def test_a_signal_ends_a_tap_that_waits(tmp_path: Path, number: signal.Signals, 
             return True
 
         hit = sandbox.fault(fault, on=None, when=is_late, **options[fault])
-        tap = start(tmp_path, config_for(sandbox, **SMALL))
+        # Forked taps do not wait for their threads; real processes might.
+        tap = start(tmp_path, config_for(sandbox, request_timeout=200, **SMALL), executable=executable)
         assert arrived.wait(30)
         tap.kill(number)
         # `end` gives up long before the answer or the next try.
