@@ -89,6 +89,13 @@ def test_there_are_no_more_threads_than_asked_for(reader: PassReader) -> None:
     assert list(pages_read)
 
 
+def test_after_the_last_page_nothing_is_left(reader: PassReader) -> None:
+    """The log's guess at the time that is left comes from it."""
+    assert reader.rows_left() != 0
+    assert sum(len(page.rows) for page in reader) >= len(DATA)
+    assert reader.rows_left() == 0
+
+
 def test_answers_that_are_no_pages_take_no_room(reader: PassReader, sandbox: Sandbox) -> None:
     """After a few of them over a whole history, the sync would wait for ever."""
     fault = sandbox.fault("html", on=2 * DECODED_PAGES)
