@@ -135,9 +135,8 @@ class SlicePlanner:
         stretches = list(self._stretches(part))
         share = USUAL_PAGES * self._full_page
         expected = sum(_supposed(one, share) for one in stretches) if all(one.sure for one in stretches) else None
-        return Chain(
-            part.start or 0, self._end(part), expected, whole=part == self.whole, open=part.start is None
-        )  # fmt: skip
+        start, whole = part.start, part == self.whole
+        return Chain(start or 0, self._end(part), expected, whole=whole, open=start is None)
 
     def _is_probed(self, part: Slice) -> bool:
         """Whether it begins in a sample of which another part is just being asked for."""

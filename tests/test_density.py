@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from tap_siro.density import GROWTH, NEAR, OLDEST, SAMPLE_PARTS, SWING, WEEK, Densities, Scale, Stretch
+from tap_siro.density import FEW, GROWTH, NEAR, OLDEST, SAMPLE_PARTS, SWING, WEEK, Densities, Scale, Stretch
 from tap_siro.instants import DAY, SECOND
 
 PAGE = 10
@@ -154,6 +154,8 @@ def density(direction: int, *days: tuple[float, float, float]) -> float | None:
         ([(0, 1, 100), (1, 1.1 + SWING - 1, 0)], 100),  # more than that
         ([(0, 1, 0), (1, 2, 900), (2, 3, 0)], 300),
         ([(0, 1, 100), (30, 31, 50)], 75),
+        ([(0, 0.01, FEW - 1), (0.01, 5, 501 - FEW)], 100),  # a sliver
+        ([(0, 0.01, FEW), (0.01, 5, 500 - FEW)], 100 * FEW),
     ],
 )
 def test_neighbours_are_looked_at_together_so_that_nights_and_weekends_even_out(
