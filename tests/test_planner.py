@@ -390,6 +390,35 @@ def test_a_backward_run_without_a_beginning_is_given_up() -> None:
     assert not plan.page(part, 2, PAGE, [NOW - DAY - at for at in A_DAY])
 
 
+def spread(number: int, end: int) -> list[int]:
+    """A page of a chain whose pages are samples of so many days."""
+    return [number + end * DAY * row // PAGE for row in range(PAGE)]
+
+
+def test_a_whole_whose_pages_are_samples_is_divided_by_them() -> None:
+    """By id, one thread would read everything alone."""
+    plan = planner(days(0, 100), threads=4)
+    plan._wasted_pages = 5
+    part = take(plan)
+    assert plan.page(part, 1, PAGE, spread(0, 100))
+    assert not plan.page(part, 2, PAGE, spread(1, 100))
+    assert all(one.unscaled for one in plan._stretches(part))
+    assert (plan._pages, plan._wasted_pages) == (2, 5 + 2)
+
+
+@pytest.mark.parametrize(("threads", "pending", "goes_on"), [(2, [], False), (1, [], True), (2, [days(50, 51)], True)])
+def test_a_slice_with_more_than_expected_is_divided_sooner_while_others_have_nothing_to_do(
+    threads: int, pending: list[Slice], goes_on: bool
+) -> None:
+    """With a page left for each thread, its pages would be read again for nothing."""
+    plan = seen(planner(days(0, 60), threads=threads), (0, 10, 2 * PAGE), (10, 60, 0))
+    part = take(left(plan, days(0, 10)))
+    left(plan, *pending)
+    going_on = [plan.page(part, number, PAGE, spread(number, 10)) for number in range(1, 5)]
+    assert all(going_on)
+    assert plan.page(part, 5, PAGE, spread(5, 10)) is goes_on
+
+
 def test_many_rows_of_one_second_are_followed() -> None:
     """No cut divides them."""
     plan = left(planner(days(0, 9)), Slice(DAY, DAY + SECOND))
