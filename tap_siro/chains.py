@@ -10,32 +10,48 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tap_siro.density import LEAP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MARGIN = 10
 """The part of a page's moments that is ignored at either end: late changes bring single rows out of order."""
-WIDE = 8
-"""A page that covers more than this part of its slice may be a sample of it: a second one will tell."""
 LATEST = 3
 """The pages of a chain that say what it is doing now."""
 KEPT = 40
 """The pages of a chain that are kept; one that is longer is too long."""
-UNSURE = 7
-"""Pages that a slice may have while nobody knows what to expect; idle threads do not cut it later than that."""
+SHARP = 0.7
+"""How much a page must lean for its order to be that of creation, or nearly..."""
+LEANING = 0.25
+"""...and the latest pages on the average, to be a run if they lie one after the other. A narrow slice in the order of
+changes shows at first what was changed soon: pages that lie one after the other, but of many more rows."""
+ALIKE = 4
+"""How many times wider than the latest page those before it may be to show the same."""
+NARROW = 8
+"""The part of its slice that a page must cover to be a sample of it, if nobody knows what to expect."""
+LOCAL = 4
+"""The part of its slice of which a sample must be for it to be believed at once."""
+UNSURE = 9
+"""Pages that a slice may have while nobody knows what to expect..."""
 OVERDUE = 5
-"""How many times more rows than expected a slice may show; half as many while others have nothing to do."""
+"""...and how many times more than expected; half as many while others have nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Pages that lie one after the other: so many rows were created between two moments."""
+    """Pages that lie one after the other."""
 
-    since: int
-    until: int
-    rows: float
-    falling: bool
-    """It goes backwards."""
+    passed: list[tuple[int, int, float]]
+    """Where they have been: start, end and rows of each stretch."""
+    ahead: tuple[int, int]
+    """Where they have still to go: start and end."""
+
+    @property
+    def density(self) -> float:
+        """Rows a millisecond where they are now."""
+        start, end, rows = self.passed[-1]
+        return rows / max(1, end - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +64,55 @@ class Sample:
     """When, in order."""
 
 
-def extent(page: Sequence[int]) -> tuple[int, int]:
-    """Where most rows of a page lie. Pages are the moments of creation, in order."""
-    margin = len(page) // MARGIN
-    return page[margin], page[-1 - margin]
+@dataclass(frozen=True, slots=True)
+class Page:
+    """When the rows of a page were created."""
+
+    moments: list[int]
+    """In order."""
+    leaning: float
+    """Whether the page goes forwards (1) or backwards (-1) through time, or neither (0)."""
+
+    @classmethod
+    def of(cls, created: Sequence[int]) -> Page:
+        """Moments in the order of the page."""
+        moments, half = sorted(created), len(created) // 2
+        middle = moments[half]
+        early = sum(moment < middle for moment in created[:half])
+        late = sum(moment < middle for moment in created[-half:])
+        return cls(moments, (early - late) / max(1, early + late))
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    @property
+    def start(self) -> int:
+        """Most rows were created after this..."""
+        return self.moments[len(self) // MARGIN]
+
+    @property
+    def end(self) -> int:
+        """...and before this."""
+        return self.moments[-1 - len(self) // MARGIN]
+
+    @property
+    def width(self) -> int:
+        """The time that it covers."""
+        return self.end - self.start
+
+    @property
+    def middle(self) -> int:
+        """The median."""
+        return self.moments[len(self) // 2]
 
 
-def middle(page: Sequence[int]) -> int:
-    """The median of a page."""
-    return page[len(page) // 2]
-
-
-def run_of(pages: Sequence[Sequence[int]]) -> Run | None:
-    """The run that two pages or more make, if they lie far enough from each other."""
-    extents = [extent(page) for page in pages]
-    width = sum(last - first for first, last in extents) / len(extents)
+def drift(pages: Sequence[Page]) -> int:
+    """How far the last of the pages lies behind the first; 0 if they lie upon each other."""
+    first, last = pages[0], pages[-1]
+    width = sum(page.width for page in pages) / len(pages)
     # Of beginning, middle and end alike: a middle alone leaps from one side of a gap to the other.
-    drift = (middle(pages[-1]) - middle(pages[0]) + sum(extents[-1]) - sum(extents[0])) // 3
-    if abs(drift) * 2 <= width:
-        return None
-    since, until = sorted((middle(pages[0]), middle(pages[-1])))
-    return Run(since, until, sum(len(page) for page in pages[1:]), drift < 0)
+    distance = (last.start + last.middle + last.end - first.start - first.middle - first.end) // 3
+    return distance if abs(distance) * 2 > width and last.width * ALIKE >= width else 0
 
 
 @dataclass(slots=True)
@@ -79,76 +123,95 @@ class Chain:
     end: int
     """Its bounds, in milliseconds since 1970."""
     expected: float | None
-    """Rows it should hold; None if nobody knows."""
+    """Rows it should hold; None if nobody knew when it was taken."""
     whole: bool
     """It is the whole of the pass."""
     open: bool
     """It has no beginning."""
-    pages: list[list[int]] = field(default_factory=list)
-    """The moments of creation on each of the last full pages, in order."""
+    pages: list[Page] = field(default_factory=list)
+    """The last of its full pages."""
     length: int = 0
 
-    def add(self, page: list[int], length: int) -> None:
+    def add(self, page: Page, length: int) -> None:
         """A full page has arrived, with which the chain is so long."""
         if length <= self.length:
             self.pages.clear()  # the slice is being read again
-        del self.pages[:-KEPT]  # memory does not depend on how long a chain gets
+        del self.pages[: 1 - KEPT]  # memory does not depend on how long a chain gets
         self.pages.append(page)
         self.length = length
 
-    def shows(self) -> Run | Sample | None:
-        """What its pages are, if they tell."""
-        if len(self.pages) == 1:
-            return self._first()
+    def shows(self) -> Run | Sample:
+        """What its pages are."""
+        direction = self._direction()
+        return self._run(falling=direction < 0) if direction else self._sample()
+
+    def _direction(self) -> float:
+        """Where it runs: forwards (more than 0), backwards (less) or nowhere (0)."""
+        page, latest = self.pages[-1], self.pages[-LATEST:]
+        if len(latest) == 1:
+            return page.leaning if self._is_sharp else self._from_nearer_end(page)
+        if self._is_sharp and (page.middle - latest[-2].middle) * page.leaning > 0:
+            return page.leaning
+        distance, leaning = drift(latest), sum(one.leaning for one in latest) / len(latest)
+        if self.whole or (abs(leaning) >= LEANING and distance * leaning > 0):
+            return distance
+        return drift(self.pages[(len(self.pages) - 1) // 2 :])
+
+    @property
+    def _is_sharp(self) -> bool:
+        """Whether it is in the order of creation, as far as the latest page tells."""
+        return abs(self.pages[-1].leaning) >= SHARP
+
+    def _from_nearer_end(self, page: Page) -> float:
+        """The direction that a first page suggests of which nobody knew what to expect."""
+        if self.expected is not None or self.whole or self.open or page.width * NARROW >= self.end - self.start:
+            return 0
+        return (self.end - page.end) - (page.start - self.start)
+
+    def _run(self, *, falling: bool) -> Run:
+        first, page, size = self.pages[0], self.pages[-1], len(self.pages[-1])
+        margin, dropped = size / MARGIN, size * (self.length - len(self.pages))
+        sharp = self._is_sharp or len(self.pages) == 1
+        # Up to the first page that is kept, from there to the latest, and that one if it is known where it begins.
+        rows = size * (len(self.pages) - 1) if sharp else size * (len(self.pages) - 1 / 2) - margin
+        until = page.middle
+        if falling:
+            passed = [(first.end, self.end, dropped + margin), (page.end if sharp else until, first.end, rows)]
+        else:
+            passed = [(self.start, first.start, dropped + margin), (first.start, page.start if sharp else until, rows)]
+        if sharp:
+            passed.append((page.start, page.end, size - 2 * margin))
+            until = page.start if falling else page.end
+        return Run(passed, (self.start, until) if falling else (until, self.end))
+
+    def _sample(self) -> Sample:
         latest = self.pages[-LATEST:]
-        slow = self.pages[(len(self.pages) - 1) // 2 :]
-        return run_of(latest) or run_of(slow) or self._sample(latest)
-
-    def _first(self) -> Run | None:
-        """The run that a first page suggests, by the end of the slice that it is nearer to."""
-        page = self.pages[0]
-        first, last = extent(page)
-        if self.expected is not None or self.whole or self.open or (last - first) * WIDE >= self.end - self.start:
-            return None
-        return Run(first, last, len(page) * (1 - 2 / MARGIN), self.end - last < first - self.start)
-
-    def _sample(self, latest: Sequence[Sequence[int]]) -> Sample:
-        moments = sorted(itertools.chain(*self.pages))
-        start, end = min(extent(page)[0] for page in latest), max(extent(page)[1] for page in latest) + 1
+        alike = [page for page in latest if page.width <= ALIKE * latest[-1].width]
+        moments = sorted(itertools.chain.from_iterable(page.moments for page in self.pages))
+        start, end = min(page.start for page in alike), max(page.end for page in alike) + 1
         local = Sample(start, end, [moment for moment in moments if start <= moment < end])
-        is_local = not self.whole and (self.open or self._part(local) < 1 / 2)
+        is_local = len(alike) < len(latest) or (not self.whole and (self.open or self._part(local) < 1 / 2))
         return local if is_local else Sample(self.start, self.end, moments)
 
     def _part(self, sample: Sample) -> float:
         """The part of the slice that it is a sample of."""
         return (sample.end - sample.start) / max(1, self.end - self.start)
 
-    def passed(self, run: Run) -> tuple[int, int, float] | None:
-        """What its second page tells of the time between the run and the end that it came from: start, end, rows."""
-        if len(self.pages) != 2:  # noqa: PLR2004 - before, nobody knows which end that is; later, it was told
-            return None
-        first, last = extent(self.pages[0])
-        return (*((last, self.end) if run.falling else (self.start, first)), len(self.pages[0]) / MARGIN)
-
-    def ahead(self, run: Run) -> tuple[int, int]:
-        """The time that the run has still to go through."""
-        return (self.start, run.since) if run.falling else (run.until, self.end)
-
-    def overdue(self, sample: Sample, full_page: int, *, idle: bool) -> bool:
+    def overdue(self, sample: Sample, expected: float | None, *, idle: bool) -> bool:
         """Whether it has shown so much more than was expected that its slice had better be cut by a sample.
 
         Args:
             sample: What it shows.
-            full_page: The rows of a full page.
+            expected: How many pages its slice should have, as far as is known now.
             idle: Whether half of the threads have nothing to do.
         """
         if self.whole or self.length >= KEPT:
             return True
-        if self.length < LATEST:
+        part = self._part(sample)
+        if self.length < LATEST and (self.open or part * LOCAL > 1):
             return False
-        patience: float = UNSURE
-        if self.expected is not None:
-            patience = OVERDUE * self.expected * self._part(sample) / full_page
-        if not idle:
-            return patience <= self.length
-        return patience / 2 <= self.length and (self.length <= UNSURE or self._part(sample) < 1 / 2)
+        patience = UNSURE if expected is None else OVERDUE * expected * part
+        patience = patience / 2 if idle else patience
+        if expected is not None and part * LEAP > 1:
+            patience = max(patience, expected)  # it may end with the next page
+        return patience <= self.length

@@ -21,17 +21,25 @@ WEEK = 7 * DAY
 SWING = 8
 """...unless it would be so many times lower for it, which is more than nights and weekends do..."""
 FEW = 50
-"""...to so many rows or more."""
+"""...to so many rows or more, or..."""
+LEAP = 30
+"""...there are so many times more rows before, and..."""
+MISSED = 800
+"""...so many would have been seen. The recordings got much denser, or much less dense, there."""
+NEARBY = 4
+"""A density tells of a gap that is so many times wider than the time it was seen in."""
 ALIKE = 4
 """How many times denser one side may be than the other for what lies between to be taken for their mean."""
 NEAR = 12
-"""Pages for which a density is believed if it is not the same on the other side."""
+"""Pages for which a density is believed if it is not the same on the other side; longer if it was seen for longer."""
 GROWTH = 8
 """How many times wider the next step into the unknown is."""
 OLDEST = 20 * 365 * DAY
 """How far away there are steps, in milliseconds."""
 SAMPLE_PARTS = 64
-"""Into how many stretches a sample is divided."""
+"""Into how many stretches a sample is divided..."""
+SAMPLED = 4
+"""...if there are so many of its rows for each."""
 
 
 class Scale:
@@ -102,8 +110,9 @@ class Densities:
         """Some of the rows in a stretch were created at these moments, which are in order."""
         if start >= end:
             return
-        every = max(1, len(moments) // SAMPLE_PARTS)
-        edges = sorted({start, end, *(moment for moment in moments[every::every] if start < moment < end)})
+        parts = min(SAMPLE_PARTS, max(1, len(moments) // SAMPLED))
+        inner = {moments[part * len(moments) // parts] for part in range(1, parts)}
+        edges = sorted({start, end, *(moment for moment in inner if start < moment < end)})
         scale, amount = Scale(len(moments)), len(moments) / (len(edges) - 1)
         self._replace(start, end, [Stretch(*edge, amount, scale) for edge in itertools.pairwise(edges)])
 
@@ -151,33 +160,37 @@ class Densities:
         """What to expect of all the time between two seen stretches: the one at the index and the one before."""
         start = self._seen[index - 1].end if index else 0
         end = self._seen[index].start if index < len(self._seen) else until
-        before, after = self._density(index - 1, -1), self._density(index, 1)
+        reach = min(WEEK, (end - start) / NEARBY)
+        before, after = self._density(index - 1, -1, reach), self._density(index, 1, reach)
         if before is None and after is None:
             yield Stretch(start, end, float("inf"), sure=False)
             return
-        low, high = sorted((before or 0.0, after or 0.0))
+        (low, _), (high, width) = sorted((before or (0.0, 0.0), after or (0.0, 0.0)))
         if high <= ALIKE * low or not high:
             yield Stretch(start, end, (low + high) / 2 * (end - start))
             return
         # One side is much denser, or nothing is known of it. Where that changes must be found out.
-        forwards = high == before
+        forwards = (high, width) == before
         believed = not self._seen[index - 1 if forwards else index].unscaled
-        for first, last in itertools.pairwise(_steps(start, end, int(NEAR * page / high), forwards=forwards)):
+        sure_of = int(max(width, NEAR * page / high))
+        for first, last in itertools.pairwise(_steps(start, end, sure_of, forwards=forwards)):
             near = first == start if forwards else last == end
             yield Stretch(first, last, (high if near else low) * (last - first), sure=near and believed)
 
-    def _density(self, index: int, direction: int) -> float | None:
-        """The rows a millisecond of a seen stretch and those beyond it, for a week; None if there is none."""
+    def _density(self, index: int, direction: int, reach: float) -> tuple[float, float] | None:
+        """The rows a millisecond of a seen stretch and those beyond it, and for how long; None if there is none."""
         rows = width = densest = 0.0
-        while 0 <= index < len(self._seen) and width < WEEK:
+        while 0 <= index < len(self._seen) and width < reach:
             one = self._seen[index]
+            if one.scale is None and one.end - one.start > OLDEST:
+                break  # that is the time since 1970, and says nothing of when its rows were created
             more, wider = rows + one.rows, width + one.end - one.start
-            if densest > SWING * more / wider:
+            if densest > SWING * more / wider or one.density * width > max(MISSED, LEAP * rows):
                 break
             rows, width = more, wider
             densest = max(densest, rows / width if rows >= FEW else 0.0)
             index += direction
-        return rows / width if width else None
+        return (rows / width, width) if width else None
 
 
 def _steps(start: int, end: int, reach: int, *, forwards: bool) -> list[int]:

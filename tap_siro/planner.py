@@ -16,8 +16,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_siro.chains import Chain, Run, Sample
-from tap_siro.density import OLDEST, Densities
+from tap_siro.chains import Chain, Page, Run, Sample
+from tap_siro.density import LEAP, OLDEST, Densities
 from tap_siro.instants import SECOND
 
 if TYPE_CHECKING:
@@ -34,15 +34,13 @@ USUAL_PAGES = 8
 """Pages of a slice while nobody knows how much there is besides."""
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
-PROBE_PARTS = 24
+PROBE_PARTS = 16
 """The part of a sample that is read first, to learn how much the sample stands for."""
-LEAP = 30
-"""How many times denser the recordings must get, or less dense, for a slice to end there."""
 LONG_CHAIN = 16
 """Pages that may be left of a chain that runs through time."""
-FREE_WASTE = 12
+FREE_WASTE = 20
 """Pages that may be read in vain..."""
-WASTE = 6
+WASTE = 8
 """...besides one for so many pages. Then nothing is given up any more."""
 
 
@@ -132,19 +130,25 @@ class SlicePlanner:
         return None
 
     def _chain(self, part: Slice) -> Chain:
+        start, whole = part.start, part == self.whole
+        return Chain(start or 0, self._end(part), self._expected(part), whole=whole, open=start is None)
+
+    def _expected(self, part: Slice) -> float | None:
         stretches = list(self._stretches(part))
         share = USUAL_PAGES * self._full_page
-        expected = sum(_supposed(one, share) for one in stretches) if all(one.sure for one in stretches) else None
-        start, whole = part.start, part == self.whole
-        return Chain(start or 0, self._end(part), expected, whole=whole, open=start is None)
+        return sum(_supposed(one, share) for one in stretches) if all(one.sure for one in stretches) else None
 
     def _is_probed(self, part: Slice) -> bool:
         """Whether it begins in a sample of which another part is just being asked for."""
         first = next(self._stretches(part), None)
         if first is None or not first.unscaled:
             return False
-        asked_for = (other for other, chain in self._reading.items() if not chain.length)
-        return any(one.scale is first.scale for other in asked_for for one in self._stretches(other))
+        probes = [
+            chain
+            for other, chain in self._reading.items()
+            if any(one.scale is first.scale for one in self._stretches(other))
+        ]
+        return bool(probes) and not any(chain.length for chain in probes)
 
     def _share(self) -> float:
         """The rows a slice should hold: all threads busy to the end, with few slices."""
@@ -197,7 +201,7 @@ class SlicePlanner:
         if not full or not created:
             return True  # some APIs send a cursor with the last page
         reading = self._reading[part]
-        reading.add(sorted(created), chain)
+        reading.add(Page.of(created), chain)
         if not self._is_too_long(part, reading):
             return True
         self._wasted_pages += chain
@@ -239,29 +243,33 @@ class SlicePlanner:
         """Take note of what a chain shows: had its slice better be read in parts, at the price of its pages?"""
         if self._wasted_pages + chain.length > FREE_WASTE + self._pages / WASTE:
             return False
+        if chain.whole and chain.length == 1:
+            return False
         match chain.shows():
             case Run() as run:
                 too_long = self._has_far_to_run(part, chain, run)
             case Sample() as sample:
-                too_long = self._has_too_many(chain, sample)
-            case None:
-                too_long = False
+                too_long = self._has_too_many(part, chain, sample)
         return too_long and len(self._divide(part, USUAL_PAGES * self._full_page)) > 1
 
     def _has_far_to_run(self, part: Slice, chain: Chain, run: Run) -> bool:
         read = chain.length * self._full_page
         if chain.expected is not None and read > 2 * chain.expected:
-            self._densities.forget(*chain.ahead(run))
-        self._densities.note(run.since, run.until, run.rows)
-        if passed := chain.passed(run):
-            self._densities.note(*passed)
-        if (chain.open and run.falling) or not all(one.sure for one in self._stretches(part)):
-            return True  # nobody knows how far
-        return self._rows(part) - read > LONG_CHAIN * self._full_page
+            self._densities.forget(*run.ahead)
+        for stretch in run.passed:
+            self._densities.note(*stretch)
+        left = self._rows(part) - read
+        if left > LONG_CHAIN * self._full_page:
+            return True
+        leaps = chain.expected is None or run.density * (chain.end - chain.start) > LEAP * chain.expected
+        return leaps and not all(one.sure for one in self._stretches(part))  # nobody knows how far
 
-    def _has_too_many(self, chain: Chain, sample: Sample) -> bool:
+    def _has_too_many(self, part: Slice, chain: Chain, sample: Sample) -> bool:
         idle = not self._pending and len(self._reading) * 2 <= self._threads
-        if not chain.overdue(sample, self._full_page, idle=idle):
+        rows = self._expected(part)
+        expected = None if rows is None else rows / self._full_page
+        far = expected is not None and chain.length > 1 and expected > chain.length + LONG_CHAIN
+        if not far and not chain.overdue(sample, expected, idle=idle):
             return False
         self._densities.forget(chain.start, chain.end)
         self._densities.sample(sample.start, sample.end, sample.moments)

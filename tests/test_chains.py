@@ -6,16 +6,20 @@ from typing import Any
 
 import pytest
 
-from tap_siro.chains import KEPT, LATEST, OVERDUE, UNSURE, Chain, Run, Sample, extent, middle, run_of
+from tap_siro.chains import KEPT, LATEST, LEANING, OVERDUE, SHARP, UNSURE, Chain, Page, Run, Sample, drift
 
-PAGE = 20
-
-
-def page(start: int, end: int, rows: int = PAGE) -> list[int]:
-    return [start + (end - start) * number // (rows - 1) for number in range(rows)]
+SIZE = 20
 
 
-def chain(*pages: list[int], length: int | None = None, **options: Any) -> Chain:
+def page(start: int, end: int, leaning: float = 0) -> Page:
+    """A page of rows spread evenly from start to end, in an order that leans so much (in fifths)."""
+    moments = [start + (end - start) * number // (SIZE - 1) for number in range(SIZE)]
+    early, late = moments[: SIZE // 2], moments[SIZE // 2 :]
+    first = round((1 + leaning) * SIZE / 4)
+    return Page.of([*early[:first], *late[first:], *early[first:], *late[:first]])
+
+
+def chain(*pages: Page, length: int | None = None, **options: Any) -> Chain:
     made = Chain(0, 10_000, **{"expected": None, "whole": False, "open": False, **options})
     for number, one in enumerate(pages, 1):
         made.add(one, number)
@@ -23,83 +27,170 @@ def chain(*pages: list[int], length: int | None = None, **options: Any) -> Chain
     return made
 
 
-RISING = [page(0, 190), page(200, 390), page(400, 590)]
-FALLING = [page(9_800, 9_990), page(9_600, 9_790), page(9_400, 9_590)]
+def rising(leaning: float = 1) -> list[Page]:
+    return [page(0, 190, leaning), page(200, 390, leaning), page(400, 590, leaning)]
+
+
+def falling(leaning: float = -1) -> list[Page]:
+    return [page(9_800, 9_990, leaning), page(9_600, 9_790, leaning), page(9_400, 9_590, leaning)]
+
+
 SAMPLES = [page(0, 9_500), page(100, 9_600), page(50, 9_550)]
 LOCAL = [page(4_000, 4_950), page(4_010, 4_960), page(4_000, 4_950)]
 SLOW = [page(number * 40, number * 40 + 250) for number in range(12)]
 
 
+# Pages
+
+
 def test_single_rows_out_of_order_do_not_count() -> None:
-    assert extent([0, 0, *range(100, 116), 900, 999]) == (100, 115)
-    assert extent([5]) == (5, 5)
-    assert middle([1, 2, 3, 4]) == 3
+    one = Page.of([900, 0, *range(115, 99, -1), 0, 999])
+    assert (one.start, one.middle, one.end, one.width) == (100, 108, 115, 15)
+    assert (Page.of([5]).start, Page.of([5]).end, Page.of([5]).leaning) == (5, 5, 0)
+    assert Page.of([1, 2, 3, 4]).middle == 3
+
+
+@pytest.mark.parametrize("leaning", [-1, -0.6, 0, 0.4, 1])
+def test_the_order_within_a_page_tells_where_it_goes(leaning: float) -> None:
+    """Without it, the second page had to be waited for; and what was changed last passed for what was created last."""
+    assert page(0, 190, leaning).leaning == pytest.approx(leaning)
+    assert page(0, 190, leaning).moments == page(0, 190).moments
+
+
+def test_rows_of_one_moment_go_nowhere() -> None:
+    assert Page.of([7] * SIZE).leaning == 0
+    assert Page.of([1, 2, 3]).leaning == 1
+    assert Page.of([3, 2, 1]).leaning == -1
 
 
 @pytest.mark.parametrize(
-    ("pages", "run"),
+    ("pages", "distance"),
     [
-        (RISING, Run(100, 500, 40, falling=False)),
-        (FALLING, Run(9_500, 9_900, 40, falling=True)),
-        (SAMPLES, None),
-        (SLOW[:3], None),
-        (SLOW, Run(131, 571, 220, falling=False)),
+        (rising(), 400),
+        (falling(), -400),
+        (SAMPLES, 0),
+        (SLOW[:3], 0),
+        (SLOW, 440),
+        ([page(0, 400), page(800, 875)], 634),
+        ([page(0, 400), page(800, 850)], 0),
     ],
 )
-def test_pages_run_through_time_or_lie_upon_each_other(pages: list[list[int]], run: Run | None) -> None:
-    assert run_of(pages) == run
+def test_pages_lie_one_after_the_other_or_upon_each_other(pages: list[Page], distance: int) -> None:
+    """A page that is much narrower than the others is none of them: a dense day begins."""
+    assert drift(pages) == pytest.approx(distance, abs=1)
 
 
 def test_samples_of_a_time_with_a_gap_do_not_run() -> None:
     """By id, with years of nothing in the middle: one thread would follow what looks like a run to its end."""
-    earlier, later = page(0, 1_000), page(9_000, 10_000)
-    assert run_of([[*earlier, *later[:18]], [*earlier[:18], *later]]) is None
-    assert run_of([[7] * PAGE] * 2) is None
+    earlier, later = page(0, 1_000).moments, page(9_000, 10_000).moments
+    assert drift([Page.of([*earlier, *later[:18]]), Page.of([*earlier[:18], *later])]) == 0
+    assert drift([Page.of([7] * SIZE)] * 2) == 0
+
+
+# Chains
 
 
 def test_a_slice_that_is_read_again_shows_itself_anew() -> None:
     """The pages of the first reading would pass for samples, and the slice be cut for nothing."""
-    made = chain(*RISING)
-    made.add(RISING[0], 1)
-    assert made.pages == RISING[:1]
+    made = chain(*rising())
+    made.add(rising()[0], 1)
+    assert made.pages == rising()[:1]
 
 
 def test_a_chain_keeps_as_many_pages_as_it_needs() -> None:
     """Memory must not depend on how long a chain gets."""
-    made = chain(*([number] * PAGE for number in range(3 * KEPT)))
-    assert len(made.pages) == KEPT + 1
-    assert made.pages[-1][0] == made.length - 1 == 3 * KEPT - 1
+    made = chain(*(Page.of([number] * SIZE) for number in range(3 * KEPT)))
+    assert len(made.pages) == KEPT
+    assert made.pages[-1].start == made.length - 1 == 3 * KEPT - 1
+
+
+def direction(*pages: Page, **options: Any) -> int:
+    """1 for a run forwards, -1 for one backwards, 0 for a sample."""
+    match chain(*pages, **options).shows():
+        case Run(ahead=(_, 10_000)):
+            return 1
+        case Run(ahead=(0, _)):
+            return -1
+        case shown:
+            assert isinstance(shown, Sample)
+            return 0
 
 
 @pytest.mark.parametrize(
-    ("first", "options", "run"),
+    ("first", "options", "runs"),
     [
-        (RISING[0], {}, Run(20, 170, 16.0, falling=False)),
-        (FALLING[0], {}, Run(9_820, 9_970, 16.0, falling=True)),
-        ([7] * PAGE, {}, Run(7, 7, 16.0, falling=False)),
-        (page(1_000, 2_500), {}, Run(1_157, 2_342, 16.0, falling=False)),
-        (page(1_000, 2_900), {}, None),
-        (RISING[0], {"whole": True}, None),
-        (RISING[0], {"open": True}, None),
-        (RISING[0], {"expected": 100.0}, None),
+        (page(0, 190), {}, 1),
+        (page(9_800, 9_990), {}, -1),
+        (page(1_000, 2_500), {}, 1),
+        (page(1_000, 2_900), {}, 0),
+        (page(0, 190), {"whole": True}, 0),
+        (page(0, 190), {"open": True}, 0),
+        (page(0, 190), {"expected": 100.0}, 0),
+        (page(0, 190, -0.6), {}, 1),
+        (page(0, 190, -0.8), {}, -1),
+        (page(1_000, 9_000, -0.8), {"expected": 100.0}, -1),
+        (page(1_000, 9_000, 0.8), {"open": True}, 1),
     ],
 )
-def test_a_first_page_near_one_end_suggests_a_run(first: list[int], options: dict[str, Any], run: Run | None) -> None:
+def test_a_first_page_runs_where_it_leans_or_from_the_end_that_it_is_near(
+    first: Page, options: dict[str, Any], runs: int
+) -> None:
     """Where something is expected, a second page can be waited for; without a beginning, any page lies near one end."""
-    assert chain(first, **options).shows() == run
+    assert 0.6 < SHARP < 0.8
+    assert direction(first, **options) == runs
 
 
 @pytest.mark.parametrize(
-    ("pages", "run"),
+    ("pages", "options", "runs"),
     [
-        ([SAMPLES[0], *RISING], run_of(RISING)),
-        (FALLING[:2], run_of(FALLING[:2])),
-        (SLOW, run_of(SLOW[5:])),
+        ([SAMPLES[0], *rising()], {}, 1),
+        ([SAMPLES[0], *rising(0.4)], {}, 1),
+        (falling()[:2], {}, -1),
+        (falling(-0.4)[:2], {}, -1),
+        (rising(-0.4), {}, 1),  # over many pages; the order within them is of little weight
+        ([*SAMPLES, *rising(0)[:2]], {}, 0),
+        ([*SAMPLES, *rising(0.4)[:2]], {}, 0),
+        ([*SAMPLES, *rising(0.6)[:2]], {}, 0),
+        ([*SAMPLES, rising(0)[0], *rising(0.4)[1:]], {}, 1),
+        ([*SAMPLES, *rising(0.2)], {}, 0),
+        ([*SAMPLES, *rising(0.2)], {"whole": True}, 1),
+        ([page(200, 390, 1), page(0, 190, 1)], {}, -1),
+        (SLOW, {}, 1),
+        (SLOW[:3], {}, 0),
     ],
 )
-def test_the_last_pages_say_what_a_chain_is_doing(pages: list[list[int]], run: Run) -> None:
-    """A slow run shows only over many pages."""
-    assert chain(*pages).shows() == run
+def test_the_latest_pages_say_what_a_chain_is_doing(pages: list[Page], options: dict[str, Any], runs: int) -> None:
+    """In the order of changes, a narrow slice shows at first what was changed soon: not a run, and many times more."""
+    assert 0.2 < LEANING <= 0.4 * 2 / LATEST
+    assert direction(*pages, **options) == runs
+
+
+@pytest.mark.parametrize(
+    ("pages", "length", "passed", "ahead"),
+    [
+        (rising()[:1], 1, [(0, 20, 2), (20, 20, 0), (20, 170, 16)], (170, 10_000)),
+        (rising(), 3, [(0, 20, 2), (20, 420, 40), (420, 570, 16)], (570, 10_000)),
+        (falling(), 3, [(9_970, 10_000, 2), (9_570, 9_970, 40), (9_420, 9_570, 16)], (0, 9_420)),
+        (rising(0.4), 3, [(0, 20, 2), (20, 500, 48)], (500, 10_000)),
+        (falling(-0.4), 3, [(9_970, 10_000, 2), (9_500, 9_970, 48)], (0, 9_500)),
+        (rising(), 50, [(0, 20, 2 + 47 * SIZE), (20, 420, 40), (420, 570, 16)], (570, 10_000)),
+    ],
+)
+def test_a_run_tells_what_it_passed_and_what_is_ahead(
+    pages: list[Page], length: int, passed: list[tuple[int, int, float]], ahead: tuple[int, int]
+) -> None:
+    """Where it is in the order of creation, its latest page tells the density; where not, all pages together."""
+    run = chain(*pages, length=length).shows()
+    assert isinstance(run, Run)
+    assert run.passed == passed
+    assert run.ahead == ahead
+    start, end, rows = passed[-1]
+    assert run.density == pytest.approx(rows / (end - start))
+
+
+def test_a_run_within_one_moment_has_a_density() -> None:
+    """A division by nothing would end the sync."""
+    assert Run([(5, 5, 16)], (5, 9)).density == 16
 
 
 @pytest.mark.parametrize(
@@ -110,14 +201,14 @@ def test_the_last_pages_say_what_a_chain_is_doing(pages: list[list[int]], run: R
         (LOCAL, {}, 4_100, 4_861),
         (LOCAL, {"whole": True}, 0, 10_000),
         (SAMPLES, {"open": True}, 1_000, 8_601),
-        ([RISING[0], *LOCAL], {}, 4_100, 4_861),
+        ([page(0, 190), *LOCAL], {}, 4_100, 4_861),
+        ([*SAMPLES, LOCAL[0]], {}, 4_100, 4_851),
+        ([*SAMPLES, LOCAL[0]], {"whole": True}, 4_100, 4_851),
     ],
 )
-def test_pages_are_a_sample_of_where_they_lie(
-    pages: list[list[int]], options: dict[str, Any], start: int, end: int
-) -> None:
+def test_pages_are_a_sample_of_where_they_lie(pages: list[Page], options: dict[str, Any], start: int, end: int) -> None:
     """What lies beside a dense part is not dense: cut like that, it would cost a request for each cut."""
-    moments = sorted(at for one in pages for at in one if start <= at < end)
+    moments = sorted(at for one in pages for at in one.moments if start <= at < end)
     assert chain(*pages, **options).shows() == Sample(start, end, moments)
 
 
@@ -125,54 +216,48 @@ def test_a_slice_without_width_has_a_sample_all_the_same() -> None:
     """A clock that is days behind: everything was created in the future. A division by nothing would end the sync."""
     made = Chain(50, 50, expected=None, whole=False, open=False)
     for number in range(1, LATEST + 1):
-        made.add([50] * PAGE, number)
-    assert made.shows() == Sample(50, 50, [50] * PAGE * LATEST)
+        made.add(Page.of([50] * SIZE), number)
+    sample = Sample(50, 50, [50] * SIZE * LATEST)
+    assert made.shows() == sample
+    assert made.overdue(sample, 100.0, idle=False), "it is short"
 
 
-def test_what_was_passed_and_what_is_ahead() -> None:
-    """The first page does not say for sure which end the run came from; the second does."""
-    rising, falling = chain(*RISING[:2]), chain(*FALLING[:2])
-    for made, passed, ahead in ((rising, (0, 20, 2.0), (300, 10_000)), (falling, (9_970, 10_000, 2.0), (0, 9_700))):
-        run = made.shows()
-        assert isinstance(run, Run)
-        assert made.passed(run) == passed
-        assert made.ahead(run) == ahead
-        assert chain(*made.pages[:1]).passed(run) is None
-        assert chain(*made.pages, made.pages[0]).passed(run) is None
-
-
-def overdue(pages: list[list[int]], *, idle: bool = False, **options: Any) -> bool:
+def overdue(pages: list[Page], expected: float | None = None, *, idle: bool = False, **options: Any) -> bool:
     made = chain(*pages, **options)
     sample = made.shows()
     assert isinstance(sample, Sample)
-    return made.overdue(sample, PAGE, idle=idle)
+    return made.overdue(sample, expected, idle=idle)
 
 
-LONG = OVERDUE * 4  # pages, if four are expected
+NARROW = [page(4_000, 4_200), page(4_010, 4_210)]  # a sample of 168 of 10,000
 
 
 @pytest.mark.parametrize(
-    ("pages", "options", "given_up"),
+    ("pages", "expected", "options", "given_up"),
     [
-        (SAMPLES[:2], {"whole": True}, True),
-        (SAMPLES[:2], {}, False),
-        (SAMPLES, {"length": UNSURE - 1}, False),
-        (SAMPLES, {"length": UNSURE}, True),
-        (SAMPLES, {"length": KEPT - 1, "expected": 1e9}, False),
-        (SAMPLES, {"length": KEPT, "expected": 1e9}, True),
-        (SAMPLES, {"length": LONG - 1, "expected": 4.0 * PAGE}, False),
-        (SAMPLES, {"length": LONG, "expected": 4.0 * PAGE}, True),
-        (SAMPLES, {"length": UNSURE, "expected": 2.0 * PAGE, "idle": True}, True),
-        (SAMPLES, {"length": UNSURE + 1, "expected": 2.0 * PAGE, "idle": True}, False),
-        (SAMPLES, {"length": UNSURE, "expected": 4.0 * PAGE, "idle": True}, False),
-        (LOCAL, {"expected": 4.0 * PAGE}, True),
-        (LOCAL, {"expected": 10.0 * PAGE}, False),
-        (LOCAL, {"length": 20, "expected": 10.0 * PAGE, "idle": True}, True),
-        (LOCAL[:2], {"length": LATEST - 1, "expected": 0.0}, False),
+        (SAMPLES[:2], None, {"whole": True}, True),
+        (SAMPLES[:2], None, {}, False),
+        (SAMPLES, None, {"length": UNSURE - 1}, False),
+        (SAMPLES, None, {"length": UNSURE}, True),
+        (SAMPLES, None, {"length": UNSURE // 2, "idle": True}, False),
+        (SAMPLES, None, {"length": UNSURE // 2 + 1, "idle": True}, True),
+        (SAMPLES, 1e9, {"length": KEPT - 1}, False),
+        (SAMPLES, 1e9, {"length": KEPT}, True),
+        (SAMPLES, 4, {"length": OVERDUE * 4 - 1}, False),
+        (SAMPLES, 4, {"length": OVERDUE * 4}, True),
+        (SAMPLES, 4, {"length": OVERDUE * 2 - 1, "idle": True}, False),
+        (SAMPLES, 4, {"length": OVERDUE * 2, "idle": True}, True),
+        (LOCAL, 20, {"length": 19}, False),  # the last page may be the next
+        (LOCAL, 20, {"length": 20}, True),
+        (LOCAL[:2], 0, {}, True),
+        (NARROW, 2 / OVERDUE / 0.0169, {}, True),
+        (NARROW, 2 / OVERDUE / 0.0167, {}, False),
+        (LOCAL[:2], 0, {"open": True}, False),
+        ([page(1_000, 4_500)] * 2, 0, {}, False),
     ],
 )
 def test_a_slice_is_overdue_if_there_is_much_more_than_expected(
-    pages: list[list[int]], options: dict[str, Any], given_up: bool
+    pages: list[Page], expected: float | None, options: dict[str, Any], given_up: bool
 ) -> None:
     """Given up too early or too late, its pages are read in vain."""
-    assert overdue(pages, **options) is given_up
+    assert overdue(pages, expected, **options) is given_up

@@ -8,7 +8,21 @@ import random
 
 import pytest
 
-from tap_siro.density import FEW, GROWTH, NEAR, OLDEST, SAMPLE_PARTS, SWING, WEEK, Densities, Scale, Stretch
+from tap_siro.density import (
+    FEW,
+    GROWTH,
+    LEAP,
+    MISSED,
+    NEAR,
+    OLDEST,
+    SAMPLE_PARTS,
+    SAMPLED,
+    SWING,
+    WEEK,
+    Densities,
+    Scale,
+    Stretch,
+)
 from tap_siro.instants import DAY, SECOND
 
 PAGE = 10
@@ -118,12 +132,19 @@ def test_the_steps_end() -> None:
 
 def test_where_the_density_changes_the_denser_side_is_believed_and_the_rest_is_explored() -> None:
     """Believed to the other end, it would be cut into slices that are all empty."""
-    assert between(noted((0, 10, 1_000), (20, 30, 100)), 10, 20) == [
+    assert between(noted((9, 10, 100), (20, 30, 100)), 10, 20) == [
         (10, 10 + NEAR / 10, PAGE * NEAR, True),
         (10 + NEAR / 10, 10 + NEAR * GROWTH / 10, 10 * (NEAR * GROWTH - NEAR) / 10, False),
         (10 + NEAR * GROWTH / 10, 20, pytest.approx(10 * (10 - NEAR * GROWTH / 10)), False),
     ]
-    assert [one[3] for one in between(noted((0, 10, 0), (20, 30, 1_000)), 10, 20)] == [False, False, True]
+    assert [one[3] for one in between(noted((0, 10, 0), (20, 21, 100)), 10, 20)] == [False, False, True]
+
+
+def test_a_density_is_believed_for_as_long_as_it_was_seen() -> None:
+    """For a few pages only, every second slice of a large organization would be a step into the unknown."""
+    assert between(noted((0, 3, 300), (33, 43, 0)), 3, 33)[:2] == [(3, 6, 300, True), (6, 27, 0, False)]
+    assert between(noted((0, 5, 500), (5, 10, 500), (70, 80, 0)), 10, 70)[0] == (10, 20, 1_000, True)
+    assert between(noted(*((day, day + 1, 100) for day in range(20)), (90, 95, 0)), 20, 90)[0] == (20, 27, 700, True)
 
 
 def test_steps_begin_on_whole_seconds() -> None:
@@ -140,8 +161,8 @@ def test_steps_begin_on_whole_seconds() -> None:
 def density(direction: int, *days: tuple[float, float, float]) -> float | None:
     """Recordings a day to expect beside stretches that begin and end on these days, with so many each."""
     densities = noted(*days)
-    found = densities._density(0 if direction > 0 else len(days) - 1, direction)
-    return None if found is None else round(found * DAY, 3)
+    found = densities._density(0 if direction > 0 else len(days) - 1, direction, WEEK)
+    return None if found is None else round(found[0] * DAY, 3)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +173,10 @@ def density(direction: int, *days: tuple[float, float, float]) -> float | None:
         ([(0, 6, 60), (6, 12, 120)], 15),
         ([(0, 1, 100), (1, 1 + SWING - 1, 0)], 100 / SWING),  # nights and weekends
         ([(0, 1, 100), (1, 1.1 + SWING - 1, 0)], 100),  # more than that
-        ([(0, 1, 0), (1, 2, 900), (2, 3, 0)], 300),
+        ([(0, 1, 0), (1, 2, MISSED), (2, 3, 0)], MISSED / 3),
+        ([(0, 1, 0), (1, 2, MISSED + 1), (2, 3, 0)], 0),  # the end of a dense day
+        ([(0, 1, 30), (1, 2, LEAP * 30), (2, 7, 0)], (LEAP + 1) * 30 / 7),
+        ([(0, 1, 30), (1, 2, LEAP * 30 + 1), (2, 7, 0)], 30),
         ([(0, 1, 100), (30, 31, 50)], 75),
         ([(0, 0.01, FEW - 1), (0.01, 5, 501 - FEW)], 100),  # a sliver
         ([(0, 0.01, FEW), (0.01, 5, 500 - FEW)], 100 * FEW),
@@ -170,8 +194,27 @@ def test_neighbours_are_looked_at_together_so_that_nights_and_weekends_even_out(
 
 def test_there_may_be_no_neighbour() -> None:
     densities = noted((0, 1, 100))
-    assert densities._density(-1, -1) is None
-    assert densities._density(1, 1) is None
+    assert densities._density(-1, -1, WEEK) is None
+    assert densities._density(1, 1, WEEK) is None
+
+
+def test_all_the_time_since_1970_tells_nothing_of_what_comes_then() -> None:
+    """The few recordings of the first slice lie at its end: one thread would get all others, with none expected."""
+    densities = Densities()
+    densities.note(0, OLDEST + DAY, 90)
+    assert between(densities, OLDEST / DAY + 1, OLDEST / DAY + 500) == [
+        (OLDEST / DAY + 1, OLDEST / DAY + 500, math.inf, False)
+    ]
+    densities = Densities()
+    densities.note(0, OLDEST, 90)
+    assert between(densities, OLDEST / DAY, OLDEST / DAY + 500)[0][3]
+
+
+def test_a_narrow_gap_is_like_what_lies_near_it() -> None:
+    """Between two parts of a dense day, a week with that day in it would tell of a hundredth of what is there."""
+    densities = noted((0, 7, 0), (7, 8, 1_000), (9, 10, 1_000), (10, 17, 0))
+    assert between(densities, 8, 9) == [(8, 9, 1_000, True)]
+    assert between(noted((0, 7, 70), (7, 8, 200), (108, 109, 200), (109, 116, 70)), 8, 108) == [(8, 108, 3_375, True)]
 
 
 # Samples
@@ -197,7 +240,9 @@ def test_a_sample_tells_how_its_rows_are_spread_but_not_how_many_they_are() -> N
 def test_a_sample_is_divided_into_so_many_stretches_however_large_it_is() -> None:
     """Memory and time must not depend on the pages that were kept."""
     assert len(sampled(10 * SAMPLE_PARTS)._seen) == SAMPLE_PARTS
-    assert len(sampled(3)._seen) == 3
+    assert len(sampled(3 * SAMPLED)._seen) == 3
+    assert len(sampled(SAMPLED - 1)._seen) == 1
+    assert len(sampled(SAMPLED * SAMPLE_PARTS - 1)._seen) == SAMPLE_PARTS - 1
     at_once = Densities()
     at_once.sample(0, DAY, [5] * 100)
     assert [(one.start, one.end, one.amount) for one in at_once._seen] == [(0, 5, 50), (5, DAY, 50)]
@@ -229,12 +274,22 @@ def test_what_is_counted_beside_a_sample_is_not_taken_for_it() -> None:
 
 
 def test_samples_of_which_something_was_counted_differ() -> None:
-    densities = sampled(10, days=1)
-    densities.sample(DAY, 2 * DAY, range(DAY, 2 * DAY, DAY // 10))
+    densities = sampled(40, days=1)
+    densities.sample(DAY, 2 * DAY, range(DAY, 2 * DAY, DAY // 40))
     densities.count(0, DAY // 2, 50, page=PAGE)
     assert [one.unscaled for one in (densities._seen[1], densities._seen[-1])] == [False, True]
-    densities.count(DAY // 2, 3 * DAY // 2, 60, page=PAGE)  # 50 expected of the first, 5 of the second
-    assert densities._seen[-1].rows * 5 == pytest.approx(5 * 60 / 55)
+    densities.count(DAY // 2, 3 * DAY // 2, 60, page=PAGE)  # 50 expected of the first, 20 of the second
+    assert densities._seen[-1].rows == pytest.approx(SAMPLED * 60 / 70)
+
+
+def test_the_stretches_of_a_sample_hold_the_same() -> None:
+    """A stretch of a millisecond at its end seemed a million times denser, and the next slice was cut there."""
+    densities = Densities()
+    rng = random.Random(1)
+    moments = sorted(rng.randrange(DAY) for _ in range(16 * SAMPLE_PARTS))
+    densities.sample(moments[0], moments[-1] + 1, moments)
+    inside = [sum(one.start <= at < one.end for at in moments) for one in densities._seen]
+    assert inside == [16] * SAMPLE_PARTS
 
 
 def test_where_nothing_is_known_nothing_is_learnt_of_a_sample() -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_siro.density import LEAP
 from tap_siro.instants import DAY, SECOND
 from tap_siro.planner import (
     FREE_WASTE,
-    LEAP,
     LEAST_PAGES,
     LONG_CHAIN,
     MOST_PAGES,
@@ -265,7 +265,7 @@ def test_a_slice_ends_where_the_density_leaps() -> None:
 
 def test_a_step_into_the_unknown_is_a_slice() -> None:
     """Joined with what is known, nobody would know when to give it up."""
-    plan = seen(planner(days(0, 10_000), threads=4), (0, 10, 1_000))
+    plan = seen(planner(days(0, 10_000), threads=4), (9, 10, 100))
     edges = [one.end for one in plan._stretches(days(10, 10_000))]
     left(plan, days(9, 10_000))
     known = [take(plan).end]
@@ -297,10 +297,11 @@ def test_only_one_thread_asks_for_a_sample_of_which_nothing_is_known() -> None:
     assert probe.end is not None
     assert probe.end / DAY == pytest.approx(32 / PROBE_PARTS, abs=0.01)
     assert plan.take() is None
-    plan.page(probe, 1, PAGE, range(0, 32 * DAY, 32 * DAY // PAGE))
-    second = take(plan)
-    assert second.end is not None
-    assert second.end / DAY == pytest.approx(2 * 32 / PROBE_PARTS, abs=0.01)
+    plan.page(probe, 1, PAGE, spread(0, 32 // PROBE_PARTS))
+    for number in (2, 3, 4):
+        part = take(plan)
+        assert part.end is not None
+        assert part.end / DAY == pytest.approx(number * 32 / PROBE_PARTS, abs=0.01)
 
 
 def test_a_probe_tells_how_much_the_rest_holds() -> None:
@@ -354,20 +355,37 @@ def test_a_chain_that_runs_through_time_and_is_long_is_given_up_for_parts() -> N
     assert not plan._reading
     assert plan._wasted_pages == 1
     assert bounds(plan._pending) == [(0, 1_000 * DAY)]
-    assert take(plan).end == LEAST_PAGES * DAY * 7 // 8, "eight of ten rows in seven tenths of a day"
+    assert take(plan).end == LEAST_PAGES * PAGE * DAY * 8 // 90, "nine rows in eight tenths of a day"
 
 
-@pytest.mark.parametrize(("pages", "goes_on"), [(LONG_CHAIN, True), (LONG_CHAIN + 4, False)])
-def test_a_chain_is_followed_if_little_is_left_of_it(pages: int, goes_on: bool) -> None:
-    """Each of its pages would be read again."""
-    plan = planner(days(0, 99), threads=4)
-    part = days(0, 1 + pages)
-    seen(left(plan, part), (0, 99, 0))
+def test_a_whole_is_not_given_up_for_its_first_page() -> None:
+    """Two pages are all that many an organization has."""
+    plan = planner(threads=4)
+    assert plan.page(take(plan), 1, PAGE, [NOW - at for at in A_DAY])
+
+
+@pytest.mark.parametrize("leaning", [0, 1])
+@pytest.mark.parametrize(("pages", "goes_on"), [(LONG_CHAIN - 2, True), (LONG_CHAIN + 1, False)])
+def test_a_chain_is_followed_if_little_is_left_of_it(pages: int, leaning: int, goes_on: bool) -> None:
+    """Each of its pages would be read again. A run or not: its neighbours tell how much there is."""
+    plan = seen(left(planner(days(0, 99), threads=4)), (0, 99, 99 * PAGE))
+    part = days(0, 2 + pages)
     plan._reading[part] = plan._chain(part)
-    left(plan)
-    seen(plan, (0, 99, 99 * PAGE))
-    assert plan.page(part, 1, PAGE, A_DAY)
-    assert plan.page(part, 2, PAGE, [DAY + at for at in A_DAY]) is goes_on
+    read = [[day * DAY + at for at in A_DAY] if leaning else spread(day, 2 + pages) for day in range(2)]
+    assert plan.page(part, 1, PAGE, read[0]) is (goes_on or not leaning)
+    if goes_on or not leaning:
+        assert plan.page(part, 2, PAGE, read[1]) is goes_on
+
+
+@pytest.mark.parametrize(("rows", "goes_on"), [(PAGE * 100 // LEAP + PAGE, True), (PAGE * 100 // LEAP - PAGE, False)])
+def test_a_chain_that_turns_out_far_denser_is_given_up_if_nobody_knows_how_far(rows: int, goes_on: bool) -> None:
+    """A dense day in a month. If it is as dense as was expected, the chain ends when it should."""
+    plan = seen(left(planner(days(0, 200), threads=4)), (0, 100, rows))
+    part = days(0, 100)
+    plan._reading[part] = plan._chain(part)
+    plan._densities.forget(0, 200 * DAY)
+    seen(plan, (100, 101, 0))
+    assert plan.page(part, 1, PAGE, [DAY // 10 + at * 8 // 7 for at in A_DAY]) is goes_on
 
 
 def test_what_is_expected_is_forgotten_when_it_proves_wrong() -> None:
@@ -389,8 +407,8 @@ def test_a_backward_run_without_a_beginning_is_given_up() -> None:
 
 
 def spread(number: int, end: int) -> list[int]:
-    """A page of a chain whose pages are samples of so many days."""
-    return [number + end * DAY * row // PAGE for row in range(PAGE)]
+    """A page of a chain whose pages are samples of so many days, in no order."""
+    return [number + end * DAY * (row * 7 % PAGE) // PAGE for row in range(PAGE)]
 
 
 def test_a_whole_whose_pages_are_samples_is_divided_by_them() -> None:

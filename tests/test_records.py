@@ -518,5 +518,5 @@ def test_dates_far_off_are_not_asked_for(order: str) -> None:
     with Sandbox(data, order=order) as sandbox:
         assert loaded(sync(config_for(sandbox, **SMALL))) == expected_rows(data)
         bounds = {request.params.get(name) for request in sandbox.requests for name in ("createdAt:gt", "createdAt:lt")}
-    assert len(bounds) > 5, "nothing was cut"
+    assert len(bounds) > 3, "nothing was cut"
     assert all(bound is None or "1970" < bound < "9000" for bound in bounds)

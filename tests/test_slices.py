@@ -90,6 +90,27 @@ def read_all(
     return planner
 
 
+def busy_threads(organization: Organization, threads: int) -> list[int]:
+    """How many threads have a request under way, if each takes the same time, from the first to the last."""
+    planner = SlicePlanner(Slice(), now=NOW, page_size=100, threads=threads)
+    chains: list[tuple[Slice, list[int], int]] = []
+    busy: list[int] = []
+    while True:
+        while len(chains) < threads and (part := planner.take()) is not None:
+            chains.append((part, organization.rows(part), 0))
+        if not chains:
+            return busy
+        busy.append(len(chains))
+        asked, chains = chains, []
+        for part, rows, pages in asked:
+            page = rows[pages * 100 : (pages + 1) * 100]
+            if (pages + 1) * 100 >= len(rows):
+                planner.done(part, len(rows))
+                planner.written(part)
+            elif planner.page(part, pages + 1, len(page), page):
+                chains.append((part, rows, pages + 1))
+
+
 def spread(count: int, days: float, *, before: float = 0, seed: int = 1) -> list[int]:
     rng = random.Random(seed)
     return [int(NOW - (before + rng.random() * days) * DAY) for _ in range(count)]
@@ -187,6 +208,16 @@ def test_a_dense_day_is_divided(order: str, threads: int) -> None:
     organization = Organization(spread(5_000, 1460) + spread(5_000, 1, before=700, seed=3), order)
     read_all(organization, threads=threads, page_size=100)
     assert organization.requests <= 140
+
+
+@ORDERS
+@THREADS
+def test_all_threads_read_a_dense_day_to_its_end(order: str, threads: int) -> None:
+    """One or two read it alone, for three times as long, while the others had nothing to do."""
+    organization = Organization(spread(5_000, 1460) + spread(5_000, 1, before=700, seed=3), order)
+    busy = busy_threads(organization, threads)
+    assert sum(busy) <= 140
+    assert len(busy) <= {4: 38, 8: 28}[threads]  # of 25 and 13, for a request a page
 
 
 @ORDERS
