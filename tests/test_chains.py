@@ -61,6 +61,7 @@ def test_rows_of_one_moment_go_nowhere() -> None:
     assert Page.of([7] * SIZE).leaning == 0
     assert Page.of([1, 2, 3]).leaning == 1
     assert Page.of([3, 2, 1]).leaning == -1
+    assert Page.of([1, 5, 2, 4, 3]).leaning == 1, "the one in the middle is in neither half"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +142,17 @@ def test_a_first_page_runs_where_it_leans_or_from_the_end_that_it_is_near(
 
 
 @pytest.mark.parametrize(
+    ("first", "ahead"), [(page(90_000, 90_190), (90_170, 100_000)), (page(99_800, 99_990), (90_000, 99_820))]
+)
+def test_the_ends_are_those_of_the_slice(first: Page, ahead: tuple[int, int]) -> None:
+    made = Chain(90_000, 100_000, expected=None, whole=False, open=False)
+    made.add(first, 1)
+    run = made.shows()
+    assert isinstance(run, Run)
+    assert run.ahead == ahead
+
+
+@pytest.mark.parametrize(
     ("pages", "options", "runs"),
     [
         ([SAMPLES[0], *rising()], {}, 1),
@@ -172,6 +184,7 @@ def test_the_latest_pages_say_what_a_chain_is_doing(pages: list[Page], options: 
         (rising(), 3, [(0, 20, 2), (20, 420, 40), (420, 570, 16)], (570, 10_000)),
         (falling(), 3, [(9_970, 10_000, 2), (9_570, 9_970, 40), (9_420, 9_570, 16)], (0, 9_420)),
         (rising(0.4), 3, [(0, 20, 2), (20, 500, 48)], (500, 10_000)),
+        (rising(0.4)[:2], 2, [(0, 20, 2), (20, 300, 28)], (300, 10_000)),
         (falling(-0.4), 3, [(9_970, 10_000, 2), (9_500, 9_970, 48)], (0, 9_500)),
         (rising(), 50, [(0, 20, 2 + 47 * SIZE), (20, 420, 40), (420, 570, 16)], (570, 10_000)),
     ],
@@ -202,6 +215,8 @@ def test_a_run_within_one_moment_has_a_density() -> None:
         (LOCAL, {"whole": True}, 0, 10_000),
         (SAMPLES, {"open": True}, 1_000, 8_601),
         ([page(0, 190), *LOCAL], {}, 4_100, 4_861),
+        ([page(1_000, 5_500)] * 2, {}, 1_473, 5_027),
+        ([page(1_000, 7_500)] * 2, {}, 0, 10_000),
         ([*SAMPLES, LOCAL[0]], {}, 4_100, 4_851),
         ([*SAMPLES, LOCAL[0]], {"whole": True}, 4_100, 4_851),
     ],
@@ -254,6 +269,7 @@ NARROW = [page(4_000, 4_200), page(4_010, 4_210)]  # a sample of 168 of 10,000
         (NARROW, 2 / OVERDUE / 0.0167, {}, False),
         (LOCAL[:2], 0, {"open": True}, False),
         ([page(1_000, 4_500)] * 2, 0, {}, False),
+        ([page(1_000, 4_500)] * 3, 0, {}, True),
     ],
 )
 def test_a_slice_is_overdue_if_there_is_much_more_than_expected(

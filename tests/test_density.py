@@ -315,6 +315,10 @@ def test_a_scale_is_never_nothing() -> None:
 def test_a_density_is_not_believed_beyond_a_sample_that_was_not_counted() -> None:
     """It is the least that there can be: a slice cut by it would hold many times its share."""
     assert [one[3] for one in between(sampled(1_000), 10, 11)] == [False]
+    later = noted((0, 1, 0))
+    later.sample(3 * DAY, 13 * DAY, [3 * DAY + DAY * number // 100 for number in range(1_000)])
+    later.note(13 * DAY, 14 * DAY, 1)
+    assert [one[3] for one in between(later, 1, 3)] == [False, False]
     counted = sampled(1_000)
     counted.count(0, DAY, 100, page=PAGE)
     assert [one[3] for one in between(counted, 10, 11)] == [True]

@@ -245,6 +245,9 @@ def test_the_share_of_the_unknown_is_a_usual_one() -> None:
     assert left(plan, days(0, 1))._share() == USUAL_PAGES * PAGE
     plan._reading.clear()
     assert plan._share() == LEAST_PAGES * PAGE
+    known = left(plan, days(0, 1), days(1, 2))
+    take(known)
+    assert known._share() < USUAL_PAGES * PAGE, "nobody explores"
 
 
 def test_a_slice_is_cut_to_its_share_and_the_rest_stays() -> None:
@@ -275,6 +278,23 @@ def test_a_step_into_the_unknown_is_a_slice() -> None:
     assert take(plan).end == edges[1]
 
 
+@pytest.mark.parametrize(("rows", "joined"), [(5, True), (6, False)])
+def test_a_step_into_the_unknown_is_joined_with_less_than_half_a_share(rows: int, joined: bool) -> None:
+    """A request for each remainder would be one in eight."""
+    plan = seen(planner(days(0, 10_000)), (0, 1, rows * PAGE), (1, 10, 0), (10, 11, 10_000))
+    plan._densities.forget(DAY, 10 * DAY)
+    step = next(one for one in plan._stretches(days(1, 10)) if not one.sure)
+    plan._densities.note(DAY, step.start, 0)
+    (taken, *_) = plan._divide(days(0, 10), 10.0 * PAGE)
+    assert taken.end == (step.end if joined else step.start)
+
+
+def test_a_chain_knows_whether_it_has_a_beginning() -> None:
+    """Without one, a page near its end tells nothing."""
+    plan = left(planner(), Slice(None, DAY), Slice(DAY, None))
+    assert [plan._reading[take(plan)].open for _ in range(2)] == [True, False]
+
+
 def test_nothing_expected_is_one_slice_with_the_next_step() -> None:
     plan = seen(planner(days(0, 10_000)), (0, 50, 0), (50, 60, 6_000))
     assert plan._divide(days(0, 50), 100.0) == [days(0, 50)]
@@ -296,6 +316,7 @@ def test_only_one_thread_asks_for_a_sample_of_which_nothing_is_known() -> None:
     probe = take(plan)
     assert probe.end is not None
     assert probe.end / DAY == pytest.approx(32 / PROBE_PARTS, abs=0.01)
+    assert plan._reading[probe].expected == pytest.approx(USUAL_PAGES * PAGE, rel=0.01)
     assert plan.take() is None
     plan.page(probe, 1, PAGE, spread(0, 32 // PROBE_PARTS))
     for number in (2, 3, 4):
@@ -380,12 +401,12 @@ def test_a_chain_is_followed_if_little_is_left_of_it(pages: int, leaning: int, g
 @pytest.mark.parametrize(("rows", "goes_on"), [(PAGE * 100 // LEAP + PAGE, True), (PAGE * 100 // LEAP - PAGE, False)])
 def test_a_chain_that_turns_out_far_denser_is_given_up_if_nobody_knows_how_far(rows: int, goes_on: bool) -> None:
     """A dense day in a month. If it is as dense as was expected, the chain ends when it should."""
-    plan = seen(left(planner(days(0, 200), threads=4)), (0, 100, rows))
-    part = days(0, 100)
+    plan = seen(left(planner(days(0, 200), threads=4)), (50, 150, rows))
+    part = days(50, 150)
     plan._reading[part] = plan._chain(part)
     plan._densities.forget(0, 200 * DAY)
-    seen(plan, (100, 101, 0))
-    assert plan.page(part, 1, PAGE, [DAY // 10 + at * 8 // 7 for at in A_DAY]) is goes_on
+    seen(plan, (150, 151, 0))
+    assert plan.page(part, 1, PAGE, [50 * DAY + DAY // 10 + at * 8 // 7 for at in A_DAY]) is goes_on
 
 
 def test_what_is_expected_is_forgotten_when_it_proves_wrong() -> None:
@@ -427,12 +448,12 @@ def test_a_slice_with_more_than_expected_is_divided_sooner_while_others_have_not
     threads: int, pending: list[Slice], goes_on: bool
 ) -> None:
     """With a page left for each thread, its pages would be read again for nothing."""
-    plan = seen(planner(days(0, 60), threads=threads), (0, 10, 2 * PAGE), (10, 60, 0))
+    plan = seen(planner(days(0, 60), threads=threads), (0, 10, 3 * PAGE), (10, 60, 0))
     part = take(left(plan, days(0, 10)))
     left(plan, *pending)
-    going_on = [plan.page(part, number, PAGE, spread(number, 10)) for number in range(1, 5)]
+    going_on = [plan.page(part, number, PAGE, spread(number, 10)) for number in range(1, 8)]
     assert all(going_on)
-    assert plan.page(part, 5, PAGE, spread(5, 10)) is goes_on
+    assert plan.page(part, 8, PAGE, spread(8, 10)) is goes_on
 
 
 def test_many_rows_of_one_second_are_followed() -> None:
@@ -447,6 +468,14 @@ def test_a_page_that_is_not_full_is_followed(chain: int, rows: int, goes_on: boo
     """Some APIs send a cursor with the last page."""
     plan = left(planner(days(0, 2_000), threads=4), days(0, 1_000))
     assert plan.page(take(plan), chain, rows, A_DAY[:rows]) is goes_on
+
+
+def test_an_api_that_gives_less_than_was_asked_for_has_full_pages_too() -> None:
+    """From the second page on, it is known how many rows there are on one."""
+    plan = left(planner(days(0, 2_000), threads=4, page_size=2 * PAGE), days(0, 1_000))
+    part = take(plan)
+    assert plan.page(part, 1, PAGE, A_DAY)
+    assert not plan.page(part, 2, PAGE, [DAY + at for at in A_DAY])
 
 
 @pytest.mark.parametrize(("wasted", "goes_on"), [(FREE_WASTE - 1, False), (FREE_WASTE, True)])
