@@ -1,7 +1,8 @@
 """What the pages of a chain show of the recordings that are still to come. Pure.
 
 In most orders a chain runs through time, forwards or backwards: what its pages passed is counted. In others each page
-is a sample of the whole slice, or of a part of it where most of the slice's recordings are.
+is a sample of the whole slice, or of a part of it where most of the slice's recordings are. Where the API's order is
+that of creation, the order within a page tells already; where it is that of changes, a chain may be either.
 """
 
 from __future__ import annotations

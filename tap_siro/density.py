@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 WEEK = 7 * DAY
 """The time that tells a density, in milliseconds: nights and weekends even out..."""
-SWING = 8
-"""...unless it would be so many times lower for it, which is more than nights and weekends do..."""
-FEW = 50
-"""...to so many rows or more, or..."""
-LEAP = 30
-"""...there are so many times more rows before, and..."""
-MISSED = 800
-"""...so many would have been seen. The recordings got much denser, or much less dense, there."""
 NEARBY = 4
-"""A density tells of a gap that is so many times wider than the time it was seen in."""
+"""...but less for a gap that is less than so many times wider."""
+SWING = 8
+"""A dense time ends where it would seem so many times less dense, which is more than nights and weekends do..."""
+FEW = 50
+"""...if it has so many rows."""
+LEAP = 30
+"""A dense time begins where it would have had so many times more rows than there are before it..."""
+MISSED = 800
+"""...and so many rows in all."""
 ALIKE = 4
 """How many times denser one side may be than the other for what lies between to be taken for their mean."""
 NEAR = 12
