@@ -11,8 +11,6 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tap_siro.density import LEAP
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,18 +19,22 @@ MARGIN = 10
 LATEST = 3
 """The pages of a chain that say what it is doing now."""
 KEPT = 40
-"""The pages of a chain that are kept; one that is longer is too long."""
+"""The pages of a chain that are kept; one of samples that is longer is too long."""
+EVIDENCE = 8
+"""The rows that tell whether a page leans."""
 SHARP = 0.7
 """How much a page must lean for its order to be that of creation, or nearly..."""
 LEANING = 0.25
 """...and the latest pages on the average, to be a run if they lie one after the other. A narrow slice in the order of
 changes shows at first what was changed soon: pages that lie one after the other, but of many more rows."""
-ALIKE = 4
+WIDER = 4
 """How many times wider than the latest page those before it may be to show the same."""
 NARROW = 8
-"""The part of its slice that a page must cover to be a sample of it, if nobody knows what to expect."""
+"""A page in less than one of so many parts of its slice is no sample of it, if nobody knows what to expect."""
 LOCAL = 4
-"""The part of its slice of which a sample must be for it to be believed at once."""
+"""A sample of less than one of so many parts of its slice is believed at once."""
+TINY = 30
+"""A slice with a sample of less than one of so many parts is given up before it has as many pages as expected."""
 UNSURE = 9
 """Pages that a slice may have while nobody knows what to expect..."""
 OVERDUE = 5
@@ -50,7 +52,7 @@ class Run:
 
     @property
     def density(self) -> float:
-        """Rows a millisecond where they are now."""
+        """Rows a millisecond where they are now, as far as is known."""
         start, end, rows = self.passed[-1]
         return rows / max(1, end - start)
 
@@ -66,35 +68,32 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Moments:
     """When the rows of a page were created."""
 
-    moments: list[int]
-    """In order."""
+    ordered: list[int]
     leaning: float
     """Whether the page goes forwards (1) or backwards (-1) through time, or neither (0)."""
 
     @classmethod
-    def of(cls, created: Sequence[int]) -> Page:
-        """Moments in the order of the page."""
-        moments, half = sorted(created), len(created) // 2
-        middle = moments[half]
-        early = sum(moment < middle for moment in created[:half])
-        late = sum(moment < middle for moment in created[-half:])
-        return cls(moments, (early - late) / max(1, early + late))
+    def of(cls, created: Sequence[int]) -> Moments:
+        """Take them in the order of the page."""
+        ordered, half = sorted(created), len(created) // 2
+        sides = [(moment > ordered[half]) - (moment < ordered[half]) for moment in created]
+        return cls(ordered, (sum(sides[-half:]) - sum(sides[:half])) / max(EVIDENCE, 2 * half) if half else 0)
 
     def __len__(self) -> int:
-        return len(self.moments)
+        return len(self.ordered)
 
     @property
     def start(self) -> int:
         """Most rows were created after this..."""
-        return self.moments[len(self) // MARGIN]
+        return self.ordered[len(self) // MARGIN]
 
     @property
     def end(self) -> int:
         """...and before this."""
-        return self.moments[-1 - len(self) // MARGIN]
+        return self.ordered[-1 - len(self) // MARGIN]
 
     @property
     def width(self) -> int:
@@ -104,16 +103,16 @@ class Page:
     @property
     def middle(self) -> int:
         """The median."""
-        return self.moments[len(self) // 2]
+        return self.ordered[len(self) // 2]
 
 
-def drift(pages: Sequence[Page]) -> int:
+def drift(pages: Sequence[Moments]) -> int:
     """How far the last of the pages lies behind the first; 0 if they lie upon each other."""
     first, last = pages[0], pages[-1]
     width = sum(page.width for page in pages) / len(pages)
     # Of beginning, middle and end alike: a middle alone leaps from one side of a gap to the other.
     distance = (last.start + last.middle + last.end - first.start - first.middle - first.end) // 3
-    return distance if abs(distance) * 2 > width and last.width * ALIKE >= width else 0
+    return distance if abs(distance) * 2 > width and last.width * WIDER >= width else 0
 
 
 @dataclass(slots=True)
@@ -129,11 +128,11 @@ class Chain:
     """It is the whole of the pass."""
     open: bool
     """It has no beginning."""
-    pages: list[Page] = field(default_factory=list)
+    pages: list[Moments] = field(default_factory=list)
     """The last of its full pages."""
     length: int = 0
 
-    def add(self, page: Page, length: int) -> None:
+    def add(self, page: Moments, length: int) -> None:
         """A full page has arrived, with which the chain is so long."""
         if length <= self.length:
             self.pages.clear()  # the slice is being read again
@@ -156,30 +155,33 @@ class Chain:
         distance, leaning = drift(latest), sum(one.leaning for one in latest) / len(latest)
         if self.whole or (abs(leaning) >= LEANING and distance * leaning > 0):
             return distance
-        return drift(self.pages[(len(self.pages) - 1) // 2 :])
+        # Of pages in no order of their own, it takes many.
+        return drift(self.pages[(len(self.pages) - 1) // 2 :]) if len(self.pages) > LATEST else 0
 
     @property
     def _is_sharp(self) -> bool:
         """Whether it is in the order of creation, as far as the latest page tells."""
         return abs(self.pages[-1].leaning) >= SHARP
 
-    def _from_nearer_end(self, page: Page) -> float:
+    def _from_nearer_end(self, page: Moments) -> float:
         """The direction that a first page suggests of which nobody knew what to expect."""
         if self.expected is not None or self.whole or self.open or page.width * NARROW >= self.end - self.start:
             return 0
         return (self.end - page.end) - (page.start - self.start)
 
     def _run(self, *, falling: bool) -> Run:
-        first, page, size = self.pages[0], self.pages[-1], len(self.pages[-1])
+        page, size = self.pages[-1], len(self.pages[-1])
         margin, dropped = size / MARGIN, size * (self.length - len(self.pages))
         sharp = self._is_sharp or len(self.pages) == 1
-        # Up to the first page that is kept, from there to the latest, and that one if it is known where it begins.
+        # Up to the pages that are kept, from there to the latest, and that one if it is known where it begins.
         rows = size * (len(self.pages) - 1) if sharp else size * (len(self.pages) - 1 / 2) - margin
         until = page.middle
         if falling:
-            passed = [(first.end, self.end, dropped + margin), (page.end if sharp else until, first.end, rows)]
+            near = max(kept.end for kept in self.pages)
+            passed = [(near, self.end, dropped + margin), (page.end if sharp else until, near, rows)]
         else:
-            passed = [(self.start, first.start, dropped + margin), (first.start, page.start if sharp else until, rows)]
+            near = min(kept.start for kept in self.pages)
+            passed = [(self.start, near, dropped + margin), (near, page.start if sharp else until, rows)]
         if sharp:
             passed.append((page.start, page.end, size - 2 * margin))
             until = page.start if falling else page.end
@@ -187,8 +189,8 @@ class Chain:
 
     def _sample(self) -> Sample:
         latest = self.pages[-LATEST:]
-        alike = [page for page in latest if page.width <= ALIKE * latest[-1].width]
-        moments = sorted(itertools.chain.from_iterable(page.moments for page in self.pages))
+        alike = [page for page in latest if page.width <= WIDER * latest[-1].width]
+        moments = sorted(itertools.chain.from_iterable(page.ordered for page in self.pages))
         start, end = min(page.start for page in alike), max(page.end for page in alike) + 1
         local = Sample(start, end, [moment for moment in moments if start <= moment < end])
         is_local = len(alike) < len(latest) or (not self.whole and (self.open or self._part(local) < 1 / 2))
@@ -198,12 +200,12 @@ class Chain:
         """The part of the slice that it is a sample of."""
         return (sample.end - sample.start) / max(1, self.end - self.start)
 
-    def overdue(self, sample: Sample, expected: float | None, *, idle: bool) -> bool:
+    def overdue(self, sample: Sample, pages: float | None, *, idle: bool) -> bool:
         """Whether it has shown so much more than was expected that its slice had better be cut by a sample.
 
         Args:
             sample: What it shows.
-            expected: How many pages its slice should have, as far as is known now.
+            pages: How many its slice should have, as far as is known now.
             idle: Whether half of the threads have nothing to do.
         """
         if self.whole or self.length >= KEPT:
@@ -211,8 +213,8 @@ class Chain:
         part = self._part(sample)
         if self.length < LATEST and (self.open or part * LOCAL > 1):
             return False
-        patience = UNSURE if expected is None else OVERDUE * expected * part
+        patience = UNSURE if pages is None else OVERDUE * pages * part
         patience = patience / 2 if idle else patience
-        if expected is not None and part * LEAP > 1:
-            patience = max(patience, expected)  # it may end with the next page
+        if pages is not None and part * TINY > 1:
+            patience = max(patience, pages)  # it may end with the next page
         return patience <= self.length

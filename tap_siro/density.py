@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 WEEK = 7 * DAY
 """The time that tells a density, in milliseconds: nights and weekends even out..."""
 NEARBY = 4
-"""...but less for a gap that is less than so many times wider."""
+"""...but less for a gap between two that is less than so many times wider."""
 SWING = 8
 """A dense time ends where it would seem so many times less dense, which is more than nights and weekends do..."""
 FEW = 50
@@ -38,7 +38,7 @@ OLDEST = 20 * 365 * DAY
 """How far away there are steps, in milliseconds."""
 SAMPLE_PARTS = 64
 """Into how many stretches a sample is divided..."""
-SAMPLED = 4
+LEAST_SAMPLED = 4
 """...if there are so many of its rows for each."""
 
 
@@ -110,7 +110,7 @@ class Densities:
         """Some of the rows in a stretch were created at these moments, which are in order."""
         if start >= end:
             return
-        parts = min(SAMPLE_PARTS, max(1, len(moments) // SAMPLED))
+        parts = min(SAMPLE_PARTS, max(1, len(moments) // LEAST_SAMPLED))
         inner = {moments[part * len(moments) // parts] for part in range(1, parts)}
         edges = sorted({start, end, *(moment for moment in inner if start < moment < end)})
         scale, amount = Scale(len(moments)), len(moments) / (len(edges) - 1)
@@ -157,16 +157,16 @@ class Densities:
                 start = stop
 
     def _guess(self, index: int, until: int, page: int) -> Iterator[Stretch]:
-        """What to expect of all the time between two seen stretches: the one at the index and the one before."""
+        """What to expect until the seen stretch at the index, if there is one, from the one before, if there is one."""
         start = self._seen[index - 1].end if index else 0
         end = self._seen[index].start if index < len(self._seen) else until
-        reach = min(WEEK, (end - start) / NEARBY)
+        reach = min(WEEK, (end - start) / NEARBY) if 0 < index < len(self._seen) else WEEK
         before, after = self._density(index - 1, -1, reach), self._density(index, 1, reach)
         if before is None and after is None:
             yield Stretch(start, end, float("inf"), sure=False)
             return
         (low, _), (high, width) = sorted((before or (0.0, 0.0), after or (0.0, 0.0)))
-        if high <= ALIKE * low or not high:
+        if high <= ALIKE * low:
             yield Stretch(start, end, (low + high) / 2 * (end - start))
             return
         # One side is much denser, or nothing is known of it. Where that changes must be found out.

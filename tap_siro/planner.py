@@ -16,7 +16,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tap_siro.chains import Chain, Page, Run, Sample
+from tap_siro.chains import Chain, Moments, Run, Sample
 from tap_siro.density import LEAP, OLDEST, Densities
 from tap_siro.instants import SECOND
 
@@ -161,7 +161,8 @@ class SlicePlanner:
 
     def _divide(self, part: Slice, share: float) -> list[Slice]:
         """The beginning of a part that holds a share, and the rest if there is any."""
-        point = self._end_of_share(part, share)
+        # Whatever lies in its first second, a part is cut after that, not given whole to one thread.
+        point = max(self._end_of_share(part, share), (part.start or 0) + SECOND)
         return part.cut(point) if point < self._end(part) else [part]
 
     def _end_of_share(self, part: Slice, share: float) -> int:
@@ -183,28 +184,28 @@ class SlicePlanner:
 
     # Learning
 
-    def page(self, part: Slice, chain: int, rows: int, created: Sequence[int]) -> bool:
+    def page(self, part: Slice, pages: int, rows: int, created: Sequence[int]) -> bool:
         """A page with a cursor has arrived.
 
         Args:
             part: The slice.
-            chain: How many pages of it this makes.
+            pages: How many of it this makes.
             rows: The page's recordings.
-            created: The moments at which they were created, as far as known.
+            created: The moments at which they were created, as far as known, in the order of the page.
 
         Returns:
             Whether to go on with the cursor. If not, the slice was given up and is left to take, in parts.
         """
         self._pages += 1
-        full = rows >= self._largest_page and (rows >= self._page_size or chain > 1)
+        full = rows >= min(self._largest_page, self._page_size) and (rows >= self._page_size or pages > 1)
         self._largest_page = max(self._largest_page, rows)
         if not full or not created:
             return True  # some APIs send a cursor with the last page
-        reading = self._reading[part]
-        reading.add(Page.of(created), chain)
-        if not self._is_too_long(part, reading):
+        chain = self._reading[part]
+        chain.add(Moments.of(created), pages)
+        if not self._is_too_long(part, chain):
             return True
-        self._wasted_pages += chain
+        self._wasted_pages += pages
         del self._reading[part]
         self._leave(part)
         return False
@@ -250,7 +251,7 @@ class SlicePlanner:
                 too_long = self._has_far_to_run(part, chain, run)
             case Sample() as sample:
                 too_long = self._has_too_many(part, chain, sample)
-        return too_long and len(self._divide(part, USUAL_PAGES * self._full_page)) > 1
+        return too_long and len(self._divide(part, MOST_PAGES * self._full_page)) > 1
 
     def _has_far_to_run(self, part: Slice, chain: Chain, run: Run) -> bool:
         read = chain.length * self._full_page
@@ -267,9 +268,9 @@ class SlicePlanner:
     def _has_too_many(self, part: Slice, chain: Chain, sample: Sample) -> bool:
         idle = not self._pending and len(self._reading) * 2 <= self._threads
         rows = self._expected(part)
-        expected = None if rows is None else rows / self._full_page
-        far = expected is not None and chain.length > 1 and expected > chain.length + LONG_CHAIN
-        if not far and not chain.overdue(sample, expected, idle=idle):
+        pages = None if rows is None else rows / self._full_page
+        far = pages is not None and chain.length > 1 and pages > chain.length + LONG_CHAIN
+        if not far and not chain.overdue(sample, pages, idle=idle):
             return False
         self._densities.forget(chain.start, chain.end)
         self._densities.sample(sample.start, sample.end, sample.moments)

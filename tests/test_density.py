@@ -12,11 +12,11 @@ from tap_siro.density import (
     FEW,
     GROWTH,
     LEAP,
+    LEAST_SAMPLED,
     MISSED,
     NEAR,
     OLDEST,
     SAMPLE_PARTS,
-    SAMPLED,
     SWING,
     WEEK,
     Densities,
@@ -119,6 +119,16 @@ def test_beyond_what_was_seen_a_density_is_believed_for_some_pages_and_then_come
         (100 - second, 100 - first, 0, False),
         (100 - first, 100, PAGE * NEAR, True),
     ]
+
+
+@pytest.mark.parametrize("end", [4, 10, 200])
+def test_what_is_expected_does_not_depend_on_how_far_one_looks(end: int) -> None:
+    """A slice would be cut out of what is left by one density, and given up by another, again and again."""
+    densities = noted((0, 1, 100), (1, 2, 50), (2, 3, 50))
+    far = list(densities.between(3 * DAY, 2_000 * DAY, page=PAGE))
+    near = list(densities.between(3 * DAY, end * DAY, page=PAGE))
+    assert [one.density for one in near] == pytest.approx([one.density for one in far[: len(near)]])
+    assert [one.end for one in near[:-1]] == [one.end for one in far[: len(near) - 1]]
 
 
 def test_the_steps_end() -> None:
@@ -240,9 +250,9 @@ def test_a_sample_tells_how_its_rows_are_spread_but_not_how_many_they_are() -> N
 def test_a_sample_is_divided_into_so_many_stretches_however_large_it_is() -> None:
     """Memory and time must not depend on the pages that were kept."""
     assert len(sampled(10 * SAMPLE_PARTS)._seen) == SAMPLE_PARTS
-    assert len(sampled(3 * SAMPLED)._seen) == 3
-    assert len(sampled(SAMPLED - 1)._seen) == 1
-    assert len(sampled(SAMPLED * SAMPLE_PARTS - 1)._seen) == SAMPLE_PARTS - 1
+    assert len(sampled(3 * LEAST_SAMPLED)._seen) == 3
+    assert len(sampled(LEAST_SAMPLED - 1)._seen) == 1
+    assert len(sampled(LEAST_SAMPLED * SAMPLE_PARTS - 1)._seen) == SAMPLE_PARTS - 1
     at_once = Densities()
     at_once.sample(0, DAY, [5] * 100)
     assert [(one.start, one.end, one.amount) for one in at_once._seen] == [(0, 5, 50), (5, DAY, 50)]
@@ -279,7 +289,7 @@ def test_samples_of_which_something_was_counted_differ() -> None:
     densities.count(0, DAY // 2, 50, page=PAGE)
     assert [one.unscaled for one in (densities._seen[1], densities._seen[-1])] == [False, True]
     densities.count(DAY // 2, 3 * DAY // 2, 60, page=PAGE)  # 50 expected of the first, 20 of the second
-    assert densities._seen[-1].rows == pytest.approx(SAMPLED * 60 / 70)
+    assert densities._seen[-1].rows == pytest.approx(LEAST_SAMPLED * 60 / 70)
 
 
 def test_the_stretches_of_a_sample_hold_the_same() -> None:

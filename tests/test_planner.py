@@ -295,6 +295,14 @@ def test_a_chain_knows_whether_it_has_a_beginning() -> None:
     assert [plan._reading[take(plan)].open for _ in range(2)] == [True, False]
 
 
+def test_a_dense_second_at_its_beginning_does_not_keep_a_slice_whole() -> None:
+    """After an import of thousands at once: all that came later would be one thread's."""
+    plan = planner(days(0, 1_000))
+    plan._densities.note(0, 2 * SECOND, 10_000)
+    plan._densities.note(2 * SECOND, 1_000 * DAY, 500_000)
+    assert bounds(plan._divide(days(0, 1_000), 8.0 * PAGE)) == [(0, SECOND), (SECOND, 1_000 * DAY)]
+
+
 def test_nothing_expected_is_one_slice_with_the_next_step() -> None:
     plan = seen(planner(days(0, 10_000)), (0, 50, 0), (50, 60, 6_000))
     assert plan._divide(days(0, 50), 100.0) == [days(0, 50)]
@@ -393,9 +401,7 @@ def test_a_chain_is_followed_if_little_is_left_of_it(pages: int, leaning: int, g
     part = days(0, 2 + pages)
     plan._reading[part] = plan._chain(part)
     read = [[day * DAY + at for at in A_DAY] if leaning else spread(day, 2 + pages) for day in range(2)]
-    assert plan.page(part, 1, PAGE, read[0]) is (goes_on or not leaning)
-    if goes_on or not leaning:
-        assert plan.page(part, 2, PAGE, read[1]) is goes_on
+    assert all(plan.page(part, number, PAGE, page) for number, page in enumerate(read, 1)) is goes_on
 
 
 @pytest.mark.parametrize(("rows", "goes_on"), [(PAGE * 100 // LEAP + PAGE, True), (PAGE * 100 // LEAP - PAGE, False)])
@@ -468,6 +474,27 @@ def test_a_page_that_is_not_full_is_followed(chain: int, rows: int, goes_on: boo
     """Some APIs send a cursor with the last page."""
     plan = left(planner(days(0, 2_000), threads=4), days(0, 1_000))
     assert plan.page(take(plan), chain, rows, A_DAY[:rows]) is goes_on
+
+
+def test_a_page_with_more_than_was_asked_for_does_not_make_all_others_short() -> None:
+    """Nothing would be cut any more: one thread would read everything."""
+    plan = left(planner(days(0, 2_000), threads=4), days(0, 1_000), days(1_000, 2_000))
+    assert not plan.page(take(plan), 1, PAGE + 1, A_DAY)
+    left(plan, days(1_000, 2_000))
+    assert not plan.page(take(plan), 1, PAGE, [1_000 * DAY + at for at in A_DAY])
+
+
+def test_what_cannot_be_cut_into_shares_is_not_given_up() -> None:
+    """It would be taken as it was, and given up again, until nothing may be wasted any more."""
+    for rows in range(LEAST_PAGES * PAGE, (MOST_PAGES + 3) * PAGE, PAGE // 2):
+        plan = seen(planner(days(0, 10_000), threads=4), (0, 1, rows), (40, 41, 0))
+        part = days(0, 40)
+        plan._reading[part] = plan._chain(part)
+        left(plan)
+        for number in range(1, 20):
+            if not plan.page(part, number, PAGE, spread(number, 40)):
+                assert take(plan) != part
+                break
 
 
 def test_an_api_that_gives_less_than_was_asked_for_has_full_pages_too() -> None:
