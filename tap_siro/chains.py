@@ -80,7 +80,7 @@ class Moments:
         """Take them in the order of the page."""
         ordered, half = sorted(created), len(created) // 2
         sides = [(moment > ordered[half]) - (moment < ordered[half]) for moment in created]
-        return cls(ordered, (sum(sides[-half:]) - sum(sides[:half])) / max(EVIDENCE, 2 * half) if half else 0)
+        return cls(ordered, (sum(sides[-half:]) - sum(sides[:half])) / max(EVIDENCE, 2 * half))
 
     def __len__(self) -> int:
         return len(self.ordered)
