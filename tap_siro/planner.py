@@ -35,9 +35,9 @@ USUAL_PAGES = 8
 SHARES = 1.5
 """Slices a thread should still get of what is left: the last ones are small, so that all threads end together."""
 PROBE_PARTS = 16
-"""The part of a sample that is read first, to learn how much the sample stands for."""
+"""One of so many parts of a sample is read first, to learn how much the sample stands for."""
 LONG_CHAIN = 16
-"""Pages that may be left of a chain that runs through time."""
+"""Pages that may be left of a chain."""
 FREE_WASTE = 20
 """Pages that may be read in vain..."""
 WASTE = 8
@@ -134,12 +134,13 @@ class SlicePlanner:
         return Chain(start or 0, self._end(part), self._expected(part), whole=whole, open=start is None)
 
     def _expected(self, part: Slice) -> float | None:
+        """The rows that it should hold; None if nobody knows."""
         stretches = list(self._stretches(part))
         share = USUAL_PAGES * self._full_page
         return sum(_supposed(one, share) for one in stretches) if all(one.sure for one in stretches) else None
 
     def _is_probed(self, part: Slice) -> bool:
-        """Whether it begins in a sample of which another part is just being asked for."""
+        """Whether it begins in a sample of which another part was asked for, and nothing has come yet."""
         first = next(self._stretches(part), None)
         if first is None or not first.unscaled:
             return False
@@ -245,7 +246,7 @@ class SlicePlanner:
         if self._wasted_pages + chain.length > FREE_WASTE + self._pages / WASTE:
             return False
         if chain.whole and chain.length == 1:
-            return False
+            return False  # two pages are all that many an organization has
         match chain.shows():
             case Run() as run:
                 too_long = self._has_far_to_run(part, chain, run)
