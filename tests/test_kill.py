@@ -9,7 +9,7 @@ import pytest
 
 from tests.running import Warehouse, config_for, run_and_kill, run_tap
 from tests.sandbox import Sandbox, instants
-from tests.sandbox.data import recordings
+from tests.sandbox.data import plain, recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.store import ORDERS
 
@@ -57,6 +57,26 @@ def test_a_history_that_is_killed_goes_on(tmp_path: Path, moment: int) -> None:
         bookmark = warehouse.state["bookmarks"]["recordings"]
         assert bookmark["replication_key_value"] == max(each.get("updatedAt") or "" for each in DATA)
         assert bookmark["pass_query"] is None
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_history_that_is_cut_again_and_killed_goes_on(tmp_path: Path, order: str, threads: int) -> None:
+    """With a dense day, slices are given up and cut anew: in a gap between two, recordings would be lost."""
+    small = {"sections": 1, "extractions": 1}
+    data = plain(100, start="2021-01-01T00:00:00.000Z", end="2025-01-01T00:00:00.000Z", **small)
+    data += plain(200, start="2023-02-01T00:00:00.000Z", end="2023-02-02T00:00:00.000Z", seed=9, **small)
+    with Sandbox(data, order=order, latency=0.002) as sandbox:
+        config = config_for(sandbox, page_size=5, concurrency=threads, requests_per_minute=100_000)
+        warehouse, beginnings = Warehouse(), set()
+        for moment in (7, 25, 40):
+            run = run_and_kill(tmp_path, config, sandbox, at_request=moment, state=warehouse.state or None)
+            warehouse.load(run)
+            beginnings |= {request.params.get("createdAt:gt") for request in sandbox.requests}
+        sandbox.clear()
+        warehouse.load(run_tap(tmp_path, config, state=warehouse.state or None))
+        assert len(beginnings) > 5, "nothing was cut"
+        assert warehouse.tables == expected_rows(data)
 
 
 def test_a_poll_of_many_pages_that_is_killed_goes_on(tmp_path: Path) -> None:
