@@ -510,7 +510,7 @@ def test_every_odd_recording_gives_rows_that_fit() -> None:
 @pytest.mark.parametrize("order", ORDERS)
 def test_dates_far_off_are_not_asked_for(order: str) -> None:
     """A slice would begin or end at a moment that the API cannot express, and every sync would fail there."""
-    data = plain(120, sections=1, extractions=1)
+    data = plain(180, sections=1, extractions=1)
     for number, row in enumerate(data[::3]):
         row["createdAt"] = ("0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z")[
             number % 3
@@ -518,5 +518,5 @@ def test_dates_far_off_are_not_asked_for(order: str) -> None:
     with Sandbox(data, order=order) as sandbox:
         assert loaded(sync(config_for(sandbox, **SMALL))) == expected_rows(data)
         bounds = {request.params.get(name) for request in sandbox.requests for name in ("createdAt:gt", "createdAt:lt")}
-    assert len(bounds) > 3, "nothing was cut"
+    assert len(bounds) > 5, "nothing was cut"
     assert all(bound is None or "1970" < bound < "9000" for bound in bounds)
