@@ -175,17 +175,16 @@ class Chain:
         sharp = self._is_sharp or len(self.pages) == 1
         # Up to the pages that are kept, from there to the latest, and that one if it is known where it begins.
         rows = size * (len(self.pages) - 1) if sharp else size * (len(self.pages) - 1 / 2) - margin
-        until = page.middle
+        begun, gone = (page.start, page.end) if sharp else (page.middle, page.middle)
         if falling:
             near = max(kept.end for kept in self.pages)
-            passed = [(near, self.end, dropped + margin), (page.end if sharp else until, near, rows)]
+            passed, ahead = [(near, self.end, dropped + margin), (gone, near, rows)], (self.start, begun)
         else:
             near = min(kept.start for kept in self.pages)
-            passed = [(self.start, near, dropped + margin), (near, page.start if sharp else until, rows)]
+            passed, ahead = [(self.start, near, dropped + margin), (near, begun, rows)], (gone, self.end)
         if sharp:
-            passed.append((page.start, page.end, size - 2 * margin))
-            until = page.start if falling else page.end
-        return Run(passed, (self.start, until) if falling else (until, self.end))
+            passed.append((begun, gone, size - 2 * margin))
+        return Run(passed, ahead)
 
     def _sample(self) -> Sample:
         latest = self.pages[-LATEST:]

@@ -25,7 +25,8 @@ SWING = 8
 FEW = 50
 """...if it has so many rows."""
 LEAP = 30
-"""A dense time begins where it would have had so many times more rows than there are before it..."""
+"""So many times denser is another time, and no slice is cut across both. Among what was seen, it begins where it would
+have had so many times more rows than there are before it..."""
 MISSED = 800
 """...and so many rows in all."""
 ALIKE = 4
