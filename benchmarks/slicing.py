@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.tables import show
-from tap_siro.instants import DAY, SECOND
-from tap_siro.planner import SlicePlanner
-from tap_siro.slices import Slice
+from tap_siro.sync.planner import SlicePlanner
+from tap_siro.sync.slices import Slice
+from tap_siro.timestamps import DAY, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.sandbox import instants
+from tests.sandbox import timestamps
 from tests.sandbox.data import recordings
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def change(sandbox: Sandbox) -> tuple[set[str], str]:
         sandbox.update(name, title="Visit, second offer", result="WON")
     summary = next(each["summary"] for each in whole if each["id"] == shorter)
     sandbox.update(shorter, summary=summary[:1])
-    now = instants.from_ms(instants.to_ms(sandbox.now()))
+    now = timestamps.from_ms(timestamps.to_ms(sandbox.now()))
     sandbox.update(deleted, deleted=True, deletedAt=now)
     new = recordings(1, seed=8, odd=False)[0] | {"createdAt": now, "updatedAt": now}
     sandbox.add(new)

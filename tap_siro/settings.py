@@ -1,7 +1,7 @@
 """The settings: how they are declared, and what they mean once they have been checked.
 
 `CONFIG` is what `--about` prints; what Meltano, its hub and the documentation say of a setting is made from it with
-`python -m docs`. `Settings` is what the other modules use.
+`python -m tools`. `Settings` is what the other modules use.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
-from tap_siro import instants
+from tap_siro import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +155,7 @@ ORDINARY, ADVANCED = ([each.name for each in group] for group in (_ORDINARY, _AD
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings, checked and in the units that the code uses. Instants and durations in milliseconds."""
+    """The settings, checked and in the units that the code uses. Timestamps and durations in milliseconds."""
 
     api_token: str
     api_url: str
@@ -189,14 +189,14 @@ class Settings:
         faults: list[str] = []
         token = _token(config.get("api_token"), faults)
         url = _url(config.get("api_url") or DEFAULT_API_URL, faults)
-        after = _instant(config, "created_after", faults)
-        before = _instant(config, "created_before", faults)
+        after = _timestamp(config, "created_after", faults)
+        before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
         if config.get("batch_config"):
-            faults.append("`batch_config` is not supported: remove it, rows are written as RECORD messages.")
+            faults.append("`batch_config` is not supported: remove it, records are written as RECORD messages.")
         agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
-        start = _instant(config, "start_date", faults)
+        start = _timestamp(config, "start_date", faults)
         if faults:
             return None, faults
         return cls(
@@ -213,17 +213,17 @@ class Settings:
             requests_per_minute=int(config["requests_per_minute"]),
             request_timeout=float(config["request_timeout"]),
             max_retry_seconds=float(config["max_retry_seconds"]),
-            lookback=int(config["lookback_seconds"]) * instants.SECOND,
-            daily_recheck=int(float(config["daily_recheck_days"]) * instants.DAY),
+            lookback=int(config["lookback_seconds"]) * timestamps.SECOND,
+            daily_recheck=int(float(config["daily_recheck_days"]) * timestamps.DAY),
         ), []
 
     def describe_range(self) -> str:
         """The range and the filters as text: two passes with the same text ask for the same recordings."""
         parts = dict(self.filters)
         if self.created_after is not None:
-            parts["createdAt:gt"] = instants.text(self.created_after)
+            parts["createdAt:gt"] = timestamps.text(self.created_after)
         if self.created_before is not None:
-            parts["createdAt:lt"] = instants.text(self.created_before)
+            parts["createdAt:lt"] = timestamps.text(self.created_before)
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
 
 
@@ -274,12 +274,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _instant(config: Mapping[str, Any], name: str, faults: list[str]) -> int | None:
+def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int | None:
     value = config.get(name)
     if value is None:
         return None
-    instant = instants.parse(value.strip()) if isinstance(value, str) else None
-    if instant is None or instant < 0:
+    timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
+    if timestamp is None or timestamp < 0:
         faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
-    return instant
+    return timestamp

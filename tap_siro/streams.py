@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_siro import rows, schemas
-from tap_siro.sdk import SiroStream
+from tap_siro.records import children, schemas
+from tap_siro.singer.sdk import SiroStream
 
 if TYPE_CHECKING:
-    from tap_siro.rows import Row
+    from tap_siro.records.recording import Record
 
 
 class RecordingsStream(SiroStream):
@@ -19,7 +19,7 @@ class RecordingsStream(SiroStream):
     replication_key = "updatedAt"
     schema = schemas.RECORDINGS
 
-    def make_rows(self, recording: Row) -> list[Row]:
+    def make_records(self, recording: Record) -> list[Record]:
         """The recording itself."""
         return [recording]
 
@@ -29,10 +29,10 @@ class ChildStream(SiroStream):
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
-    cut: ClassVar[staticmethod[[Row], list[Row]]]
+    cut: ClassVar[staticmethod[[Record], list[Record]]]
     """Makes the rows of a recording."""
 
-    def make_rows(self, recording: Row) -> list[Row]:
+    def make_records(self, recording: Record) -> list[Record]:
         """The stream's rows of a cleaned recording."""
         return self.cut(recording)
 
@@ -44,7 +44,7 @@ class CrmLinksStream(ChildStream):
     primary_keys = ("recordingId", "objectType", "ordinal")
     schema = schemas.CRM_LINKS
     block = "crm"
-    cut = staticmethod(rows.crm_links)
+    cut = staticmethod(children.crm_links)
 
 
 class SummarySectionsStream(ChildStream):
@@ -54,7 +54,7 @@ class SummarySectionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.SUMMARY_SECTIONS
     block = "summary"
-    cut = staticmethod(rows.summary_sections)
+    cut = staticmethod(children.summary_sections)
 
 
 class EntityExtractionsStream(ChildStream):
@@ -64,7 +64,7 @@ class EntityExtractionsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.ENTITY_EXTRACTIONS
     block = "entityExtractions"
-    cut = staticmethod(rows.entity_extractions)
+    cut = staticmethod(children.entity_extractions)
 
 
 class EntityMappingsStream(ChildStream):
@@ -74,7 +74,7 @@ class EntityMappingsStream(ChildStream):
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
     schema = schemas.ENTITY_MAPPINGS
     block = "entityExtractions"
-    cut = staticmethod(rows.entity_mappings)
+    cut = staticmethod(children.entity_mappings)
 
 
 class FollowupsStream(ChildStream):
@@ -84,7 +84,7 @@ class FollowupsStream(ChildStream):
     primary_keys = ("recordingId", "ordinal")
     schema = schemas.FOLLOWUPS
     block = "followups"
-    cut = staticmethod(rows.followups)
+    cut = staticmethod(children.followups)
 
 
 STREAMS: tuple[type[SiroStream], ...] = (RecordingsStream, *ChildStream.__subclasses__())

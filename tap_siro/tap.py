@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar
 
-from tap_siro.sdk import SiroStream, SiroTap
 from tap_siro.settings import CONFIG, ENRICHMENTS, PLUGIN_NAME
+from tap_siro.singer.sdk import SiroStream, SiroTap
 from tap_siro.streams import STREAMS, RecordingsStream
-from tap_siro.sync import Sync
+from tap_siro.sync.run import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -23,28 +23,28 @@ class TapSiro(SiroTap):
         """All streams; needs neither a token nor the network."""
         return [stream(self) for stream in STREAMS]
 
-    def sync_family(self, most_rows: int | None) -> None:
-        """Sync all selected streams; with a row limit, only show a few rows of each."""
+    def sync_recordings(self, max_records: int | None) -> None:
+        """Sync all selected streams; with a record limit, only show a few records of each."""
         if self.settings is None:
             return  # the settings were not to be checked, so there is nothing to sync with
         streams = [stream for stream in self._in_order() if stream.selected and self._is_on(stream)]
         if not streams:
             return
-        sync = Sync(self.settings, self.outlets(streams, RecordingsStream.name), self.stop)
-        if most_rows is None:
+        sync = Sync(self.settings, self.record_writer(streams, RecordingsStream.name), self.stop)
+        if max_records is None:
             sync.run()
         else:
-            sync.sample(most_rows)
+            sync.sample(max_records)
 
     def _in_order(self) -> list[SiroStream]:
-        """The streams, `recordings` first: its row is written before those that are cut from it."""
+        """The streams, `recordings` first: its record is written before those that are cut from it."""
         return [stream for kind in STREAMS if isinstance(stream := self.streams[kind.name], SiroStream)]
 
     def _is_on(self, stream: SiroStream) -> bool:
         for each in ENRICHMENTS:
             if each.block == stream.block and self.settings and each.flag not in self.settings.flags:
                 logger.warning(
-                    "'%s' is selected but `%s` is off: it gets no rows, and its state stays as it is. Switch the "
+                    "'%s' is selected but `%s` is off: it gets no records, and its state stays as it is. Switch the "
                     "setting on, or deselect the stream.",
                     stream.name, each.setting,
                 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.packages import uv
+from tests.support.packages import uv
 
 if TYPE_CHECKING:
     from pathlib import Path

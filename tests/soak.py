@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.faulting import RETRIED
-from tests.running import ROOT, config_for
 from tests.sandbox import Sandbox
 from tests.sandbox.data import stream_plain
+from tests.support.in_process import RETRIED
+from tests.support.process import ROOT, config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.settings import CONFIG, Settings
-from tests.running import KEYS, config_for, discover, run_tap, start_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.support.process import KEYS, config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,7 +136,7 @@ def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "instant"),
+    ("value", "timestamp"),
     [
         ("2026-01-31", "2026-01-31T00:00:00.000Z"),
         ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
@@ -144,10 +144,10 @@ def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
         ("2026-05-22T16:34:47.887661", "2026-05-22T16:34:47.887Z"),
     ],
 )
-def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, instant: str) -> None:
+def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, timestamp: str) -> None:
     with Sandbox([]) as sandbox:
         run_tap(tmp_path, config_for(sandbox, start_date=value))
-        assert sandbox.requests[0].params["updatedAt:gte"] == instant
+        assert sandbox.requests[0].params["updatedAt:gte"] == timestamp
 
 
 @pytest.mark.parametrize(

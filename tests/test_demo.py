@@ -13,9 +13,9 @@ import pytest
 
 from demo import installing
 from demo.comparing import as_loaded, difference
-from tests.running import KEYS
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.process import KEYS
 
 if TYPE_CHECKING:
     from tests.sandbox.expected import Rows

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.tap import TapSiro
-from tests.faulting import FATAL, Clock, sync
-from tests.running import ROOT, config_for, run_tap, start_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
+from tests.support.in_process import FATAL, Clock, sync
+from tests.support.process import ROOT, config_for, run_tap, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,7 +206,7 @@ CASES: dict[str, list[Provoke]] = {
         edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
     ],
     "… recording(s) … came without an id": [edited(in_rows(id=None))],
-    "The stream map of '…' fails on a row": [
+    "The stream map of '…' fails on a record": [
         fails(stream_maps={"recordings": {"title": "md5(titel)"}}),
         fails(stream_maps={"recordings": {"title": "float(title)"}}),
     ],

@@ -16,7 +16,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.pagination import JSONPathPaginator
 
 from benchmarks.contestants.task import FLAGS, LINKS, PAGE_SIZE, PATH, USER_AGENT, read
-from tap_siro import schemas
+from tap_siro.records import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

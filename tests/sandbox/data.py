@@ -6,8 +6,8 @@ import random
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox import instants
-from tests.sandbox.odd import ODD
+from tests.sandbox import timestamps
+from tests.sandbox.edge_cases import ODD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,13 +87,13 @@ def stream_plain(
 
 def _moments(rng: random.Random, count: int, start: str, end: str) -> Iterator[tuple[str, str]]:
     """Spread `createdAt` evenly, each somewhere in its own share of the time, with an `updatedAt` after it."""
-    first, last = instants.parse_exact(start), instants.parse_exact(end)
+    first, last = timestamps.parse_exact(start), timestamps.parse_exact(end)
     if first is None or last is None or last < first:
         raise ValueError("start and end must be moments of the form YYYY-MM-DDTHH:mm:ss.sssZ, in this order")
     for number in range(count):
         created = first + int((last - first) * (number + rng.random()) / count)
         updated = created + int(3 * _DAY * rng.random() ** 3)
-        yield instants.from_ms(created), instants.from_ms(updated)
+        yield timestamps.from_ms(created), timestamps.from_ms(updated)
 
 
 def _full(rng: random.Random, created: str, updated: str, *, sections: int = 5, extractions: int = 8) -> Recording:

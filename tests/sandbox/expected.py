@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tests.sandbox import instants
+from tests.sandbox import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = N
         recordings: Stored recordings.
         since: Leave out the recordings updated before; those without a readable `updatedAt` stay in.
     """
-    start = instants.to_ms(since) if isinstance(since, datetime) else instants.parse(since)
+    start = timestamps.to_ms(since) if isinstance(since, datetime) else timestamps.parse(since)
     if since is not None and start is None:
         raise ValueError(f"{since} is not a moment")
     streams: dict[str, Rows] = {
@@ -58,7 +58,7 @@ def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = N
         "recording_followups": {},
     }
     for recording in recordings:
-        updated = instants.parse(recording.get("updatedAt"))
+        updated = timestamps.parse(recording.get("updatedAt"))
         too_old = start is not None and updated is not None and updated < start
         if too_old or not isinstance(recording.get("id"), str):
             continue
@@ -202,10 +202,10 @@ def _boolean(value: object) -> bool | None:
 
 def _moment(value: object) -> str | None:
     """Write a moment in UTC with a Z. What has one already is left alone, if it is a moment at all."""
-    ms = instants.parse(value)
+    ms = timestamps.parse(value)
     if ms is None or (isinstance(value, str) and value.endswith("Z")):
         return None if ms is None else str(value)
-    return instants.from_ms(ms)
+    return timestamps.from_ms(ms)
 
 
 def _items(value: object) -> list[Any]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.sandbox import instants
+from tests.sandbox import timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,7 @@ def _upper(exclusive: int | None, inclusive: int | None) -> int:
 
 
 def _date(name: str, text: str, *, strict: bool) -> int | None:
-    ms = instants.parse_exact(text) if strict else instants.parse(text)
+    ms = timestamps.parse_exact(text) if strict else timestamps.parse(text)
     if strict and ms is None:
         raise BadRequestError(f"{name} is not a date of the form YYYY-MM-DDTHH:mm:ss.sssZ")
     return ms

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from tests.sandbox import instants
+from tests.sandbox import timestamps
 from tests.sandbox.faults import Answer, Fault, Request, apply, message
 from tests.sandbox.query import BadRequestError, parse_query
 from tests.sandbox.store import Page, Recording, Store
@@ -148,7 +148,9 @@ class Sandbox:
 
     def update(self, recording_id: str, /, **changes: Any) -> Recording:
         """Change fields of a recording, and its `updatedAt` to now unless that is among them; return it."""
-        return self._store.update(recording_id, {"updatedAt": instants.from_ms(instants.to_ms(self.now()))} | changes)
+        return self._store.update(
+            recording_id, {"updatedAt": timestamps.from_ms(timestamps.to_ms(self.now()))} | changes
+        )
 
     def fault(
         self,

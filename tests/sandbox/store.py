@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from tests.sandbox import instants
+from tests.sandbox import timestamps
 from tests.sandbox.query import BLOCKS, EARLIEST, STATUSES, BadRequestError, Filter, Query
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class Store:
 
 
 def _ms_or_earliest(value: object) -> int:
-    ms = instants.parse(value)
+    ms = timestamps.parse(value)
     return EARLIEST if ms is None else ms
 
 

@@ -22,7 +22,7 @@ import psycopg
 
 from demo import comparing
 from demo.warehouse import NESTED
-from tests.running import KEYS
+from tests.support.process import KEYS
 from tests.targets import kinds
 
 if TYPE_CHECKING:

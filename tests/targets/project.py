@@ -13,7 +13,7 @@ import yaml
 
 from demo import installing
 from demo.meltano import Meltano
-from tests.running import ROOT
+from tests.support.process import ROOT
 from tests.targets.kinds import KINDS, Kind
 
 if TYPE_CHECKING:

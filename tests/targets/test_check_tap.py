@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.running import KEYS, config_for, run_tap, start_tap
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.support.process import KEYS, config_for, run_tap, start_tap
 from tests.targets import project
 
 if TYPE_CHECKING:

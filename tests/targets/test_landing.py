@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.changing import change
-from tests.documents import README, blocks
-from tests.running import KEYS, config_for, run_tap
-from tests.sandbox import Sandbox, instants
+from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.documents import README, blocks
+from tests.support.process import KEYS, config_for, run_tap
 from tests.targets import project as projects
 from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
 
@@ -42,9 +42,9 @@ every = pytest.mark.parametrize("destination", [DuckDB, PostgreSQL, Snowflake, C
 
 def sent_again(project: Project, sandbox: Sandbox) -> dict[str, Rows]:
     """What the next poll has to send: nothing before the bookmark, less `lookback_seconds`."""
-    bookmark = instants.parse(project.completed()["recordings"]["replication_key_value"])
+    bookmark = timestamps.parse(project.completed()["recordings"]["replication_key_value"])
     assert bookmark is not None
-    return expected_rows(sandbox.recordings, since=instants.from_ms(bookmark - 60_000))
+    return expected_rows(sandbox.recordings, since=timestamps.from_ms(bookmark - 60_000))
 
 
 @upserting

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from demo.meltano import Meltano
-from tests.running import ROOT
-from tests.sandbox import Sandbox, instants
+from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.process import ROOT
 from tests.targets import project
 from tests.targets.destinations import DuckDB
 
@@ -47,8 +47,8 @@ def succeed(clone: Meltano, sandbox: Sandbox, *arguments: str, **environment: st
 
 def test_ci_tries_the_last_days_and_the_schedule_of_prod_loads_everything(clone: Meltano, tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    start, a_week_ago = (instants.from_ms(instants.to_ms(now - timedelta(days=days))) for days in (20, 7))
-    data = recordings(60, start=start, end=instants.from_ms(instants.to_ms(now - timedelta(days=4))))
+    start, a_week_ago = (timestamps.from_ms(timestamps.to_ms(now - timedelta(days=days))) for days in (20, 7))
+    data = recordings(60, start=start, end=timestamps.from_ms(timestamps.to_ms(now - timedelta(days=4))))
     output = tmp_path / "a clone" / "output"
     with Sandbox(data) as sandbox:
         succeed(clone, sandbox, "--environment=ci", "run", "recordings")

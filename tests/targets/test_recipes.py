@@ -12,11 +12,11 @@ import duckdb
 import pytest
 import yaml
 
-from tests.documents import README, RECIPES, blocks
-from tests.running import KEYS
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import Row, expected_rows
+from tests.support.documents import README, RECIPES, blocks
+from tests.support.process import KEYS
 from tests.targets.destinations import SCHEMA, Database, Destination, DuckDB, PostgreSQL
 
 if TYPE_CHECKING:

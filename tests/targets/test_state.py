@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.changing import change
-from tests.running import KEYS
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.process import KEYS
 from tests.targets import project as projects
 from tests.targets.destinations import DuckDB, PostgreSQL
 

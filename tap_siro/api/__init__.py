@@ -1,0 +1,1 @@
+"""One page of the API, safely: requests, retries, authentication and decoding."""

@@ -1,0 +1,106 @@
+"""A page: what one answer of the API holds, and how its JSON is read.
+
+Numbers with a fraction or an exponent become `Decimal`, so that every digit survives. NUL characters and lone
+surrogates are taken out of all text, keys included: no database stores them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from tap_siro import timestamps
+
+
+def _fraction(text: str) -> Decimal | str:
+    """A number with a fraction or an exponent; one that no `Decimal` can hold stays text."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
+_decode = msgspec.json.Decoder(float_hook=_fraction).decode
+_BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+_BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+class MalformedPageError(ValueError):
+    """The answer is not a page. The message says in what way, and holds nothing out of it."""
+
+
+@dataclass(slots=True)
+class Page:
+    """One page of recordings."""
+
+    records: list[Any]
+    """The recordings, as decoded: usually objects."""
+    cursor: str | None
+    """Where the next page begins, or None if there is none."""
+    asked_at: int = 0
+    """The moment of the request: by the server's clock or the local one, whichever is earlier."""
+    created: list[int | None] = field(init=False)
+    """When each recording was created, as far as that can be read."""
+    updated: list[int | None] = field(init=False)
+    """When each recording was last updated, as far as that can be read."""
+
+    def __post_init__(self) -> None:
+        dicts = [record if isinstance(record, dict) else {} for record in self.records]
+        self.created = [timestamps.parse(record.get("createdAt")) for record in dicts]
+        self.updated = [timestamps.parse(record.get("updatedAt")) for record in dicts]
+
+
+def decode(body: bytes) -> Page:
+    """Read the body of an answer.
+
+    Raises:
+        MalformedPageError: It is not JSON, or not an object with a `data` list and a cursor that is text or null.
+    """
+    try:
+        answer = _decode_cleaned(body) if _needs_cleaning(body) else _decode(body)
+    except (ValueError, RecursionError):
+        message = f"{len(body)} bytes that are not JSON"
+        raise MalformedPageError(message) from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        message = "JSON without a list of recordings"
+        raise MalformedPageError(message)
+    cursor = answer.get("cursor")
+    if cursor is not None and not isinstance(cursor, str):
+        message = "JSON whose cursor is not text"
+        raise MalformedPageError(message)
+    return Page(answer["data"], cursor or None)
+
+
+def _needs_cleaning(body: bytes) -> bool:
+    # The plain searches are many times faster than the expression, and nearly always enough.
+    return (b"\\u" in body or b"\xed" in body) and _BAD_ESCAPE.search(body) is not None
+
+
+def _decode_cleaned(body: bytes) -> Any:
+    # msgspec refuses lone surrogates; the standard library passes them on.
+    text = body.decode("utf-8", "surrogatepass")
+    return _cleaned(json.loads(text, parse_float=_fraction, parse_constant=_no_constant))
+
+
+def _no_constant(name: str) -> None:
+    message = f"{name} is not JSON"
+    raise ValueError(message)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return _BAD_TEXT.sub("", value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        # A key that had to be cleaned does not take the place of one that is right: the right ones come last.
+        cleaned = {key: _cleaned(item) for key, item in value.items()}
+        return {_BAD_TEXT.sub("", key): item for key, item in cleaned.items()} | {
+            key: item for key, item in cleaned.items() if not _BAD_TEXT.search(key)
+        }
+    return value

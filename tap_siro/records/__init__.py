@@ -1,0 +1,1 @@
+"""Columns, cleaning, and child records. Pure."""

@@ -1,0 +1,1 @@
+"""Messages out: what is built on the SDK and its internals."""

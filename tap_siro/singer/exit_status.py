@@ -1,0 +1,54 @@
+"""How the process ends: with a sentence instead of a traceback, and with the right status."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
+
+from tap_siro.errors import StoppedError, TapSiroError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_siro.singer.signals import Stop
+
+logger = logging.getLogger(__name__)
+
+
+def ignore_signals() -> None:
+    """What is over needs no signal: Python would die of it while it ends, with a status that says nothing was done."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def exit_with_status(stop: Stop | None) -> Iterator[None]:
+    """End the process as a command should: with a sentence instead of a traceback, and with the right status."""
+    try:
+        yield
+    except StoppedError:
+        number = (stop.signal if stop else None) or signal.SIGTERM
+        logger.warning("Stopped by a signal; the next run goes on from here.")
+        raise SystemExit(128 + number) from None
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):  # stdout may be no file
+            # Python would complain once more when it flushes stdout at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        logger.error("The target has closed its input, see its own messages; the next run goes on from the last state.")
+        raise SystemExit(1) from None
+    except ConfigValidationError as error:
+        for fault in error.errors or [str(error)]:
+            logger.error("%s", fault)
+        raise SystemExit(1) from None
+    except (TapSiroError, SingerSDKError) as error:
+        logger.error("%s", error)
+        raise SystemExit(1) from None
+    except OSError as error:
+        logger.error("A file cannot be read or written: %s", error)
+        raise SystemExit(1) from None

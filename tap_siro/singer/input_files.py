@@ -1,0 +1,39 @@
+"""The files of the command line: config, state and catalog, checked before the SDK reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from tap_siro.errors import TapSiroError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def read_object(option: str, read: Callable[[], str]) -> str:
+    """The text of a file from the command line, if it holds a JSON object."""
+    with contextlib.suppress(ValueError, RecursionError):  # also for what is not UTF-8
+        text = read()
+        if isinstance(json.loads(text), dict):
+            return text
+    # Without the text: it may hold the token.
+    begin = " To begin without a state, leave the option out." if option == "state" else ""
+    raise TapSiroError(
+        f"The file given with `--{option}` does not hold a JSON object in UTF-8: it is empty, was cut, or is another "
+        f"file.{begin}"
+    )
+
+
+def is_state(state: Mapping[str, Any]) -> bool:
+    """Whether it has the form of a state that a tap of the SDK has written."""
+
+    def is_entry(entry: Any) -> bool:
+        return isinstance(entry, dict) and isinstance(entry.get("progress_markers", {}), dict)
+
+    bookmarks = state.get("bookmarks")
+    return isinstance(bookmarks, dict) and all(
+        is_entry(entry) and isinstance(parts := entry.get("partitions", []), list) and all(map(is_entry, parts))
+        for entry in bookmarks.values()
+    )

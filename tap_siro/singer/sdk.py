@@ -1,0 +1,284 @@
+"""Everything of the Meltano SDK's internals that is overridden or used, each with the reason.
+
+All of it was checked against singer-sdk 0.54.2 and 0.54.9; `tests/singer/test_sdk.py` fails when an upgrade changes
+what it relies on.
+
+The SDK syncs one stream after the other and each child once for each parent record. This tap reads pages in threads
+and cuts all streams from them, so `RecordingsStream` runs the sync for the whole family (`_sync_records`) and the
+children never run themselves.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from fnmatch import filter as matching
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dotenv import find_dotenv
+from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
+from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+
+from tap_siro.errors import TapSiroError
+from tap_siro.settings import ENRICHMENTS, Settings
+from tap_siro.singer.config import describe_error, parse_config
+from tap_siro.singer.exit_status import exit_with_status, ignore_signals
+from tap_siro.singer.input_files import is_state, read_object
+from tap_siro.singer.signals import Stop
+from tap_siro.singer.stream_maps import passes_filter, transformed
+from tap_siro.singer.writer import RecordWriter, StreamWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from types import FrameType
+
+    import click
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.singerlib import Catalog
+
+    from tap_siro.records.recording import Record
+
+logger = logging.getLogger(__name__)
+
+
+class LineWriter(MsgSpecWriter):
+    """The SDK's writer, and a way to write many messages at once: it flushes after each."""
+
+    encode_lines = staticmethod(encoder.encode_lines)
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write whole lines. stdout is looked up each time, for those who redirect it."""
+        sys.stdout.buffer.write(lines)
+        sys.stdout.flush()
+
+
+class SiroStream(Stream):
+    """A stream whose records are cut from pages of recordings."""
+
+    name: str
+    schema: ClassVar[dict[str, Any]]  # a property in the SDK
+    block: ClassVar[str | None] = None
+    """The block of a recording that the stream is cut from, unless it is the recording itself."""
+
+    def make_records(self, recording: Record) -> list[Record]:
+        """The stream's records of a cleaned recording."""
+        raise NotImplementedError
+
+    def get_records(self, context: Any) -> Iterable[Any]:
+        """Not used: see `_sync_records`. Abstract in the SDK."""
+        raise NotImplementedError
+
+    # Internals of the SDK
+
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """A catalog may not take the replication key away, and a forced method in its metadata counts.
+
+        The SDK lets the entry's `replication_method`, which discovery wrote, win over the metadata that a user set.
+        """
+        super().apply_catalog(catalog)
+        self.replication_key = str(type(self).replication_key)
+        entry = catalog.get_stream(self.name)
+        forced = entry.metadata.root.forced_replication_method if entry else None
+        wanted = forced or (entry.replication_method if entry else None)
+        full = wanted == REPLICATION_FULL_TABLE
+        self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """Never: after an incremental sync a target would drop the records that were not sent again."""
+        return False
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """None: leaving the capability out does not switch BATCH off."""
+
+    def get_replication_key_signpost(self, context: Any = None) -> None:
+        """None: the SDK would write one into the state."""
+
+    def finalize_state_progress_markers(self, state: Any = None) -> None:
+        """Nothing to do: the sync writes bookmarks itself, and the SDK's way would touch streams that were not read."""
+
+    def _sync_records(self, *_: Any, **__: Any) -> Generator[dict[str, Any], Any, Any]:
+        """Sync this stream and its children, or with a record limit (`--test`) show a few records of each."""
+        yield from ()
+        tap = self._tap
+        assert isinstance(tap, SiroTap)  # noqa: S101 - made by it
+        with exit_with_status(tap.stop):
+            for child in self.child_streams:
+                if child.selected:
+                    child._write_schema_message()  # noqa: SLF001 - once, before the first record; the SDK: per parent
+            tap.sync_recordings(self.ABORT_AT_RECORD_COUNT)
+
+    def stream_writer(self, flags: frozenset[str]) -> StreamWriter:
+        """The stream as the sync sees it."""
+        maps = self.stream_maps
+        return StreamWriter(
+            self.name,
+            bookmark_column=str(self.replication_key),
+            flags=flags,
+            make_records=self.make_records,
+            schema=type(self).schema,
+            selected=maps[0].raw_schema,
+            alias=maps[0].stream_alias,
+            mapped=None if _are_identity(maps) else partial(transformed, maps),
+            state=self.stream_state,
+            counter=self.get_record_counter(),
+            full_table=self.replication_method == REPLICATION_FULL_TABLE,
+        )
+
+    def needed_flags(self) -> frozenset[str]:
+        """The flags without which the stream, or a selected property of it, would be empty."""
+        selected = self.stream_maps[0].raw_schema["properties"]
+        return frozenset(
+            each.flag for each in ENRICHMENTS if (each.block == self.block if self.block else each.block in selected)
+        )
+
+
+class SiroTap(Tap):
+    """The SDK's tap, with this package's settings, sync and manners."""
+
+    message_writer_class = LineWriter
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.STATE,
+        TapCapabilities.DISCOVER,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, **options: Any) -> None:
+        """Initialize the tap; see the SDK."""
+        self.stop = Stop()
+        self.settings: Settings | None = None
+        super().__init__(**options)
+
+    def sync_recordings(self, max_records: int | None) -> None:
+        """Sync all selected streams; with a record limit, only show a few records of each."""
+        raise NotImplementedError
+
+    def record_writer(self, streams: Sequence[SiroStream], recordings: str) -> RecordWriter:
+        """What the sync writes to."""
+        maps = self.mapper.stream_maps.get(recordings)
+        primary = maps[0] if maps else None
+        assert isinstance(self.message_writer, LineWriter)  # noqa: S101 - see message_writer_class
+        return RecordWriter(
+            [stream.stream_writer(stream.needed_flags()) for stream in streams],
+            keeps=partial(passes_filter, primary) if isinstance(primary, CustomStreamMap) else None,
+            write_lines=self.message_writer.write_lines,
+            encode_lines=self.message_writer.encode_lines,
+            write_state=self.write_state,
+        )
+
+    def write_state(self) -> None:
+        """Write the state even if it is what was written last.
+
+        The SDK would not. But records may have come between, and some targets keep a STATE only if no RECORD follows
+        it.
+        """
+        self.state_writer._last_emitted_state = None  # noqa: SLF001 - what makes it leave out a repetition
+        self.state_writer.write_state(self.state)
+
+    # Internals of the SDK
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Look at the state's form first: the SDK would show a traceback."""
+        if state and not is_state(state):
+            raise TapSiroError(
+                "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
+                "leave the state out to begin anew."
+            )
+        super().load_state(state)
+
+    def setup_mapper(self) -> None:
+        """Give deselected streams their whole schema.
+
+        The SDK gives them an empty one, in which a stream map finds no key and fails; but the filter of a deselected
+        `recordings` still decides about its child records.
+        """
+        super(Tap, self).setup_mapper()
+        for stream in self.streams.values():
+            schema = stream.effective_schema
+            if stream.selected:
+                schema = get_selected_schema(stream.name, schema, stream.mask)
+            self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
+        self.append_builtin_config(self.config_jsonschema)
+        self._config = parse_config(self._config, self.config_jsonschema)
+        errors = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
+        faults = sorted({describe_error(error) for error in errors})
+        if not faults:
+            self.settings, faults = Settings.read(self._config, version=self.plugin_version)
+        if faults and raise_errors:
+            message = "The settings are not right."
+            raise ConfigValidationError(message, errors=faults)
+        for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
+            logger.warning("There is no setting `%s`; it does nothing. Check its spelling.", name)
+        return faults
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Settings from the environment, as text: the SDK reads anything but "true" as false, also a blank one."""
+        cls.append_builtin_config(cls.config_jsonschema)
+        texts = {name: {"type": ["string"]} for name in cls.config_jsonschema["properties"]}
+        found = parse_environment_config({"properties": texts}, cls._env_var_prefix, find_dotenv(usecwd=True))
+        return {name: value for name, value in found.items() if value.strip()}
+
+    def _set_compatible_replication_methods(self) -> None:
+        """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
+        super()._set_compatible_replication_methods()
+        for name, each in self.config.get("stream_maps", {}).items():
+            source = each.get("__source__", name) if isinstance(each, dict) else name
+            if name != "__else__" and not matching(self.streams, source):
+                logger.warning("`stream_maps` is for a stream '%s', which there is not. Check its spelling.", source)
+        if not any(stream.selected for stream in self.streams.values()):
+            logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
+        self.stop.signal = signum
+
+    @classmethod
+    def invoke(cls, **options: Any) -> None:
+        """Run from the command line; errors end it with a sentence."""
+        try:
+            with exit_with_status(None):
+                for name in ("state", "catalog"):
+                    if (file := options.get(name)) is not None:
+                        options[name] = io.StringIO(read_object(name, file.read))
+                super().invoke(**options)
+        finally:
+            ignore_signals()
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """`--test`: errors end it with a sentence, where the SDK shows a traceback."""
+        with exit_with_status(None):
+            super().cb_test(ctx, param, value)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        """`--config`: the same."""
+        with exit_with_status(None):
+            for path in value:
+                if path != "ENV":
+                    read_object("config", partial(Path(path).read_text, encoding="utf-8"))
+            return super().cb_config(ctx, param, value)
+
+
+def _are_identity(maps: Sequence[StreamMap]) -> bool:
+    """Whether records are written as they are: there is neither a stream map nor flattening."""
+    return len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled

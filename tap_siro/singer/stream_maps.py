@@ -1,0 +1,46 @@
+"""What the SDK's stream maps and flattening make of a record."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from tap_siro.errors import TapSiroError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from singer_sdk.mapper import CustomStreamMap, StreamMap
+
+    from tap_siro.records.recording import Record
+
+
+def transformed(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str, Record]]:
+    """What stream maps and flattening make of a record, with the names of the streams."""
+    for stream_map in maps:
+        with _explained(stream_map):
+            made = stream_map.transform(record)
+        if made is not None:
+            # The SDK leaves an object that is null where its flattened columns should be.
+            columns = stream_map.transformed_schema["properties"]
+            yield stream_map.stream_alias, {name: value for name, value in made.items() if name in columns}
+
+
+def passes_filter(stream_map: CustomStreamMap, record: Record) -> bool:
+    """Whether a record passes the map's `__filter__`."""
+    with _explained(stream_map):
+        return stream_map.get_filter_result(record)
+
+
+@contextlib.contextmanager
+def _explained(stream_map: StreamMap) -> Iterator[None]:
+    """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
+        kind = type(error.__cause__ or error).__name__
+        raise TapSiroError(
+            f"The stream map of '{stream_map.stream_alias}' fails on a record ({kind}): check the names in its "
+            "expressions. Any column but the keys can be null, which an expression must allow for: "
+            "`md5(title) if title else None`."
+        ) from None

@@ -1,0 +1,149 @@
+"""Writes messages: selection, stream maps, and the lines on stdout.
+
+Records of streams without stream maps and flattening go straight to the encoder, a page at a time; the others are
+handed to the SDK one by one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tap_siro import timestamps
+from tap_siro.records.cleaning import pruner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+
+    from singer_sdk.metrics import Counter
+
+    from tap_siro.records.recording import Record
+
+Message = dict[str, Any]
+
+PIECE = 128 * 1024
+"""Bytes that are written at once."""
+
+
+class StreamWriter:
+    """One selected stream: makes its records of a recording, and its messages of them."""
+
+    def __init__(  # noqa: PLR0913 - all of it is what a stream is
+        self,
+        name: str,
+        *,
+        bookmark_column: str,
+        flags: frozenset[str],
+        make_records: Callable[[Record], list[Record]],
+        schema: Mapping[str, Any],
+        selected: Mapping[str, Any],
+        alias: str,
+        mapped: Callable[[Record], Iterable[tuple[str, Record]]] | None,
+        state: MutableMapping[str, Any],
+        counter: Counter,
+        full_table: bool,
+    ) -> None:
+        """Describe a stream.
+
+        Args:
+            name: Its name.
+            bookmark_column: Its replication key.
+            flags: The query flags without which it, or what is selected of it, would be empty.
+            make_records: Makes its records of a cleaned recording.
+            schema: Fits those records.
+            selected: The schema of what is selected of them.
+            alias: The stream's name in messages.
+            mapped: What stream maps make of a record, with the names of the streams; None if records are written as
+                they are.
+            state: Its state, to read and to change.
+            counter: Counts its records.
+            full_table: Whether the catalog asks for FULL_TABLE replication.
+        """
+        self.name = name
+        self.bookmark_column = bookmark_column
+        self.flags = flags
+        self.state = state
+        self.counter = counter
+        self.full_table = full_table
+        self.records = 0
+        self._make_records = make_records
+        self._alias = alias
+        self._mapped = mapped
+        self._prune = pruner(schema, selected)
+
+    def messages(self, recording: Record, max_records: int | None, extracted: str) -> list[Message]:
+        """The RECORD messages of a recording."""
+        records = self._make_records(recording)
+        if max_records is not None:
+            records = records[: max(0, max_records - self.records)]
+        self.records += len(records)
+        if self._prune is not None:
+            records = [self._prune(record) for record in records]
+        if self._mapped is None:
+            alias = self._alias
+            return [
+                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted} for record in records
+            ]
+        return [
+            {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+            for record in records
+            for alias, record in self._mapped(record)
+        ]
+
+
+class RecordWriter:
+    """All selected streams, and the stdout that they share."""
+
+    def __init__(
+        self,
+        streams: Sequence[StreamWriter],
+        *,
+        keeps: Callable[[Record], bool] | None,
+        encode_lines: Callable[[Sequence[Message]], bytes],
+        write_lines: Callable[[bytes], None],
+        write_state: Callable[[], None],
+    ) -> None:
+        """Bind streams together.
+
+        Args:
+            streams: The streams, `recordings` first.
+            keeps: Whether a recording is written; one that is filtered out has no child records either. None: all are.
+            encode_lines: Makes lines of messages.
+            write_lines: Writes lines to stdout.
+            write_state: Writes a STATE message.
+        """
+        self.streams = streams
+        self.write_state = write_state
+        self._keeps = keeps
+        self._encode_lines = encode_lines
+        self._write_lines = write_lines
+
+    def write(
+        self, recordings: Iterable[tuple[Record, Iterable[StreamWriter]]], max_records: int | None = None
+    ) -> None:
+        """Write recordings and what is cut from them.
+
+        Args:
+            recordings: Cleaned recordings, each with the streams that want it.
+            max_records: Records of a stream after which no more are written.
+        """
+        extracted = timestamps.text(timestamps.of(datetime.now(UTC)))
+        before = [stream.records for stream in self.streams]
+        # Encoded one by one: a whole page of messages keeps the garbage collector busy. Written in larger pieces:
+        # each lets another thread in.
+        pieces: list[bytes] = []
+        size = 0
+        for recording, wanting in recordings:
+            if self._keeps is None or self._keeps(recording):
+                messages: list[Message] = []
+                for stream in wanting:
+                    messages += stream.messages(recording, max_records, extracted)
+                pieces.append(self._encode_lines(messages))
+                size += len(pieces[-1])
+                if size > PIECE:
+                    self._write_lines(b"".join(pieces))
+                    pieces, size = [], 0
+        self._write_lines(b"".join(pieces))
+        for stream, records in zip(self.streams, before, strict=True):
+            if stream.records != records:
+                stream.counter.increment(stream.records - records)

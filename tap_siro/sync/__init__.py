@@ -1,0 +1,1 @@
+"""What is read next, and how far each stream has got."""

@@ -1,0 +1,78 @@
+"""What a pass asks the API for, and the check that the API kept to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tap_siro import timestamps
+from tap_siro.errors import TapSiroError
+from tap_siro.sync.slices import Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tap_siro.api.decoding import Page
+
+TOLERANCE = timestamps.SECOND
+"""How far outside its bounds a recording may lie, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The recordings that a pass reads, and with which blocks."""
+
+    since: int | None
+    """Only those updated at or after this timestamp."""
+    created_after: int | None
+    created_before: int | None
+    filters: Mapping[str, str]
+    """The status filters."""
+    flags: frozenset[str]
+    """The blocks to ask for."""
+
+    def whole(self, position: int | None) -> Slice:
+        """All of it that was created from a position on."""
+        starts = [start for start in (position, self.created_after) if start is not None]
+        start = max(starts) if starts else None
+        if self.created_after is not None and start == self.created_after:
+            start += 1
+        return Slice(start, self.created_before)
+
+    def parameters(self, part: Slice, cursor: str | None) -> dict[str, str]:
+        """The query parameters for a page of a slice. Every page repeats them all: some APIs forget them."""
+        parameters = dict(self.filters)
+        if self.since is not None:
+            parameters["updatedAt:gte"] = timestamps.text(self.since)
+        if part.start is not None:
+            # Exclusive, to the millisecond: finer parts of one are in both slices rather than in none.
+            parameters["createdAt:gt"] = timestamps.text(part.start - 1)
+        if part.end is not None:
+            parameters["createdAt:lt"] = timestamps.text(part.end)
+        parameters.update(dict.fromkeys(sorted(self.flags), "true"))
+        if cursor is not None:
+            parameters["cursor"] = cursor
+        return parameters
+
+    def check(self, page: Page, part: Slice) -> None:
+        """Make sure that a page holds what was asked for.
+
+        Raises:
+            TapSiroError: A recording lies well outside the bounds, so the API ignores one of them.
+        """
+        created = [timestamp for timestamp in page.created if timestamp is not None]
+        updated = [timestamp for timestamp in page.updated if timestamp is not None]
+        ignored = None
+        if created and part.start is not None and min(created) < part.start - TOLERANCE:
+            ignored = "createdAt:gt"
+        elif created and part.end is not None and max(created) >= part.end + TOLERANCE:
+            ignored = "createdAt:lt"
+        elif updated and self.since is not None and min(updated) < self.since - TOLERANCE:
+            ignored = "updatedAt:gte"
+        if ignored:
+            message = (
+                f"Siro's API returned recordings outside what `{ignored}` asked for, so it ignores that filter and "
+                "nothing can be relied on. No bookmark was moved. Report it to Siro, and update tap-siro if there is "
+                "a newer version."
+            )
+            raise TapSiroError(message)

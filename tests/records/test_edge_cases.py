@@ -1,0 +1,522 @@
+"""Odd recordings: each row arrives so that it fits its SCHEMA, or the sync fails and says why. Nothing is dropped."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.records import schemas
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain, recordings
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.store import ORDERS
+from tests.support.in_process import Outcome, check_rows, loaded, recording, sync, threads_left
+from tests.support.process import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL = {"page_size": 5, "requests_per_minute": 100_000}
+MOMENT = "2025-06-01T12:00:00.000Z"
+FULL = plain(1)[0]
+LITTLE = plain(1, sections=1, extractions=1)[0]
+
+
+@pytest.fixture
+def empty() -> Iterator[Sandbox]:
+    with Sandbox([]) as sandbox:
+        yield sandbox
+
+
+def send(sandbox: Sandbox, *rows: Any, status: int = 0, **settings: Any) -> Outcome:
+    """Sync one page of recordings, which may be text as it stands in the page."""
+    texts = (row if isinstance(row, str) else json.dumps(row) for row in rows)
+    body = '{"data":[' + ",".join(texts) + '],"cursor":null}'
+    sandbox.fault("status", on=None, status=200, body=body.encode("utf-8", "surrogatepass"))
+    outcome = sync(config_for(sandbox, **settings), status=status)
+    check_rows(outcome)
+    return outcome
+
+
+def bookmark(outcome: Outcome) -> Any:
+    return outcome.state["bookmarks"]["recordings"].get("replication_key_value")
+
+
+# Without an id
+
+WITHOUT_ID: dict[str, Any] = {
+    "no id": {"title": "T", "createdAt": MOMENT, "updatedAt": MOMENT},
+    "id null": recording("x", id=None),
+    "id empty": recording("x", id=""),
+    "id a number": recording("x", id=7),
+    "id an object": recording("x", id={"id": "x"}),
+    "id a list": recording("x", id=["x"]),
+    "id nothing but NUL": recording("x", id="\x00"),
+    "nothing in it": {},
+    "null": None,
+    "a number": 1.5,
+    "a text": '"x"',
+    "a list": [recording("x")],
+}
+
+
+@pytest.mark.parametrize("kind", WITHOUT_ID)
+def test_a_recording_without_an_id_fails_the_sync_after_all_others_have_arrived(empty: Sandbox, kind: str) -> None:
+    """It would be dropped without a word, or arrive without its key and break the target."""
+    good = [LITTLE | {"id": name} for name in "ab"]
+    outcome = send(empty, good[0], WITHOUT_ID[kind], good[1], status=1)
+    assert loaded(outcome) == expected_rows(good)
+    (error,) = outcome.errors
+    assert error.startswith("1 recording")
+    assert "without an id" in error
+    assert bookmark(outcome) in {LITTLE["updatedAt"], MOMENT}
+    assert threads_left() == []
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_recordings_without_an_id_are_counted_once_each(threads: int) -> None:
+    """The sentence is for a report to Siro: with a wrong number or wrong dates nobody finds them."""
+    data = plain(60, sections=1, extractions=1)
+    spoiled = [data[3], data[30], data[57]]
+    for row in spoiled:
+        row["id"] = None
+    with Sandbox(data) as sandbox:
+        outcome = sync(config_for(sandbox, concurrency=threads, **SMALL), status=1)
+        (error,) = outcome.errors
+        assert error.startswith("3 recording"), error
+        assert spoiled[0]["createdAt"] in error
+        assert spoiled[2]["createdAt"] in error
+        assert spoiled[1]["createdAt"] not in error
+        assert loaded(outcome) == expected_rows(data)
+        check_rows(outcome)
+        # Without anything new, the next run has nothing to complain of.
+        again = sync(config_for(sandbox, concurrency=threads, lookback_seconds=1, **SMALL), state=outcome.state)
+        assert again.errors == []
+
+
+@pytest.mark.parametrize(
+    ("created", "said"),
+    [
+        ([None], "1 recording(s) of unknown age came"),
+        ([MOMENT], f"1 recording(s) created at {MOMENT} came"),
+        ([MOMENT, None, MOMENT], f"3 recording(s) created at {MOMENT} came"),
+        (
+            [MOMENT, "2025-06-02T12:00:00.000Z", "2025-05-31T12:00:00.000Z", None, MOMENT],
+            "5 recording(s) created between 2025-05-31T12:00:00.000Z and 2025-06-02T12:00:00.000Z came",
+        ),
+    ],
+)
+def test_the_sentence_says_when_recordings_without_an_id_were_created(
+    empty: Sandbox, created: list[str | None], said: str
+) -> None:
+    """Siro could not find them."""
+    rows = [recording("x", id=None, createdAt=moment, title=str(number)) for number, moment in enumerate(created)]
+    (error,) = send(empty, *rows, status=1).errors
+    assert error.startswith(said)
+
+
+# Dates
+
+DATES: dict[str, tuple[str, str | None]] = {
+    '"2025-06-01T12:00:00.123Z"': ("as documented", "2025-06-01T12:00:00.123Z"),
+    "null": ("null", None),
+    '""': ("empty", None),
+    '"soon"': ("no date", None),
+    '"2025-06-01"': ("a day", "2025-06-01T00:00:00.000Z"),
+    '"2025-06-01T12:00:00Z"': ("whole seconds", "2025-06-01T12:00:00.000Z"),
+    '"2025-06-01T12:00:00.123456Z"': ("microseconds", "2025-06-01T12:00:00.123456Z"),
+    '"2025-06-01T12:00:00.123456789Z"': ("nanoseconds", "2025-06-01T12:00:00.123456Z"),
+    '"2025-06-01T14:00:00.123+02:00"': ("another zone", "2025-06-01T12:00:00.123Z"),
+    '"2025-05-31T22:15:00-13:45"': ("an odd zone", "2025-06-01T12:00:00.000Z"),
+    '"2025-06-01T12:00:00+00:00"': ("an offset of none", "2025-06-01T12:00:00.000Z"),
+    '"2025-06-01T12:00:00"': ("no zone", "2025-06-01T12:00:00.000Z"),
+    '"2025-06-01 12:00:00"': ("a space", "2025-06-01T12:00:00.000Z"),
+    '"20250601T120000Z"': ("basic format", "2025-06-01T12:00:00.000Z"),
+    '"2025-13-01T00:00:00Z"': ("an impossible month", None),
+    '"2025-02-29T00:00:00Z"': ("an impossible day", None),
+    '"2025-06-01T25:00:00Z"': ("an impossible hour", None),
+    '"0001-01-01T00:00:00Z"': ("the first day", "0001-01-01T00:00:00.000Z"),
+    '"0001-01-01T00:00:00+12:00"': ("before the first day", None),
+    '"9999-12-31T23:59:59.999Z"': ("the last day", "9999-12-31T23:59:59.999Z"),
+    '"9999-12-31T23:59:59.999-12:00"': ("after the last day", None),
+    '"+012025-06-01T12:00:00Z"': ("a large year", None),
+    '"1748779200000"': ("digits", None),
+    "1748779200000": ("a number", None),
+    "1748779200.5": ("a fraction", None),
+    "true": ("a boolean", None),
+    "[]": ("a list", None),
+    '{"$date":"2025-06-01T12:00:00Z"}': ("an object", None),
+}
+
+
+@pytest.mark.parametrize("given", DATES, ids=[name for name, _ in DATES.values()])
+def test_a_date_is_written_in_utc_or_as_null(empty: Sandbox, given: str) -> None:
+    """One odd date would break the load of a whole table, or be hours off in Snowflake."""
+    expected = DATES[given][1]
+    texts = []
+    for column in ("createdAt", "updatedAt", "deletedAt", "rootDataPurgedAt"):
+        whole = {"id": f'"{column}"', "createdAt": f'"{MOMENT}"', "updatedAt": f'"{MOMENT}"'} | {column: given}
+        whole["followups"] = '[{"id":"f"}]'
+        texts.append("{" + ",".join(f'"{name}":{text}' for name, text in whole.items()) + "}")
+    outcome = send(empty, *texts)
+    rows = {row["id"]: row for row in outcome.records["recordings"]}
+    assert len(rows) == 4
+    for column, row in rows.items():
+        if expected is None:
+            assert row[column] is None
+        else:
+            assert datetime.fromisoformat(row[column]) == datetime.fromisoformat(expected)
+    children = {row["recordingId"]: row["recordingUpdatedAt"] for row in outcome.records["recording_followups"]}
+    assert children == {name: row["updatedAt"] for name, row in rows.items()}
+    # Neither a date that cannot be read nor one in the future moves the bookmark.
+    assert MOMENT <= bookmark(outcome) <= datetime.now(UTC).isoformat()
+    assert len(outcome.warnings) == (4 if expected is None and given != "null" else 0)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("order", ["newest_created", "oldest_updated", "id"])
+@pytest.mark.parametrize(
+    "created", ["0001-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "", None]
+)
+def test_a_few_impossible_creation_dates_do_not_hide_other_recordings(
+    created: str | None, order: str, threads: int
+) -> None:
+    """`0001-01-01` is what some backends write for "none": cutting a history there would crash, or miss the rest."""
+    data = plain(60, sections=1, extractions=1)
+    for row in (data[0], data[29], data[59]):
+        row["createdAt"] = created
+    with Sandbox(data, order=order) as sandbox:
+        outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
+        assert loaded(outcome) == expected_rows(data)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("order", ["newest_created", "oldest_updated"])
+@pytest.mark.parametrize(
+    "created", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2025-06-01T00:00:00.000Z"]
+)
+def test_many_recordings_of_one_impossible_moment_do_not_hide_others(created: str, order: str, threads: int) -> None:
+    """A backend that did not know when its old recordings were made would make cutting crash, or go on for ever."""
+    data = plain(60, sections=1, extractions=1)
+    for number, row in enumerate(data[10:40]):
+        row["createdAt"] = created if number % 2 else created.replace(":00:00.000Z", f":00:{number:02d}.000Z")
+    with Sandbox(data, order=order) as sandbox:
+        sandbox.fault("status", when=lambda request: "cursor" in request.params and request.number > 3, status=410)
+        outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
+        assert loaded(outcome) == expected_rows(data)
+        assert len(sandbox.requests) < 120
+
+
+@pytest.mark.parametrize("updated", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "", None])
+def test_an_impossible_update_date_moves_no_bookmark(updated: str | None) -> None:
+    """With a bookmark in the year 9999, no recording would ever be loaded again."""
+    data = plain(60, sections=1, extractions=1)
+    data[29]["updatedAt"] = updated
+    newest = max(row["updatedAt"] for row in data if row["updatedAt"] and row["updatedAt"] < "9999")
+    with Sandbox(data) as sandbox:
+        outcome = sync(config_for(sandbox, **SMALL))
+        assert loaded(outcome) == expected_rows(data)
+        assert newest <= bookmark(outcome) <= datetime.now(UTC).isoformat()
+        sandbox.update(data[5]["id"], title="changed")
+        again = sync(config_for(sandbox, **SMALL), state=outcome.state)
+        assert "changed" in {row["title"] for row in again.records["recordings"]}
+
+
+# Values of another kind
+
+VALUES = (
+    "null", '""', '"12"', '"x"', "0", "-12", "12.5", "1.10", "1e3", "1E400", "-1e400", "1e-400",
+    "1.7976931348623157e308",
+    "1.7976931348623159e308", "123456789012345678901234567890", "9" * 320, "true", "false", "[]", "{}", "[null]", "[1]",
+    '["x",[{}]]', '{"a":1}', '[{"id":5,"name":[],"content":{},"value":true,"mappings":{},"score":"1"}]',
+    '[{"mappings":[null,5,{"crmModelName":7}]}]', '[[],"x",null,{"id":"i","externalId":1.5}]',
+    '{"users":{},"contacts":"x","engagement":[],"lead":7,"account":{"id":[],"externalId":{}}}',
+    '{"users":[null,7,{"id":7}],"integrationConnectionId":7}', '{"web":[]}', '{"web":{"self":7}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("column", [name for name in schemas.RECORDINGS["properties"] if name != "id"])
+def test_any_value_in_any_column_gives_a_row_that_fits(empty: Sandbox, column: str) -> None:
+    """A row that the target refuses stops the load of its whole table."""
+    texts = []
+    for number, value in enumerate(VALUES):
+        full = json.dumps(LITTLE | {"id": f"{number:03d}", column: "PLACE"})
+        texts.append(full.replace('"PLACE"', value))
+    outcome = send(empty, *texts)
+    rows = loaded(outcome)["recordings"]
+    assert len(rows) == len(VALUES)
+    oracle = json.loads("[" + ",".join(texts) + "]", parse_float=Decimal)
+    for given in oracle:
+        row = rows[given["id"],]
+        kind = set(schemas.RECORDINGS["properties"][column]["type"]) - {"null"}
+        if kind == {"string"} and isinstance(given[column], str):
+            expected = None if column.endswith("At") else given[column]
+            assert row[column] == expected
+        if kind == {"boolean"}:
+            assert row[column] is (given[column] if isinstance(given[column], bool) else None)
+        if kind == {"number"} and isinstance(given[column], int | Decimal) and not isinstance(given[column], bool):
+            if abs(given[column]) < 10**300:
+                assert row[column] == pytest.approx(float(given[column]))
+            else:
+                assert row[column] is None or abs(row[column]) <= 1.7976931348623157e308
+    assert all(column in warning for warning in outcome.warnings)
+
+
+def test_a_field_is_told_of_once_by_its_name(empty: Sandbox) -> None:
+    """A log with a line for each of a million recordings hides what matters, and costs money."""
+    rows = [recording(f"{n}", durationInMilliseconds=f"SECRET {n}", crm={"lead": {"id": n}}) for n in range(50)]
+    outcome = send(empty, *rows)
+    assert len(outcome.warnings) == 2
+    assert any("`durationInMilliseconds`" in warning for warning in outcome.warnings)
+    assert any("`crm.lead.id`" in warning for warning in outcome.warnings)
+    assert "SECRET" not in outcome.stderr
+
+
+def test_numbers_keep_what_they_are(empty: Sandbox) -> None:
+    """A float where a whole number is usual must not be cut; digits must not be lost on the way."""
+    text = json.dumps(recording("a")).replace(
+        "{", '{"durationInMilliseconds":60000.75,"latitude":33.1234567890123456789,"longitude":-7,'
+        '"evaluationScore":123456789012345678901234567890,', 1
+    )  # fmt: skip
+    outcome = send(empty, text)
+    (row,) = outcome.records["recordings"]
+    assert row["durationInMilliseconds"] == 60000.75
+    assert row["latitude"] == 33.1234567890123456789
+    assert row["longitude"] == -7
+    assert row["evaluationScore"] == 123456789012345678901234567890
+    assert outcome.warnings == []
+
+
+def test_an_empty_crm_list_is_no_crm(empty: Sandbox) -> None:
+    """PHP-like backends write an empty object as an empty list: the recording itself must not suffer."""
+    outcome = send(empty, FULL | {"crm": []})
+    (row,) = outcome.records["recordings"]
+    assert row["crm"] is None
+    assert row["title"] == FULL["title"]
+    assert outcome.count().get("recording_crm_links", 0) == 0
+    assert len(outcome.records["recording_summary_sections"]) == 5
+
+
+def test_every_value_keeps_its_digits_and_its_kind(empty: Sandbox) -> None:
+    """What a rep was told, to the last digit, goes back to the CRM."""
+    values = {
+        "1e400": "number", "-0.0": "number", "1.10": "number", "123456789012345678901234567890": "number",
+        "0.1000000000000000055511151231257827": "number", "true": "boolean", "null": "null", "[]": "array",
+        '["a",null,[1.50]]': "array", '{"a":{"b":"c"}}': "object", '"1.10"': "string", '""': "string",
+    }  # fmt: skip
+    extractions = ",".join(f'{{"name":"n","value":{value},"mappings":[{{}}]}}' for value in values)
+    outcome = send(empty, f'{{"id":"a","updatedAt":"{MOMENT}","entityExtractions":[{extractions}]}}')
+    for stream in ("recording_entity_extractions", "recording_entity_mappings"):
+        rows = outcome.records[stream]
+        assert [row["valueType"] for row in rows] == list(values.values())
+        for given, row in zip(values, rows, strict=True):
+            if row["valueType"] == "string":
+                assert row["value"] == json.loads(given)
+            elif row["valueType"] == "null":
+                assert row["value"] is None
+            else:
+                assert json.loads(row["value"], parse_float=Decimal) == json.loads(given, parse_float=Decimal)
+    (whole,) = outcome.records["recordings"]
+    assert [(each["value"], each["valueType"]) for each in whole["entityExtractions"]] == [
+        (row["value"], row["valueType"]) for row in outcome.records["recording_entity_extractions"]
+    ]
+
+
+HUGE = {
+    "exponent beyond any library": "1e9999999999999999999",
+    "exponent below any library": "1e-9999999999999999999",
+    "many digits": "9" * 4000,
+    "too many digits": "9" * 5000,
+    "a long fraction": "0." + "1" * 100_000,
+    **{f"{depth} lists deep": "[" * depth + "]" * depth for depth in (50, 400, 900, 930, 960, 990, 1500)},
+    **{f"{depth} objects deep": '{"a":' * depth + "1" + "}" * depth for depth in (50, 960, 1500)},
+    "100,000 lists deep": "[" * 100_000 + "]" * 100_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "dirty"), [("value", False), ("value", True), ("evaluationScore", False), ("new", True)]
+)
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_monstrous_value_arrives_or_is_told_of(empty: Sandbox, kind: str, dirty: bool, column: str) -> None:
+    """A traceback in the middle of the night, and the same one each night after."""
+    text = HUGE[kind]
+    members = {
+        "id": '"a"',
+        "updatedAt": f'"{MOMENT}"',
+        "title": '"a\\u0000"' if dirty else '"a"',
+        "entityExtractions": f'[{{"name":"n","value":{text}}}]' if column == "value" else "[]",
+    }
+    if column != "value":
+        members[column] = text
+    body = '{"data":[{' + ",".join(f'"{name}":{value}' for name, value in members.items()) + '}],"cursor":null}'
+    empty.fault("status", on=None, status=200, body=body.encode())
+    try:
+        outcome = sync(config_for(empty, max_retry_seconds=0))
+    except AssertionError:  # it failed
+        outcome = sync(config_for(empty, max_retry_seconds=0), status=1)
+        assert len(outcome.errors) == 1
+        assert outcome.count() == {}
+        return
+    check_rows(outcome)
+    assert len(outcome.records["recordings"]) == 1
+    if column == "value":
+        (row,) = outcome.records["recording_entity_extractions"]
+        if row["value"] is None:
+            assert any("entityExtractions.value" in warning for warning in outcome.warnings)
+        else:
+            assert row["value"].replace("E+", "e").lower() == text
+
+
+# Fields that nobody knows
+
+
+def test_an_unknown_field_is_left_out_and_named_once(empty: Sandbox) -> None:
+    """A field that Siro adds must not break the load, and somebody should hear of it: its name, not its content."""
+    rows = []
+    for name in "abc":
+        row = deepcopy(FULL) | {"id": name, "brandNew": {"x": "SECRET"}}
+        row["crm"]["another"] = "SECRET"
+        row["crm"]["users"][0]["email"] = "SECRET"
+        row["summary"][0]["author"] = "SECRET"
+        row["entityExtractions"][0]["confidence"] = 0.5
+        row["entityExtractions"][0]["mappings"][0]["label"] = "SECRET"
+        row["followups"][0]["note"] = "SECRET"
+        row["links"]["web"]["embed"] = "SECRET"
+        rows.append(row)
+    outcome = send(empty, *rows)
+    names = (
+        "brandNew", "crm.another", "crm.users.email", "summary.author", "entityExtractions.confidence",
+        "entityExtractions.mappings.label", "followups.note", "links.web.embed",
+    )  # fmt: skip
+    assert len(outcome.warnings) == len(names)
+    for name in names:
+        assert sum(f"`{name}`" in warning for warning in outcome.warnings) == 1
+    assert "SECRET" not in json.dumps(outcome.messages) + outcome.stderr
+    assert loaded(outcome) == expected_rows(rows)
+
+
+def test_names_that_are_data_do_not_flood_the_log(empty: Sandbox) -> None:
+    """An API that uses ids as keys would write its content into the log, a line each."""
+    long = "x" * 5_000
+    rows = [recording(f"{n}", **{f"key {n}\n\x1b[31m": 1, long + str(n): 2}) for n in range(300)]
+    outcome = send(empty, *rows)
+    assert 1 <= len(outcome.warnings) <= 60
+    assert all(len(warning) < 300 and warning.isprintable() for warning in outcome.warnings)
+
+
+# Text
+
+TEXTS = {
+    "emoji": "\U0001f469\u200d\U0001f4bb \U0001f44d",
+    "right to left": "\u05e9\u05dc\u05d5\u05dd \u202eabc\u202c \u0645\u0631\u062d\u0628\u0627",
+    "line separators": "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x1dh\x1ei\r\nj\rk\nl",
+    "control characters": "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f",
+    "what looks like an escape": "\\u0000 \\ud800 \\\\u0000 \\n",
+    "quotes": "\"'`\\",
+    "not characters": "\ufffe\uffff\U0010ffff\ufeff",
+    "composed and not": "e\u0301 \u00e9",
+    "next to the surrogates": "\ud7ff\ue000\U00010000",
+}
+
+
+def with_text(text: str) -> dict[str, Any]:
+    """A recording that has a text everywhere."""
+    link = {"id": text, "externalId": text}
+    return recording("a") | {
+        "organizationId": text,
+        "userId": text,
+        "title": text,
+        "result": text,
+        "links": {"web": {"self": text}},
+        "crm": {"integrationConnectionId": text, "users": [link], "contacts": [link], "lead": link},
+        "summary": [{"id": text, "name": text, "content": text}],
+        "entityExtractions": [
+            {"name": text, "value": text, "mappings": [{"crmModelName": text, "crmFieldName": text}]},
+            {"name": text, "value": [text, {text: text}], "mappings": [{"crmModelName": text, "crmFieldName": text}]},
+        ],
+        "followups": [{"id": text, "score": 1}],
+    }
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_text_arrives_as_it_is(empty: Sandbox, text: str, escaped: bool) -> None:
+    """Names and quotes in other scripts would be garbled, or a line would break in two and stop the target."""
+    row = with_text(text)
+    outcome = send(empty, json.dumps(row, ensure_ascii=escaped))
+    assert loaded(outcome) == expected_rows([row])
+    assert outcome.records["recordings"][0]["title"] == text
+    assert outcome.warnings == []
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize(
+    "text", ["a\x00b", "\x00", "a\ud800b", "\udfff\ud800", "\U0001f44d\ud83d", "a\x00\\u0000\udc4db \U0001f44d"]
+)
+def test_what_no_database_stores_is_taken_out(empty: Sandbox, text: str, escaped: bool) -> None:
+    """Postgres refuses NUL and lone surrogates: one recording would stop the load of all of them."""
+    row = with_text(text)
+    plain_text = "".join(char for char in text if char != "\x00" and not "\ud800" <= char <= "\udfff")
+    # NUL must be escaped in JSON.
+    body = json.dumps(row) if escaped else json.dumps(row, ensure_ascii=False)
+    outcome = send(empty, body)
+    assert loaded(outcome) == expected_rows([row])
+    assert outcome.records["recordings"][0]["title"] == plain_text
+    everything = json.dumps(outcome.messages, ensure_ascii=False)
+    assert "\\u0000" not in everything.replace("\\\\u0000", "")
+    assert not any("\ud800" <= char <= "\udfff" for char in everything)
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\ud800"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_is_cleaned_takes_no_other_keys_place(empty: Sandbox, bad: str, first: bool) -> None:
+    """The real title would be lost to a key that only looks the same once it is cleaned."""
+    row = recording("a")
+    for name, text in (("title", "real"), (f"title{bad}", "other")) if first else (
+        (f"title{bad}", "other"), ("title", "real")
+    ):  # fmt: skip
+        row[name] = text
+    outcome = send(empty, row)
+    assert outcome.records["recordings"][0]["title"] == "real"
+
+
+def test_a_text_of_five_megabytes_arrives(empty: Sandbox) -> None:
+    """A long conversation's summary must not be cut."""
+    text = "five megabytes \U0001f44d " * 260_000
+    row = recording("a", summary=[{"id": "s", "name": "n", "content": text}])
+    outcome = send(empty, row)
+    assert len(text.encode()) > 5_000_000
+    assert outcome.records["recording_summary_sections"][0]["content"] == text
+
+
+# All of the sandbox's odd recordings
+
+
+def test_every_odd_recording_gives_rows_that_fit() -> None:
+    """The data set has each oddity that the vendor's page allows: any row that does not fit stops a target."""
+    data = recordings(70)
+    with Sandbox(data) as sandbox:
+        outcome = sync(config_for(sandbox, page_size=70))
+    check_rows(outcome)
+    assert loaded(outcome) == expected_rows(data)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_dates_far_off_are_not_asked_for(order: str) -> None:
+    """A slice would begin or end at a moment that the API cannot express, and every sync would fail there."""
+    data = plain(180, sections=1, extractions=1)
+    for number, row in enumerate(data[::3]):
+        row["createdAt"] = ("0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z")[
+            number % 3
+        ]
+    with Sandbox(data, order=order) as sandbox:
+        assert loaded(sync(config_for(sandbox, **SMALL))) == expected_rows(data)
+        bounds = {request.params.get(name) for request in sandbox.requests for name in ("createdAt:gt", "createdAt:lt")}
+    assert len(bounds) > 5, "nothing was cut"
+    assert all(bound is None or "1970" < bound < "9000" for bound in bounds)

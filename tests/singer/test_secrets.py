@@ -1,0 +1,420 @@
+"""The token and what was said in a conversation are nowhere but where they belong, whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+from copy import deepcopy
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+from tests.sandbox.expected import expected_rows
+from tests.support.in_process import FATAL, HANGS, RETRIED, Clock, loaded, sync
+from tests.support.process import Run, config_for, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CANARY = "KANARIENVOGEL"
+TOKEN = f"token-{CANARY}-0123456789"
+DEBUG = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000, "concurrency": 2}
+
+
+def sing(value: Any) -> Any:
+    """Put the canary into every text, but for ids of recordings and dates."""
+    if isinstance(value, str):
+        return f"{CANARY} {value}"
+    if isinstance(value, list):
+        return [sing(item) for item in value]
+    if isinstance(value, dict):
+        return {name: sing(inner) for name, inner in value.items()}
+    return value
+
+
+def canaries(count: int) -> list[dict[str, Any]]:
+    """Recordings full of canaries, some of them odd."""
+    rows = []
+    for row in plain(count, sections=1, extractions=1):
+        keep = {name: row[name] for name in ("id", "createdAt", "updatedAt")}
+        rows.append(sing(row) | keep)
+    odd = deepcopy(rows[-6:])
+    odd[0].update(durationInMilliseconds=CANARY, deletedAt=CANARY, deleted=CANARY, crm=CANARY, summary={CANARY: 1})
+    odd[1].update(updatedAt=CANARY, createdAt=CANARY)
+    odd[2].update(unknown=CANARY, links=[CANARY], followups=CANARY, entityExtractions={"value": CANARY})
+    odd[3].update(evaluationScore=CANARY, title=f"{CANARY}\x00\ud800")
+    odd[4].update(entityExtractions=[{"name": CANARY, "value": {CANARY: [CANARY, 1.5]}, "mappings": [CANARY]}])
+    odd[5].update(crm={"users": [CANARY], "lead": {"id": 5, "externalId": CANARY, "name": CANARY}, "account": CANARY})
+    return [*rows[:-6], *odd]
+
+
+DATA = canaries(30)
+EXPECTED = expected_rows(DATA)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA, token=TOKEN) as sandbox:
+        yield sandbox
+
+
+def check_silent(run: Run) -> None:
+    """No canary in what is logged, nor in what is kept."""
+    assert "DEBUG" in run.stderr
+    sung = [line for line in run.stderr.splitlines() if CANARY in line]
+    assert sung == []
+    assert CANARY not in json.dumps(run.states)
+
+
+# Faults
+
+LEAKY = f'{{"message":"{CANARY} Bearer {TOKEN}","data":"{CANARY}","error":"{CANARY}"}}'.encode()
+
+
+def leaking(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The same fault, with the token and content in the body."""
+    if kind == "status":
+        old: bytes = options.get("body", b"")
+        body = LEAKY + b" 1010" if b"1010" in old else LEAKY
+        headers = {"X-Echo": TOKEN, **options.get("headers", {})}
+        return options | {"body": body, "headers": headers}
+    if kind == "html":
+        return options | {"body": b"<h1>" + LEAKY + b"</h1>"}
+    if kind == "redirect":
+        return {"location": f"http://127.0.0.1:9/{CANARY}?token={TOKEN}"}
+    return options
+
+
+def test_a_good_run_at_the_debug_level_says_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Logs go to places where more people may read than in the CRM."""
+    run = run_tap(tmp_path, config_for(sandbox, **SMALL), environment=DEBUG)
+    assert loaded(run) == EXPECTED
+    check_silent(run)
+
+
+@pytest.mark.parametrize("kind", RETRIED)
+def test_a_retried_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    """An error is where tokens usually get into logs."""
+    name, options = RETRIED[kind]
+    # On all requests from the third on, until the tap gives up.
+    sandbox.fault(name, on=None, when=lambda request: request.number > 2, **leaking(name, options))
+    config = config_for(sandbox, max_retry_seconds=0, **SMALL, **HANGS.get(kind, {}))
+    run = run_tap(tmp_path, config, environment=DEBUG, status=1)
+    check_silent(run)
+    assert "Traceback" not in run.stderr
+    assert run.count()["recordings"] >= 10
+
+
+@pytest.mark.parametrize("kind", FATAL)
+def test_a_fatal_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    """The same for those that come of a wrong token."""
+    name, options, _ = FATAL[kind]
+    sandbox.fault(name, on=None, when=lambda request: request.number > 2, **leaking(name, options))
+    run = run_tap(tmp_path, config_for(sandbox, **SMALL), environment=DEBUG, status=1)
+    check_silent(run)
+    assert "Traceback" not in run.stderr
+    assert run.count()["recordings"] >= 10
+
+
+def test_cursors_ids_and_filters_say_nothing(tmp_path: Path) -> None:
+    """The rest of what ends a sync: expired cursors, recordings without an id, a filter that is ignored."""
+    rows = [*DATA, {"title": CANARY, "createdAt": CANARY}, {"id": {CANARY: CANARY}}]
+    with Sandbox(rows, token=TOKEN) as sandbox:
+        sandbox.fault("status", when=lambda request: "cursor" in request.params, status=410, body=LEAKY)
+        run = run_tap(tmp_path, config_for(sandbox, **SMALL), environment=DEBUG, status=1)
+        check_silent(run)
+        assert "without an id" in run.stderr
+        assert loaded(run) == EXPECTED
+        config = config_for(sandbox, start_date="2027-01-01", **SMALL)
+        sandbox.fault("body", body={"data": DATA[:3], "cursor": CANARY})
+        run = run_tap(tmp_path, config, environment=DEBUG, status=1)
+        check_silent(run)
+        assert "updatedAt:gte" in run.stderr
+
+
+def test_the_bodies_of_errors_are_not_shown(sandbox: Sandbox) -> None:
+    """The same at all levels for what the tap itself logs, with its own waits."""
+    sandbox.fault("status", on=2, status=500, body=LEAKY)
+    sandbox.fault("status", on=None, status=401, body=LEAKY)
+    outcome = sync(config_for(sandbox, **SMALL), clock=Clock(), status=1)
+    assert CANARY not in "".join(outcome.told(logging.DEBUG) + outcome.warnings + outcome.errors)
+    assert len(outcome.warnings) == 2
+
+
+# Settings
+
+BAD_SETTINGS: dict[str, tuple[dict[str, Any] | str, str]] = {
+    "blank token": ({"api_token": "  "}, "api_token"),
+    "no token": ({"api_token": None}, "api_token"),
+    "only Bearer": ({"api_token": "Bearer "}, "api_token"),
+    "token with a space": ({"api_token": f"{TOKEN} {CANARY}"}, "api_token"),
+    "token with a line break": ({"api_token": f"{TOKEN}\n{CANARY}"}, "api_token"),
+    "token in quotes that are none": ({"api_token": f"\u201c{TOKEN}\u201d"}, "api_token"),
+    "token in a list": ({"api_token": [TOKEN]}, "api_token"),
+    "token in an object": ({"api_token": {"token": TOKEN}}, "api_token"),
+    "http to a remote host": ({"api_url": "http://functions.siro.ai/api-externalApi"}, "api_url"),
+    "no address": ({"api_url": "functions.siro.ai"}, "api_url"),
+    "another protocol": ({"api_url": "ftp://127.0.0.1/x"}, "api_url"),
+    "token in the address": ({"api_url": f"https://user:{TOKEN}@127.0.0.1/x"}, "api_url"),
+    "token in the query": ({"api_url": f"https://127.0.0.1/x?token={TOKEN}"}, "api_url"),
+    "address a number": ({"api_url": 5}, "api_url"),
+    "impossible date": ({"start_date": "2025-02-30"}, "start_date"),
+    "date a number": ({"start_date": 20250101}, "start_date"),
+    "impossible range": ({"created_after": "2025-02-01", "created_before": "2025-01-01"}, "created_after"),
+    "end that is no date": ({"created_before": "soon"}, "created_before"),
+    "page size 0": ({"page_size": 0}, "page_size"),
+    "page size 501": ({"page_size": 501}, "page_size"),
+    "page size a word": ({"page_size": "all"}, "page_size"),
+    "page size a fraction": ({"page_size": 1.5}, "page_size"),
+    "concurrency 0": ({"concurrency": 0}, "concurrency"),
+    "concurrency 17": ({"concurrency": 17}, "concurrency"),
+    "no requests": ({"requests_per_minute": 0}, "requests_per_minute"),
+    "no time": ({"request_timeout": 0}, "request_timeout"),
+    "negative patience": ({"max_retry_seconds": -1}, "max_retry_seconds"),
+    "no lookback": ({"lookback_seconds": 0}, "lookback_seconds"),
+    "negative recheck": ({"daily_recheck_days": -1}, "daily_recheck_days"),
+    "agent with a line break": ({"user_agent": "a\r\nX-Evil: 1"}, "user_agent"),
+    "agent not ASCII": ({"user_agent": "tap-ßiro"}, "user_agent"),
+    "flag a word": ({"show_summary": "maybe"}, "show_summary"),
+    "filter a number": ({"is_summary_done": 2}, "is_summary_done"),
+    "batch": ({"batch_config": {"encoding": {"format": "jsonl"}, "storage": {"root": "file://x"}}}, "batch_config"),
+    "stream maps a word": ({"stream_maps": CANARY}, "stream_maps"),
+    "flattening a word": ({"flattening_enabled": CANARY}, "flattening_enabled"),
+    "depth a word": ({"flattening_enabled": True, "flattening_max_depth": CANARY}, "flattening_max_depth"),
+    "cut JSON": (f'{{"api_token": "{TOKEN}", "api_url": ', "config"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SETTINGS)
+def test_a_bad_setting_is_named_and_says_nothing(tmp_path: Path, kind: str) -> None:
+    """Who makes a typing error would find the token in the scheduler's log, or a page of traceback."""
+    changes, name = BAD_SETTINGS[kind]
+    with Sandbox(DATA, token=TOKEN) as sandbox:
+        config = changes if isinstance(changes, str) else config_for(sandbox) | changes
+        run = run_tap(tmp_path, config, environment=DEBUG, status=1)
+        assert sandbox.requests == []
+    assert [line for line in run.stderr.splitlines() if CANARY in line] == []
+    assert "Traceback" not in run.stderr
+    errors = [line for line in run.stderr.splitlines() if "ERROR" in line]
+    assert len(errors) == 1
+    assert name in errors[0]
+    assert run.messages == []
+
+
+@pytest.mark.parametrize("content", ['{"a": ', "", "[1]", "5", f'"{CANARY}"', f'["{CANARY}"]'])
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+def test_a_file_that_is_no_json_object_is_told_of(sandbox: Sandbox, tmp_path: Path, option: str, content: str) -> None:
+    """A state that was cut when a disk was full gives a page of traceback, and no hint at the file."""
+    (tmp_path / "bad").write_text(content)
+    arguments = (f"--{option}", str(tmp_path / "bad"))
+    run = run_tap(tmp_path, config_for(sandbox), arguments=arguments, environment=DEBUG, status=1)
+    assert sandbox.requests == []
+    assert CANARY not in run.stderr
+    assert "Traceback" not in run.stderr
+    (error,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
+    assert option in error
+
+
+BAD_MAPS: dict[str, dict[str, Any]] = {
+    "an error with a value in it": {"recordings": {"number": "int(title)"}},
+    "an error in a child stream": {"recording_summary_sections": {"number": "int(content)"}},
+    "an error in a filter": {"recordings": {"__filter__": "int(title) > 5"}},
+    "a name that does not exist": {"recordings": {"x": f"{CANARY}_name"}},
+    "no expression": {"recordings": {"x": "title +"}},
+}
+
+
+@pytest.mark.parametrize("kind", BAD_MAPS)
+def test_a_stream_map_that_fails_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    """`int(title)` fails with the title in its message, which would be in the log."""
+    config = config_for(sandbox, stream_maps=BAD_MAPS[kind], **SMALL)
+    run = run_tap(tmp_path, config, environment=DEBUG, status=1)
+    sung = [line for line in run.stderr.splitlines() if CANARY in line]
+    # What stands in the settings may be shown.
+    assert [line for line in sung if f"{CANARY}_name" not in line] == []
+    assert TOKEN not in run.stderr
+    assert "Traceback" not in run.stderr
+    assert CANARY not in json.dumps(run.states)
+
+
+# Settings that are odd, but not wrong
+
+
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"bearer  {TOKEN} ", f"\n{TOKEN}\r\n", f"\t{TOKEN}"])
+def test_a_token_that_was_copied_with_more_works(sandbox: Sandbox, token: str) -> None:
+    """Half of all first tries fail because of a line break at the end."""
+    assert loaded(sync(config_for(sandbox, **SMALL) | {"api_token": token})) == EXPECTED
+
+
+def test_a_token_from_the_environment_says_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Meltano passes it so."""
+    config = config_for(sandbox, **SMALL)
+    del config["api_token"]
+    environment = DEBUG | {"TAP_SIRO_API_TOKEN": TOKEN}
+    run = run_tap(tmp_path, config, environment=environment, arguments=("--config=ENV",))
+    assert loaded(run) == EXPECTED
+    check_silent(run)
+
+
+def test_an_unknown_setting_is_named_without_its_value(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A token under a misspelt name is still a token."""
+    config = config_for(sandbox, api_tokn=TOKEN, **SMALL)
+    run = run_tap(tmp_path, config, environment=DEBUG)
+    assert "`api_tokn`" in run.stderr
+    check_silent(run)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request_timeout": 1e12},
+        {"max_retry_seconds": 1e300},
+        {"requests_per_minute": 10**12},
+        {"lookback_seconds": 10**15},
+        {"daily_recheck_days": 1e12},
+        {"start_date": "0001-01-01"},
+        {"start_date": "9999-12-31"},
+        {"created_before": "9999-12-31T23:59:59.999Z"},
+    ],
+    ids=str,
+)
+def test_a_monstrous_setting_works_or_is_refused(sandbox: Sandbox, tmp_path: Path, changes: dict[str, Any]) -> None:
+    """ "As long as possible" is written as a number with many zeros: it would end in a traceback."""
+    bookmark = {"replication_key": "updatedAt", "replication_key_value": "2025-06-01T00:00:00.000Z"}
+    # With a bookmark, so that the lookback counts; `start_date` counts for the other streams.
+    state = {"bookmarks": {"recordings": bookmark}}
+    config = config_for(sandbox, **SMALL) | changes
+    run = run_tap(tmp_path, config, state=state, environment=DEBUG, status=None)
+    assert run.status in {0, 1}
+    assert "Traceback" not in run.stderr
+    if run.status:
+        assert next(iter(changes)) in run.stderr
+        assert sandbox.requests == []
+        assert CANARY not in run.stderr
+    else:
+        check_silent(run)
+
+
+# Where the token goes
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """Keeps whatever it is asked, and answers like the API."""
+
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        self.seen.append(self.requestline + "\n" + str(self.headers))
+        body = b'{"data":[],"cursor":null}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    seen: list[str] = []
+    with HTTPServer(("127.0.0.1", 0), type("Handler", (_Elsewhere,), {"seen": seen})) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_a_redirect_does_not_carry_the_token_away(
+    sandbox: Sandbox, elsewhere: tuple[str, list[str]], status: int
+) -> None:
+    """A hijacked name or a wrong proxy rule would be handed the token of the whole organization."""
+    url, seen = elsewhere
+    sandbox.fault("status", status=status, headers={"Location": f"{url}/v1/core/recordings"}, body=b"")
+    outcome = sync(config_for(sandbox, **SMALL), status=1)
+    (error,) = outcome.errors
+    assert "api_url" in error
+    assert "redirect" in error
+    assert seen == []
+    assert len(sandbox.requests) == 1
+
+
+def test_elsewhere_would_have_seen_the_token(elsewhere: tuple[str, list[str]]) -> None:
+    """The test above would be worth nothing if the other host noticed nothing."""
+    url, seen = elsewhere
+    sync({"api_url": url, "api_token": TOKEN})
+    assert TOKEN in seen[0]
+
+
+def test_a_netrc_file_does_not_replace_the_token(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`requests` would send the password of another service instead."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login me password {CANARY}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert loaded(sync(config_for(sandbox, **SMALL))) == EXPECTED
+    assert {request.headers["Authorization"] for request in sandbox.requests} == {f"Bearer {TOKEN}"}
+
+
+def test_cookies_are_not_kept(sandbox: Sandbox) -> None:
+    """What one answer sets would be sent with all others, and tie the threads together."""
+    page = json.dumps({"data": [], "cursor": "x"}).encode()
+    sandbox.fault("status", status=200, body=page, headers={"Set-Cookie": f"session={CANARY}; Path=/"})
+    sandbox.fault("body", when=lambda request: "cursor" in request.params, body={"data": [], "cursor": None})
+    sync(config_for(sandbox, **SMALL))
+    assert len(sandbox.requests) >= 2
+    assert not any("Cookie" in request.headers for request in sandbox.requests)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://functions.siro.ai/api-externalApi",
+        "HTTP://functions.siro.ai",
+        "http://10.0.0.1",
+        "http://0.0.0.0:8000",
+        "http://127.0.0.1.siro.example",
+        "http://localhost.siro.example",
+        "http://[2001:db8::1]",
+        "http://127.0.0.1@siro.example",
+        "http://siro.example#127.0.0.1",
+        "http://siro.example?127.0.0.1",
+        "http://2130706434",
+        "//127.0.0.1",
+        "file:///etc/passwd",
+    ],
+)
+def test_http_to_a_remote_host_is_refused(url: str) -> None:
+    """Anybody on the way could read the token and the conversations."""
+    outcome_error = None
+    try:
+        sync({"api_url": url, "api_token": TOKEN}, status=1)
+    except Exception as error:  # noqa: BLE001 - the SDK's, which the command line turns into a sentence
+        outcome_error = error
+    assert outcome_error is not None
+    assert "api_url" in str(getattr(outcome_error, "errors", outcome_error))
+    assert TOKEN not in str(getattr(outcome_error, "errors", outcome_error))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.9.10"])
+def test_http_to_this_machine_is_allowed(sandbox: Sandbox, host: str) -> None:
+    """Nobody could try the tap with the sandbox, or through a proxy of their own."""
+    port = sandbox.url.split(":")[2].split("/")[0]
+    config = config_for(sandbox, max_retry_seconds=0, **SMALL)
+    if host == "127.8.9.10":
+        # The sandbox does not listen there, so it is asked and not found.
+        outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"}, status=1)
+        assert "could not be reached" in outcome.errors[0]
+    else:
+        outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"})
+        assert loaded(outcome) == EXPECTED

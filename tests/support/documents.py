@@ -1,0 +1,18 @@
+"""What stands in the documentation, for tests that run it: code blocks below a comment that names them."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.process import ROOT
+
+README = "README.md"
+RECIPES = "docs/recipes.md"
+_BLOCK = re.compile(r"<!-- (\w+: [\w ]+) -->\n\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def blocks(page: str) -> dict[str, str]:
+    """The named code blocks of a page: their text by their names."""
+    found = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert len({name for name, _ in found}) == len(found)
+    return dict(found)

@@ -1,0 +1,283 @@
+"""What the tests of faults share: runs of the tap in this process with the waits cut out."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import signal
+import threading
+import time
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+from unittest import mock
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from tap_siro.api import client as client_module
+from tap_siro.api.client import Client
+from tap_siro.errors import StoppedError
+from tap_siro.tap import TapSiro
+from tests.sandbox.query import parse_query
+from tests.support.process import KEYS, Run, State, Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.sandbox import Request, Sandbox
+    from tests.sandbox.store import Recording
+
+Tables = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
+
+# Settings for the fault that hangs, and only for it: on a busy machine, a good answer may take a while too.
+HANGS: dict[str, Any] = {"time-out": {"request_timeout": 0.7}}
+# Retried answers: a fault's kind and its options.
+RETRIED: dict[str, tuple[str, dict[str, Any]]] = {
+    "429": ("status", {"status": 429, "body": b'{"message":"Too Many Requests"}'}),
+    "408": ("status", {"status": 408}),
+    "500": ("status", {"status": 500}),
+    "502 with HTML": ("html", {"status": 502}),
+    "503": ("status", {"status": 503, "body": b""}),
+    "reset": ("reset", {}),
+    "time-out": ("timeout", {"seconds": 30.0}),
+    "body shorter than its length": ("short", {}),
+    "cut JSON": ("cut", {}),
+    "200 with HTML": ("html", {}),
+    "200 with an error": ("body", {"body": {"error": "internal"}}),
+    "200 without anything": ("body", {"body": b""}),
+    "204": ("status", {"status": 204, "body": b""}),
+    "data null": ("body", {"body": {"data": None, "cursor": None}}),
+    "data an object": ("body", {"body": {"data": {"id": "a"}, "cursor": None}}),
+    "a list": ("body", {"body": []}),
+    "cursor a number": ("body", {"body": {"data": [], "cursor": 7}}),
+    "not UTF-8": ("body", {"body": b'{"data":[{"id":"\xff\xfe"}],"cursor":null}'}),
+    "not what its encoding says": ("status", {"status": 200, "headers": {"Content-Encoding": "gzip"}}),
+}
+JSON = "application/json"
+HTML = "text/html"
+FATAL: dict[str, tuple[str, dict[str, Any], str]] = {
+    "401": ("status", {"status": 401, "body": b'{"message":"Unauthorized"}'}, "api_token"),
+    "403 from the API": ("status", {"status": 403, "body": b'{"message":"Forbidden"}'}, "showCrmLinks"),
+    "403 with 1010": (
+        "status", {"status": 403, "body": b"<html>error code: 1010</html>", "content_type": HTML}, "user_agent"
+    ),
+    "403 from something else": ("html", {"status": 403}, "api_url"),
+    "400": ("status", {"status": 400, "body": b'{"message":"Bad Request"}'}, "settings"),
+    "404": ("status", {"status": 404, "body": b'{"message":"Not Found"}'}, "api_url"),
+    "405": ("status", {"status": 405}, "settings"),
+    "redirect": ("redirect", {"location": "http://127.0.0.1:9/elsewhere"}, "api_url"),
+}  # fmt: skip
+
+
+class Clock:
+    """A clock on which the client's waits take no time: each thread's own is ahead by what it has waited."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self.on_wait: Callable[[Client], object] | None = None
+        self._slept: dict[int, float] = {}
+
+    @property
+    def slept(self) -> float:
+        """The longest that any thread has waited."""
+        return max(self._slept.values(), default=0.0)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._slept.get(threading.get_ident(), 0.0)
+
+    def sleep(self, seconds: float) -> None:
+        """Let this thread's time pass."""
+        thread = threading.get_ident()
+        self._slept[thread] = self._slept.get(thread, 0.0) + seconds
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """Replace the client's clock and its waits."""
+
+        def pause(client: Client, seconds: float) -> None:
+            if client._stop.is_set():
+                raise StoppedError
+            self.waits.append(seconds)
+            self.sleep(seconds)
+            if self.on_wait is not None:
+                self.on_wait(client)
+
+        with (
+            mock.patch.object(Client, "pause", pause),
+            mock.patch.object(client_module, "time", SimpleNamespace(monotonic=self.monotonic)),
+        ):
+            yield self
+
+
+@dataclass
+class Outcome(Run):
+    """What a run in this process wrote and logged."""
+
+    logs: list[logging.LogRecord] = field(default_factory=list)
+
+    def told(self, level: int) -> list[str]:
+        """The log messages of a level."""
+        return [record.getMessage() for record in self.logs if record.levelno == level]
+
+    @property
+    def warnings(self) -> list[str]:
+        return self.told(logging.WARNING)
+
+    @property
+    def errors(self) -> list[str]:
+        return self.told(logging.ERROR)
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("tap_siro"):
+            self.records.append(record)
+
+
+def sync(
+    config: Mapping[str, Any],
+    *,
+    state: State | None = None,
+    catalog: dict[str, Any] | None = None,
+    clock: Clock | None = None,
+    status: int = 0,
+) -> Outcome:
+    """Run the tap in this process, without waiting between tries, and check how it ended."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+    listener, ours = _Listener(), logging.getLogger("tap_siro")
+    level, ended = ours.level, 0
+    with ExitStack() as stack:
+        stack.enter_context((clock or Clock()).running())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.getsignal(number))
+        ours.addHandler(listener)
+        stack.callback(ours.removeHandler, listener)
+        ours.setLevel(logging.INFO)
+        stack.callback(ours.setLevel, level)
+        stack.enter_context(redirect_stdout(out))
+        try:
+            # As they come from files.
+            tap = TapSiro(config=dict(config), state=json.loads(json.dumps(state or {})), catalog=catalog)
+            tap.sync_all()
+        except SystemExit as error:
+            ended = int(error.code or 0)
+    out.flush()
+    buffer = out.detach()
+    assert isinstance(buffer, io.BytesIO)
+    lines = buffer.getvalue().decode()
+    assert not lines or lines.endswith("\n")
+    text = "\n".join(f"{record.levelname} {record.getMessage()}" for record in listener.records)
+    assert ended == status, text
+    return Outcome([json.loads(line) for line in lines.split("\n") if line], text, ended, logs=listener.records)
+
+
+def threads_left(seconds: float = 2.0) -> list[str]:
+    """The tap's threads that have not ended after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (left := [t.name for t in threading.enumerate() if t.name.startswith("siro-")]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.01)
+    return left
+
+
+def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> int:
+    """How many requests there are when no more come; if none comes to rest, how many there are then."""
+    deadline, since, seen = time.monotonic() + most, time.monotonic(), 0
+    while time.monotonic() < deadline and (not seen or time.monotonic() < since + seconds):
+        if (count := len(sandbox.requests)) != seen:
+            since, seen = time.monotonic(), count
+        time.sleep(0.02)
+    return seen
+
+
+# What arrived
+
+
+def loaded(*runs: Run) -> Tables:
+    """The tables that an upserting target has after some runs."""
+    warehouse = Warehouse()
+    for run in runs:
+        warehouse.load(run)
+    return warehouse.tables
+
+
+def served(sandbox: Sandbox) -> int:
+    """How many recordings the sandbox has sent in pages that no fault has hit."""
+    return sum(request.rows for request in sandbox.requests if request.status == 200 and request.fault is None)
+
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_FORMATS = FormatChecker(formats=())
+
+
+@_FORMATS.checks("date-time")
+def _is_timestamp(value: object) -> bool:
+    """Whether a text is a moment in UTC; what is no text is the type's affair."""
+    if not isinstance(value, str):
+        return True
+    if not _INSTANT.fullmatch(value):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """A validator that knows what a date-time is, and lets no unknown column through."""
+    return _validator(json.dumps(schema))
+
+
+@cache
+def _validator(text: str) -> Draft202012Validator:
+    schema = json.loads(text)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator({**schema, "additionalProperties": False}, format_checker=_FORMATS)
+
+
+def check_rows(run: Run) -> None:
+    """Every row has its key and fits its SCHEMA, which came before it."""
+    validators: dict[str, Draft202012Validator] = {}
+    for message in run.messages:
+        if message["type"] == "SCHEMA":
+            validators[message["stream"]] = validator(message["schema"])
+        if message["type"] == "RECORD":
+            row, stream = message["record"], message["stream"]
+            validators[stream].validate(row)
+            assert all(row[key] not in {None, ""} for key in KEYS[stream])
+
+
+# Where a fault hits
+
+
+def _params_have_next_page(sandbox: Sandbox, request: Request) -> bool:
+    query = parse_query(request.params.items(), strict=False, default_page_size=25, max_page_size=500)
+    return sandbox._store.page(query).cursor is not None
+
+
+def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
+    """Which requests a fault is meant for: the first one, one in the middle of a chain, or the last of a chain."""
+    if where == "first":
+        return lambda request: request.number == 1
+    return lambda request: (
+        "cursor" in request.params
+        and request.number > 8
+        and _params_have_next_page(sandbox, request) == (where == "middle")
+    )
+
+
+def recording(name: str, **changes: Any) -> Recording:
+    """A small recording."""
+    moment = "2025-06-01T12:00:00.000Z"
+    return {"id": name, "createdAt": moment, "updatedAt": moment, **changes}

@@ -1,0 +1,178 @@
+"""Runs the tap as its users do, as a process of its own, and reads what it wrote."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.sandbox import expected
+from tests.support.fork_server import Forked, Nursery, measured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.sandbox import Sandbox
+
+KEYS = expected.KEYS
+ROOT = Path(__file__).parents[2]
+PLAIN = (sys.executable, "-m", "tap_siro")
+"""The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
+EAGER = {"tap_siro.sync.run.STATE_SECONDS": 0.0}
+"""So that there is a STATE after each page that allows one."""
+State = dict[str, Any]
+Table = dict[tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass
+class Run:
+    """What a run of the tap wrote."""
+
+    messages: list[dict[str, Any]]
+    stderr: str
+    status: int
+    records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        """Sort the records by stream."""
+        for message in self.messages:
+            if message["type"] == "RECORD":
+                self.records[message["stream"]].append(message["record"])
+
+    @property
+    def states(self) -> list[State]:
+        """The values of the STATE messages."""
+        return [message["value"] for message in self.messages if message["type"] == "STATE"]
+
+    @property
+    def state(self) -> State:
+        """The last STATE, which is what Meltano keeps."""
+        return self.states[-1] if self.states else {}
+
+    @property
+    def schemas(self) -> list[str]:
+        """The streams of the SCHEMA messages."""
+        return [message["stream"] for message in self.messages if message["type"] == "SCHEMA"]
+
+    def count(self) -> dict[str, int]:
+        """How many rows of each stream."""
+        return {stream: len(rows) for stream, rows in self.records.items()}
+
+
+class Warehouse:
+    """Tables as an upserting target keeps them: the last row of a key wins. Takes what was written, whole or not."""
+
+    def __init__(self) -> None:
+        """Start empty, with a table for each stream."""
+        self.tables: dict[str, Table] = {stream: {} for stream in KEYS}
+        self.state: State = {}
+
+    def load(self, run: Run) -> None:
+        """Load what a run wrote, and keep its last state."""
+        for stream, rows in run.records.items():
+            for row in rows:
+                self.tables[stream][tuple(row[key] for key in KEYS[stream])] = row
+        self.state = run.state or self.state
+
+    def live(self) -> dict[str, Table]:
+        """The tables without the child rows that the recording's last version does not have any more."""
+        recordings = self.tables["recordings"]
+        return {
+            stream: {
+                key: row
+                for key, row in table.items()
+                if stream == "recordings" or row["recordingUpdatedAt"] == recordings[key[:1]]["updatedAt"]
+            }
+            for stream, table in self.tables.items()
+        }
+
+
+def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    """The settings to read a sandbox; without the daily recheck, whose effect depends on today's date."""
+    return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
+
+
+@functools.cache
+def _nursery() -> Nursery:
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
+
+
+def start_tap(
+    directory: Path,
+    config: Mapping[str, Any] | str | None,
+    *,
+    state: State | None = None,
+    catalog: Mapping[str, Any] | None = None,
+    arguments: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    constants: Mapping[str, float] | None = None,
+    stdout: Any = subprocess.PIPE,
+    executable: tuple[str, ...] | None = None,
+) -> subprocess.Popen[str] | Forked:
+    """Start the tap, forked or, with an executable, by that; stdout and stderr are pipes of text.
+
+    A config that is text is written as it is. `constants` of its modules can be replaced, by full name, in a forked
+    one.
+    """
+    command = list(arguments)
+    for name, content in (("config", config), ("state", state), ("catalog", catalog)):
+        if content is not None:
+            path = directory / f"{name}.json"
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+            command += [f"--{name}", str(path)]
+    own = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
+    env = {**own, **measured(), **(environment or {})}
+    if executable is None:
+        return _nursery().start(command, cwd=directory, env=env, constants=constants or {}, stdout=stdout)
+    assert not constants
+    return subprocess.Popen(
+        [*executable, *command],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        cwd=directory,
+        env=env,
+    )
+
+
+def run_tap(directory: Path, config: Mapping[str, Any] | str | None, *, status: int | None = 0, **options: Any) -> Run:
+    """Run the tap to its end and check its exit status, if one is given."""
+    with start_tap(directory, config, **options) as process:
+        out, err = process.communicate(timeout=60)
+    assert status in {None, process.returncode}, err
+    assert process.returncode is not None
+    assert not out or out.endswith("\n")
+    return Run([json.loads(line) for line in out.split("\n") if line], err, process.returncode)
+
+
+def run_and_kill(
+    directory: Path, config: Mapping[str, Any], sandbox: Sandbox, *, at_request: int, **options: Any
+) -> Run:
+    """Run the tap, kill it with -9 when it makes a certain request, and return what was whole of its output."""
+    with start_tap(directory, config, constants=EAGER, **options) as process:
+        sandbox.clear()
+        sandbox.hook = lambda _, request: process.kill() if request.number == at_request else None
+        out, err = process.communicate(timeout=60)
+        sandbox.hook = None
+    assert process.returncode is not None
+    return Run([json.loads(line) for line in out.split("\n")[:-1]], err, process.returncode)
+
+
+def discover(directory: Path, **selected: bool) -> dict[str, Any]:
+    """The tap's catalog, with streams selected or not by name."""
+    with start_tap(directory, {}, arguments=("--discover",)) as process:
+        catalog: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
+    for stream in catalog["streams"]:
+        root = next(entry for entry in stream["metadata"] if entry["breadcrumb"] == [])
+        root["metadata"]["selected"] = selected.get(stream["tap_stream_id"], not selected)
+    return catalog

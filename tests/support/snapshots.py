@@ -1,0 +1,56 @@
+"""The catalog as it was last reviewed, one file for each stream.
+
+`python -m tests.support.snapshots` writes the files anew.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.support.process import ROOT, start_tap
+
+SNAPSHOTS = ROOT / "tests" / "snapshots"
+WIDTH = 120
+
+
+def discovered(directory: Path) -> dict[str, str]:
+    """What `tap-siro --discover` says of each stream, as the text of its file."""
+    with start_tap(directory, {}, arguments=("--discover",)) as process:
+        catalog = json.loads(process.communicate(timeout=60)[0])
+    return {f"{entry['tap_stream_id']}.json": f"{_lines(entry)}\n" for entry in catalog["streams"]}
+
+
+def reviewed() -> dict[str, str]:
+    """The files."""
+    return {path.name: path.read_text(encoding="utf-8") for path in SNAPSHOTS.iterdir()}
+
+
+def _lines(value: Any, indent: str = "") -> str:
+    """JSON with one line for what fits on one: a column is a line of the diff."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= WIDTH or not isinstance(value, (dict, list)):
+        return flat
+    inner = indent + "  "
+    if isinstance(value, list):
+        parts = [_lines(item, inner) for item in value]
+    else:
+        parts = [f"{json.dumps(name)}: {_lines(item, inner)}" for name, item in value.items()]
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return f"{opening}\n" + ",\n".join(inner + part for part in parts) + f"\n{indent}{closing}"
+
+
+def main() -> None:
+    """Write the files."""
+    with tempfile.TemporaryDirectory() as directory:
+        texts = discovered(Path(directory))
+    for name in reviewed().keys() - texts.keys():
+        (SNAPSHOTS / name).unlink()
+    for name, text in texts.items():
+        (SNAPSHOTS / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What a pass asks for, and that the API kept to it: a bound that is off leaves recordings out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tap_siro import timestamps
+from tap_siro.api.decoding import Page
+from tap_siro.errors import TapSiroError
+from tap_siro.sync.query import TOLERANCE, Query
+from tap_siro.sync.slices import Slice
+
+T = timestamps.parse("2025-06-01T12:00:00.000Z") or 0
+
+
+def query(**options: Any) -> Query:
+    empty: dict[str, Any] = {"since": None, "created_after": None, "created_before": None, "filters": {}}
+    return Query(**{**empty, "flags": frozenset(), **options})
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "position", "whole"),
+    [
+        (None, None, None, Slice(None, None)),
+        (None, T, None, Slice(None, T)),
+        (None, T, T - 5, Slice(T - 5, T)),
+        (T, None, None, Slice(T + 1, None)),
+        (T, None, T - 5, Slice(T + 1, None)),
+        (T, None, T, Slice(T + 1, None)),
+        (T, None, T + 1, Slice(T + 1, None)),
+        (T, None, T + 5, Slice(T + 5, None)),
+        (0, 9, 0, Slice(1, 9)),
+    ],
+)
+def test_a_pass_reads_from_its_position_and_within_the_settings(
+    after: int | None, before: int | None, position: int | None, whole: Slice
+) -> None:
+    """`created_after` excludes its moment, a position does not."""
+    assert query(created_after=after, created_before=before).whole(position) == whole
+
+
+def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
+    """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
+    assert query().parameters(Slice(), None) == {}
+    filters = {"isSummaryDone": "true"}
+    full = query(since=T, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
+    wanted = {
+        "isSummaryDone": "true",
+        "updatedAt:gte": "2025-06-01T12:00:00.000Z",
+        "createdAt:gt": "2025-06-01T12:00:00.999Z",
+        "createdAt:lt": "2025-06-01T12:00:02.000Z",
+        "showCrmLinks": "true",
+        "showSummary": "true",
+    }
+    part = Slice(T + 1_000, T + 2_000)
+    assert full.parameters(part, None) == wanted
+    assert full.parameters(part, "next") == {**wanted, "cursor": "next"}
+    assert filters == {"isSummaryDone": "true"}
+    assert query(since=0).parameters(Slice(0, 0), None) == {
+        "updatedAt:gte": "1970-01-01T00:00:00.000Z",
+        "createdAt:gt": "1969-12-31T23:59:59.999Z",
+        "createdAt:lt": "1970-01-01T00:00:00.000Z",
+    }
+
+
+def page(created: list[int | None], updated: list[int | None]) -> Page:
+    texts = [
+        {name: None if at is None else timestamps.text(at) for name, at in (("createdAt", c), ("updatedAt", u))}
+        for c, u in zip(created, updated, strict=True)
+    ]
+    return Page(texts, None)
+
+
+PART, SINCE = Slice(T, T + 60_000), T + 5_000
+
+
+@pytest.mark.parametrize(
+    ("created", "updated", "ignored"),
+    [
+        ([], [], None),
+        ([None], [None], None),
+        ([T - TOLERANCE, T + 60_000 + TOLERANCE - 1], [SINCE - TOLERANCE, SINCE], None),
+        ([T + 5, T - TOLERANCE - 1, None], [SINCE] * 3, "createdAt:gt"),
+        ([None, T + 60_000 + TOLERANCE, T], [SINCE] * 3, "createdAt:lt"),
+        ([T, None], [SINCE, SINCE - TOLERANCE - 1], "updatedAt:gte"),
+        ([None, None], [SINCE - TOLERANCE - 1, None], "updatedAt:gte"),
+    ],
+)
+def test_recordings_outside_what_was_asked_for_end_the_sync(
+    created: list[int | None], updated: list[int | None], ignored: str | None
+) -> None:
+    """An API that ignores a filter makes every position and every bookmark wrong."""
+    if ignored is None:
+        query(since=SINCE).check(page(created, updated), PART)
+    else:
+        with pytest.raises(TapSiroError, match=re.escape(f"outside what `{ignored}` asked for")):
+            query(since=SINCE).check(page(created, updated), PART)
+    query().check(page(created, updated), Slice())

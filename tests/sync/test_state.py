@@ -1,0 +1,263 @@
+"""What a stream's state says: a wrong step here skips recordings for good, or reads years of them again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_siro import timestamps
+from tap_siro.settings import Settings
+from tap_siro.sync.state import Kind, Progress, fingerprint, follow_up, next_pass, read_bookmark, write_bookmark
+from tap_siro.sync.state import write_progress as write
+from tap_siro.timestamps import DAY, SECOND
+
+NOON = timestamps.parse("2026-03-02T12:00:00.000Z") or 0
+MIDNIGHT = NOON - DAY // 2
+MARCH = "2026-03-01T00:00:00.000Z"
+START = timestamps.parse(MARCH) or 0
+HISTORY, POLL = "history?", "poll?"
+
+
+def settings(**config: Any) -> Settings:
+    defaults = {
+        "page_size": 100,
+        "concurrency": 4,
+        "requests_per_minute": 900,
+        "request_timeout": 60,
+        "max_retry_seconds": 600,
+        "lookback_seconds": 60,
+        "daily_recheck_days": 2,
+    }
+    made, faults = Settings.read({"api_token": "t", **defaults, **config}, version="0")
+    assert made, faults
+    return made
+
+
+def state(*, bookmark: int | None = None, **opened: Any) -> dict[str, Any]:
+    """A state as an earlier run left it; `opened` is the pass that it did not end."""
+    made: dict[str, Any] = {}
+    if opened:
+        write(made, "updatedAt", Progress(**{"kind": Kind.HISTORY, "since": None, "query": HISTORY, **opened}))
+    if bookmark is not None:
+        made["replication_key_value"] = timestamps.text(bookmark)
+    return made
+
+
+# Which rows a stream wants
+
+
+@pytest.mark.parametrize(
+    ("position", "since", "created", "updated", "wanted"),
+    [
+        (None, None, 5, 5, True),
+        (5, None, 4, 9, False),
+        (5, None, 5, 9, True),
+        (5, None, None, 9, True),
+        (None, 5, 1, 4, False),
+        (None, 5, 1, 5, True),
+        (None, 5, 1, None, True),
+        (5, 5, 5, 4, False),
+        (5, 5, 4, 5, False),
+        (5, 5, 6, 6, True),
+        (0, 0, 0, 0, True),
+        (0, 0, -1, 0, False),
+        (0, 0, 0, -1, False),
+    ],
+)
+def test_a_row_goes_to_the_streams_that_still_need_it(
+    position: int | None, since: int | None, created: int | None, updated: int | None, wanted: bool
+) -> None:
+    """A row left out here is never written; rows of unknown age are written rather than lost."""
+    assert Progress(Kind.POLL, since, "", position).wants(created, updated) is wanted
+
+
+# How a pass moves on
+
+
+def test_a_pass_keeps_its_first_beginning_and_goes_forward_only() -> None:
+    """A later beginning would let the bookmark pass changes that were not seen."""
+    begun = Progress(Kind.POLL, 1, "q").begun(10)
+    assert begun == Progress(Kind.POLL, 1, "q", as_of=10)
+    assert begun.begun(20) is begun
+    assert Progress(Kind.POLL, 1, "q").begun(0).begun(20).as_of == 0
+    moved = begun.at(5, 7)
+    assert (moved.position, moved.max_seen) == (5, 7)
+    assert moved.at(4, 6) == moved
+    assert moved.at(None, None) == moved
+    assert moved.at(6, 8) == Progress(Kind.POLL, 1, "q", position=6, as_of=10, max_seen=8)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "max_seen", "before", "bookmark"),
+    [
+        (10, 8, None, 8),
+        (10, 12, None, 10),
+        (10, 8, 9, 9),
+        (10, 8, 7, 8),
+        (10, None, 9, 9),
+        (None, 8, 9, 9),
+        (None, 8, None, None),
+        (10, None, None, None),
+        (0, 8, None, 0),
+        (10, 0, None, 0),
+    ],
+)
+def test_a_bookmark_is_what_was_seen_up_to_the_beginning(
+    as_of: int | None, max_seen: int | None, before: int | None, bookmark: int | None
+) -> None:
+    """Later, and what changed during the sync is never fetched; earlier, and rows come again for ever."""
+    assert Progress(Kind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before) == bookmark
+
+
+# What is written
+
+
+def test_an_open_pass_is_written_whole_and_read_back() -> None:
+    """A target's merge mixes two passes if a value is left out; names and texts are a contract with kept states."""
+    made: dict[str, Any] = {"pass_since": "old", "pass_max_seen": "old"}
+    opened = Progress(Kind.HISTORY, None, HISTORY, position=START, as_of=NOON, max_seen=None)
+    write(made, "recordingUpdatedAt", opened)
+    assert made == {
+        "replication_key": "recordingUpdatedAt",
+        "pass_position": MARCH,
+        "pass_since": None,
+        "pass_as_of": "2026-03-02T12:00:00.000Z",
+        "pass_max_seen": None,
+        "pass_query": HISTORY,
+    }
+    for kind, query in ((Kind.HISTORY, HISTORY), (Kind.POLL, POLL)):
+        whole = Progress(kind, START, query, position=START + 1, as_of=START + 2, max_seen=START + 3, resumed=True)
+        made = {"replication_key_value": MARCH} if kind is Kind.POLL else {}
+        write(made, "updatedAt", whole)
+        assert next_pass(made, settings(start_date=MARCH, daily_recheck_days=0, lookback_seconds=0), now=NOON) == whole
+
+
+def test_a_bookmark_closes_the_pass() -> None:
+    """An open pass outranks the bookmark: left behind, it would be gone on with in each run."""
+    made = state(position=START, as_of=NOON, max_seen=NOON)
+    write_bookmark(made, "recordingUpdatedAt", START)
+    closed = dict.fromkeys(("pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"))
+    assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **closed}
+    assert read_bookmark(made) == START
+    empty: dict[str, Any] = {}
+    write_bookmark(empty, "updatedAt", None)
+    assert empty == closed, "nothing was seen: there is no bookmark to set"
+
+
+# Which pass is next
+
+
+def test_without_a_bookmark_the_history_is_read() -> None:
+    assert next_pass({}, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
+    assert next_pass({}, settings(start_date=MARCH), now=NOON) == Progress(Kind.HISTORY, START, HISTORY)
+    unreadable = {"replication_key_value": "soon"}
+    assert next_pass(unreadable, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "options", "since"),
+    [
+        (NOON - 5, {}, NOON - 5 - 60 * SECOND),
+        (MIDNIGHT, {}, MIDNIGHT - 60 * SECOND),
+        (MIDNIGHT - 1, {}, MIDNIGHT - 1 - 2 * DAY),
+        (MIDNIGHT - 1, {"daily_recheck_days": 0}, MIDNIGHT - 1 - 60 * SECOND),
+        (MIDNIGHT - 1, {"lookback_seconds": 3 * 86_400}, MIDNIGHT - 1 - 3 * DAY),
+        (NOON + DAY, {}, NOON + DAY - 60 * SECOND),
+        (0, {}, 0),
+        (2 * DAY + 1, {}, 1),
+        (NOON - 5, {"start_date": "2027-01-01"}, NOON - 5 - 60 * SECOND),
+    ],
+)
+def test_a_poll_begins_before_the_bookmark(bookmark: int, options: dict[str, Any], since: int) -> None:
+    """By the lookback; the first of a UTC day by the recheck, which is all that finds what finished late."""
+    wanted = Progress(Kind.POLL, since, POLL)
+    assert next_pass(state(bookmark=bookmark), settings(**options), now=NOON) == wanted
+    assert follow_up(state(bookmark=bookmark), settings(**options), now=NOON) == wanted
+
+
+def test_a_follow_up_without_a_bookmark_begins_at_the_start() -> None:
+    """Nothing dated was seen in the history: what is updated now still belongs to it."""
+    assert follow_up({}, settings(start_date=MARCH), now=NOON) == Progress(Kind.POLL, START, POLL)
+
+
+FULL_TABLE = Progress(Kind.FULL_TABLE, None, "full table?")
+
+
+def test_a_full_table_pass_starts_from_nothing() -> None:
+    """A target that overwrites the table would keep only what came after the position."""
+    opened = state(bookmark=START, position=START, as_of=START)
+    assert next_pass(opened, settings(start_date=MARCH), now=NOON, full_table=True) == FULL_TABLE
+    assert next_pass(opened, settings(start_date=MARCH), now=NOON).kind is Kind.HISTORY, "not unless asked for"
+
+
+AGREES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"since": None}, {}),
+    ({"since": None}, {"start_date": MARCH}),
+    ({"since": START - 1}, {"start_date": MARCH}),
+    ({"since": START}, {"start_date": MARCH}),
+    ({"since": None, "query": "history?isSummaryDone=true"}, {"is_summary_done": True}),
+]
+DIFFERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"since": START}, {}),
+    ({"since": START + 1}, {"start_date": MARCH}),
+    ({"since": None}, {"is_summary_done": True}),
+    ({"since": None, "query": "history?isSummaryDone=true"}, {}),
+    ({"since": None, "query": "history?isSummaryDone=true"}, {"is_summary_done": False}),
+    ({"since": None}, {"created_after": MARCH}),
+    ({"since": None}, {"created_before": MARCH}),
+    ({"since": None, "as_of": None}, {}),
+]
+
+
+@pytest.mark.parametrize("bookmark", [None, START])
+@pytest.mark.parametrize(
+    ("opened", "options", "resumed"), [(*c, True) for c in AGREES] + [(*c, False) for c in DIFFERS]
+)
+def test_an_open_history_goes_on_if_it_reads_all_that_is_wanted(
+    opened: dict[str, Any], options: dict[str, Any], resumed: bool, bookmark: int | None
+) -> None:
+    """Otherwise it begins again, or what it leaves out would be missing for good. A bookmark changes neither: it is
+    what an interrupted full refresh leaves beside the position."""
+    values = {"position": START + 1, "as_of": START + 2, "max_seen": START + 3, **opened}
+    found = next_pass(state(bookmark=bookmark, **values), settings(**options), now=NOON)
+    assert found.kind is (Kind.HISTORY if bookmark is None or values["as_of"] else Kind.POLL)
+    assert found.resumed is resumed
+    if resumed:
+        assert found == Progress(**{"kind": Kind.HISTORY, "query": HISTORY, "resumed": True, **values})
+    else:
+        assert (found.position, found.as_of, found.max_seen) == (None, None, None)
+
+
+def test_an_open_poll_goes_on_only_beside_its_bookmark() -> None:
+    """A poll without one would leave out the history."""
+    values: dict[str, Any] = {"kind": Kind.POLL, "query": POLL, "position": START, "as_of": NOON}
+    wanted = NOON - 60 * SECOND
+    on_time = next_pass(state(bookmark=NOON, since=wanted, **values), settings(), now=NOON)
+    assert (on_time.kind, on_time.resumed, on_time.position) == (Kind.POLL, True, START)
+    late = next_pass(state(bookmark=NOON, since=wanted + 1, **values), settings(), now=NOON)
+    assert (late.kind, late.resumed, late.since) == (Kind.POLL, False, wanted)
+    alone = next_pass(state(since=wanted, **values), settings(), now=NOON)
+    assert alone == Progress(Kind.HISTORY, None, HISTORY)
+
+
+@pytest.mark.parametrize("broken", [{"pass_query": None}, {"pass_query": 7}, {"pass_as_of": None}, {"pass_as_of": "?"}])
+def test_what_a_hand_broke_in_the_state_is_not_gone_on_with(broken: dict[str, Any]) -> None:
+    """Nor does it stop the sync."""
+    opened = state(position=START, as_of=START) | broken
+    assert next_pass(opened, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
+
+
+def test_a_fingerprint_tells_passes_apart() -> None:
+    """Two passes with the same one are taken for the same: rows that only one of them reads would be missing."""
+    options: list[dict[str, Any]] = [
+        {},
+        {"is_summary_done": True},
+        {"is_summary_done": False},
+        {"is_processing_done": True},
+        {"created_after": MARCH},
+        {"created_before": MARCH},
+    ]
+    made = [fingerprint(kind, settings(**each)) for kind in Kind for each in options]
+    assert len(set(made)) == len(made)
+    assert fingerprint(Kind.POLL, settings(start_date=MARCH, page_size=7)) == POLL

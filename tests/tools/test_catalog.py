@@ -1,0 +1,39 @@
+"""No column changes unseen: users' tables follow the catalog, and a target may refuse or drop what changed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import snapshots
+from tests.support.process import KEYS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILES = [f"{stream}.json" for stream in KEYS]
+
+
+@pytest.fixture(scope="module")
+def discovered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    directory: Path = tmp_path_factory.mktemp("catalog")
+    return snapshots.discovered(directory)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_stream_is_as_it_was_reviewed(discovered: dict[str, str], name: str) -> None:
+    before, after = snapshots.reviewed().get(name, "{}"), discovered.get(name, "{}")
+    if json.loads(before) != json.loads(after):  # the order of keys is the SDK's, and differs between its versions
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "reviewed", "discovered", lineterm="")
+        pytest.fail(
+            f"The catalog entry in {name} has changed. If it should have, run `python -m tests.support.snapshots`, and "
+            "have the diff of tests/snapshots/ reviewed.\n" + "\n".join(lines),
+            pytrace=False,
+        )
+
+
+def test_every_stream_has_a_file_and_every_file_a_stream(discovered: dict[str, str]) -> None:
+    assert set(discovered) == set(snapshots.reviewed()) == set(FILES)

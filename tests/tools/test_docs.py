@@ -1,0 +1,146 @@
+"""What is written about the settings elsewhere agrees with the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from tap_siro.settings import ADVANCED, CONFIG, ORDINARY
+from tap_siro.tap import TapSiro
+from tests.support.process import ROOT
+from tools import __main__ as generated
+from tools import marked, plugin_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MADE = generated.files()
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
+def test_what_is_written_from_the_code_is_up_to_date(path: Path) -> None:
+    """Users would set what is not there any more, and not find what is new."""
+    assert path.read_text(encoding="utf-8") == MADE[path], "Run `python -m tools`."
+
+
+def test_the_check_fails_when_the_code_says_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("old", encoding="utf-8")
+    monkeypatch.setattr(plugin_settings, "ROOT", tmp_path)
+    monkeypatch.setattr(generated, "files", lambda: {page: "new"})
+    with pytest.raises(SystemExit, match=r"page\.md is not what the code says: run `python -m tools`"):
+        generated.main(["--check"])
+    assert page.read_text(encoding="utf-8") == "old"
+    generated.main([])
+    assert page.read_text(encoding="utf-8") == "new"
+    generated.main(["--check"])
+    assert "up to date" in capsys.readouterr().out
+
+
+def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
+    """It would never be up to date again, and nobody would see it."""
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- b: made -->\nold\n<!-- /b -->\nc\n", encoding="utf-8")
+    assert marked.filled(page, {"b": "new"}) == "a\n<!-- b: made -->\nnew\n<!-- /b -->\nc\n"
+    with pytest.raises(SystemExit, match=r"page\.md has no place for the d"):
+        marked.filled(page, {"d": "new"})
+
+
+def test_meltano_yml_still_has_what_is_not_made() -> None:
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    (plugin,) = project["plugins"]["extractors"]
+    assert {"name", "namespace", "pip_url", "executable"} < plugin.keys()
+    assert {each["name"] for each in plugin["settings"]} >= {*ORDINARY, *ADVANCED, "stream_maps", "flattening_enabled"}
+    assert [each["name"] for each in plugin["settings"] if each.get("sensitive")] == ["api_token"]
+    assert plugin["settings_group_validation"] == [["api_token"]]
+
+
+def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every comment sign taken away, by a shell and by the library that reads `.env`."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8").replace("TOKEN=", "TOKEN=a-token")
+    text = re.sub(r"^# (?=TAP_SIRO_\w+=)", "", text, flags=re.MULTILINE)
+    path = tmp_path / ".env"
+    path.write_text(text, encoding="utf-8")
+    printed = subprocess.run(
+        ["/bin/sh", "-ec", 'set -a; . "$0"; env', path], env={}, text=True, capture_output=True, check=True
+    ).stdout
+    shell = dict(line.split("=", 1) for line in printed.splitlines() if line.startswith("TAP_SIRO_"))
+    assert shell == dotenv_values(path)
+    assert set(shell) == {f"TAP_SIRO_{name.upper()}" for name in (*ORDINARY, *ADVANCED)}
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    tap = TapSiro(parse_env_config=True)
+    assert tap.settings is not None
+    for name in (*ORDINARY, *ADVANCED):
+        schema = CONFIG["properties"][name]
+        shown = schema.get("default", schema.get("examples", ["a-token"])[0])
+        assert tap.config[name] == shown, name
+
+
+def test_the_example_workflow_uses_the_actions_of_the_projects_own() -> None:
+    """Updates come for those alone."""
+    pins = re.compile(r"uses: (actions/[\w-]+)\S*@(\w+ # v\S+)")
+    own = dict(pins.findall((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")))
+    example = dict(pins.findall((ROOT / "docs/examples/github-actions.yml").read_text(encoding="utf-8")))
+    assert set(example) == {*own, "actions/cache"}
+    assert {name: example[name] for name in own} == own
+
+
+def test_every_column_is_described_and_no_type_is_ambiguous() -> None:
+    """Targets drop or garble columns whose type is open."""
+
+    def walk(schema: dict[str, Any], path: str, *, described: bool = True) -> None:
+        assert not {"anyOf", "oneOf", "allOf"} & set(schema), path
+        kinds = [kind for kind in schema["type"] if kind != "null"] if path else ["object"]
+        assert len(kinds) == 1, path
+        assert schema.get("format", "date-time") == "date-time", path
+        assert schema.get("description") or not described, path
+        if kinds == ["object"]:
+            assert schema["properties"], path
+            for name, each in schema["properties"].items():
+                walk(each, f"{path}.{name}")
+        if kinds == ["array"]:
+            walk(schema["items"], f"{path}[]", described=False)
+
+    for stream in TapSiro(config={"api_token": "t"}).streams.values():
+        walk(stream.schema, "", described=False)
+        keys = set(stream.primary_keys)
+        for name, each in stream.schema["properties"].items():
+            assert ("null" not in each["type"]) == (name in keys)
+        assert set(stream.schema["required"]) == keys
+        names = [name.lower() for name in stream.schema["properties"]]
+        assert len(names) == len(set(names))
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which a page's headings can be linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Whoever follows a link would land on an error page. `../../` is GitHub's way to what is not a file."""
+    for target in re.findall(r"\]\((?!https?:|\.\./\.\./)([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.is_file() or (linked.is_dir() and not anchor), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_the_functions_that_contributors_are_sent_to_exist() -> None:
+    """A new maintainer would look for a function that was renamed long ago."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    places = re.findall(r"`(\w+)\.(?!py`)(\w+)`", page.partition("```mermaid")[2].partition("A new child stream")[0])
+    assert len(places) > 5
+    code = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tap_siro").rglob("*.py")}
+    for owner, name in places:
+        (module,) = [text for stem, text in code.items() if stem == owner or f"\nclass {owner}" in text]
+        assert f"def {name}(" in module, f"{owner}.{name}"

@@ -1,0 +1,238 @@
+"""What Siro adds to its API is noticed, and a difference that is meant does not hide another."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.api.client import PATH
+from tap_siro.records.schemas import RECORDINGS
+from tests.sandbox.query import DATES, FLAGS, STATUSES
+from tests.support.process import ROOT
+from tools import drift
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Document = dict[str, Any]
+TEXT = {"type": "string"}
+
+
+def document(recording: Document, parameters: list[Document], **more: Any) -> Document:
+    answer = {
+        "type": "object",
+        "properties": {
+            "data": {"type": "array", "items": recording},
+            "cursor": {"type": "string", "nullable": True},
+        },
+    }
+    content = {"application/json": {"schema": answer}}
+    operation = {"parameters": parameters, "responses": {"200": {"content": content}}}
+    return {"openapi": "3.0.0", "paths": {PATH: {"get": operation}}, **more}
+
+
+def parameter(name: str, **schema: Any) -> Document:
+    return {"name": name, "in": "query", "schema": schema or TEXT}
+
+
+@pytest.fixture
+def agreeing() -> Document:
+    """A document that differs only where it is meant to."""
+    recording = deepcopy(RECORDINGS)
+    extraction = recording["properties"]["entityExtractions"]["items"]["properties"]
+    del extraction["valueType"]
+    scalar = [TEXT, {"type": "number"}, {"type": "boolean"}, {"nullable": True}]
+    extraction["value"] = {"anyOf": [*scalar, {"type": "array", "items": {"anyOf": scalar}}]}
+    for name in ("createdAt", "updatedAt", "rootDataPurgedAt", "deletedAt"):
+        recording["properties"][name] = TEXT
+    switches = [parameter(name, type="string", enum=["true", "false"]) for name in (*FLAGS, *STATUSES)]
+    header = {"name": "X-Trace", "in": "header", "schema": TEXT}
+    return document(recording, [header, *switches, *map(parameter, (*DATES, "pageSize", "cursor"))])
+
+
+def parts(whole: Document) -> tuple[Document, list[Document]]:
+    """The properties of a recording, and the parameters."""
+    operation = whole["paths"][PATH]["get"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    return answer["properties"]["data"]["items"]["properties"], operation["parameters"]
+
+
+def new_field(recording: Document, _: list[Document]) -> None:
+    recording["language"] = TEXT
+
+
+def new_nested_field(recording: Document, _: list[Document]) -> None:
+    recording["crm"]["properties"]["users"]["items"]["properties"]["email"] = {"type": ["string", "null"]}
+
+
+def new_block(recording: Document, _: list[Document]) -> None:
+    recording["talk"] = {"type": "object", "properties": {"ratio": {"type": "number", "nullable": True}}}
+
+
+def gone_field(recording: Document, _: list[Document]) -> None:
+    del recording["latitude"]
+
+
+def other_type(recording: Document, _: list[Document]) -> None:
+    recording["userId"] = {"type": "integer"}
+
+
+def another_alternative(recording: Document, _: list[Document]) -> None:
+    recording["entityExtractions"]["items"]["properties"]["value"]["anyOf"].append({"type": "object"})
+
+
+def list_instead_of_object(recording: Document, _: list[Document]) -> None:
+    recording["links"] = {"type": "array", "items": recording["links"]}
+
+
+def new_parameter(_: Document, parameters: list[Document]) -> None:
+    parameters.append(parameter("teamId"))
+
+
+def new_flag(_: Document, parameters: list[Document]) -> None:
+    parameters.append(parameter("showTranscript", type="string", enum=["true", "false"]))
+
+
+def gone_parameter(_: Document, parameters: list[Document]) -> None:
+    parameters[:] = [each for each in parameters if each["name"] != "createdAt:gt"]
+
+
+def gone_known_parameter(_: Document, parameters: list[Document]) -> None:
+    parameters[:] = [each for each in parameters if each["name"] != "updatedAt:lte"]
+
+
+def parameter_of_another_type(_: Document, parameters: list[Document]) -> None:
+    parameters[:] = [each for each in parameters if each["name"] != "pageSize"]
+    parameters.append(parameter("pageSize", type="integer", maximum=50))
+
+
+LINKS = "field data[].links"
+VALUE = "field data[].entityExtractions[].value"
+CHANGES: dict[Callable[[Document, list[Document]], None], tuple[set[str], set[str]]] = {
+    new_field: ({"field data[].language: string in the document, nothing in the tap"}, set()),
+    new_nested_field: ({"field data[].crm.users[].email: string in the document, nothing in the tap"}, set()),
+    new_block: (
+        {
+            "field data[].talk: object in the document, nothing in the tap",
+            "field data[].talk.ratio: number in the document, nothing in the tap",
+        },
+        set(),
+    ),
+    gone_field: ({"field data[].latitude: nothing in the document, number in the tap"}, set()),
+    other_type: ({"field data[].userId: integer in the document, string in the tap"}, set()),
+    another_alternative: (
+        {f"{VALUE}: array|boolean|number|object|string in the document, string in the tap"},
+        {f"{VALUE}: array|boolean|number|string in the document, string in the tap"},
+    ),
+    list_instead_of_object: (
+        {
+            f"{LINKS}: array in the document, object in the tap",
+            f"{LINKS}[]: object in the document, nothing in the tap",
+            f"{LINKS}[].web: object in the document, nothing in the tap",
+            f"{LINKS}[].web.self: string in the document, nothing in the tap",
+            f"{LINKS}.web: nothing in the document, object in the tap",
+            f"{LINKS}.web.self: nothing in the document, string in the tap",
+        },
+        set(),
+    ),
+    new_parameter: ({"parameter teamId: string in the document, nothing in the tap"}, set()),
+    new_flag: ({"parameter showTranscript: false|true in the document, nothing in the tap"}, set()),
+    gone_parameter: ({"parameter createdAt:gt: nothing in the document, string in the tap"}, set()),
+    gone_known_parameter: (set(), {"parameter updatedAt:lte: string in the document, nothing in the tap"}),
+    parameter_of_another_type: ({"parameter pageSize: integer in the document, string in the tap"}, set()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_change_is_found(agreeing: Document, change: Callable[[Document, list[Document]], None]) -> None:
+    assert drift.differences(agreeing) == drift.KNOWN.keys()
+    change(*parts(agreeing))
+    found = drift.differences(agreeing)
+    assert (found - drift.KNOWN.keys(), drift.KNOWN.keys() - found) == CHANGES[change]
+
+
+def test_references_are_followed() -> None:
+    """Most generators put what is used twice below `components`, and some refer into the document itself."""
+    page = f"#/paths/{PATH.replace('/', '~1')}/get/parameters/0/schema"
+    recording = {"allOf": [{"$ref": "#/components/schemas/Core"}, {"properties": {"next": {"$ref": page}}}]}
+    schemas = {
+        "Core": {
+            "type": "object",
+            "properties": {
+                "id": {"$ref": "#/components/schemas/a~1b~0c"},
+                "related": {"type": "array", "items": {"$ref": "#/components/schemas/Core"}},
+                "tags": {"type": "object", "additionalProperties": {"oneOf": [TEXT, {"type": "null"}]}},
+                "at": {"type": "string", "format": "date-time"},
+                "open": {},
+            },
+        },
+        "a/b~c": TEXT,
+    }
+    parameters = [parameter("limit", type="integer"), {"$ref": "#/components/parameters/Order"}]
+    order = parameter("order", **{"$ref": "#/components/schemas/a~1b~0c"})
+    whole = document(recording, parameters, components={"schemas": schemas, "parameters": {"Order": order}})
+    whole["paths"][PATH]["parameters"] = [parameter("tenant")]
+    assert drift.Document(whole).endpoint() == (
+        {
+            "data": "array",
+            "data[]": "object",
+            "data[].id": "string",
+            "data[].related": "array",
+            "data[].related[]": "object",
+            "data[].tags": "object",
+            "data[].tags.*": "string",
+            "data[].at": "date-time",
+            "data[].open": "anything",
+            "data[].next": "integer",
+            "cursor": "string",
+        },
+        {"tenant": "string", "limit": "integer", "order": "string"},
+    )
+
+
+@pytest.mark.parametrize("reference", ["#/components/schemas/Nothing", "other.json#/Recording", "#/components"])
+def test_a_reference_that_leads_nowhere_is_told(reference: str) -> None:
+    """A part of the document that was not read would look as if it agreed."""
+    whole = document({"$ref": reference}, [])
+    if reference == "#/components":
+        whole["components"] = {"$ref": reference}
+    with pytest.raises(SystemExit, match=f"reference {reference} leads nowhere"):
+        drift.differences(whole)
+
+
+def run(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tools.drift", str(path)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_command_tells_and_its_status_says_whether_all_is_well(agreeing: Document, tmp_path: Path) -> None:
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(agreeing))
+    well = run(path)
+    assert well.returncode == 0
+    assert well.stdout.count("Known: ") == len(drift.KNOWN)
+
+    new_field(*parts(agreeing))
+    gone_known_parameter(*parts(agreeing))
+    path.write_text(json.dumps(agreeing))
+    drifted = run(path)
+    assert drifted.returncode == 1
+    assert "NEW: field data[].language: string in the document, nothing in the tap.\n" in drifted.stdout
+    assert "GONE: parameter updatedAt:lte: string in the document, nothing in the tap.\n" in drifted.stdout
+    assert "docs/drift.py" in drifted.stderr
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"paths": {}}', None])
+def test_what_is_no_such_document_is_told_in_a_sentence(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "openapi.json"
+    if text is not None:
+        path.write_text(text)
+    failed = run(path)
+    assert failed.returncode == 1
+    assert len(failed.stderr.splitlines()) == 1

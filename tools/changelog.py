@@ -1,0 +1,49 @@
+"""Prints what the changelog says of a version, as the notes of its release: `python -m tools.changelog v0.1.0`.
+
+It fails if the changelog says nothing of it, which stops the release. Needs nothing but Python.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
+
+
+class NoEntryError(Exception):
+    """Why there are no notes, in a sentence."""
+
+
+def notes(changelog: str, tag: str) -> str:
+    """What stands below a version's heading, with one line for each paragraph: GitHub shows line breaks in notes."""
+    version = tag.removeprefix("v")
+    for section in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        if not heading.startswith(f"[{version}]"):
+            continue
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", heading.removeprefix(f"[{version}] - ")):
+            raise NoEntryError(f'The changelog\'s heading must have a date: "## [{version}] - 2026-01-31".')
+        entry = re.sub(r"^\[[^\]]+\]: .*$", "", body, flags=re.MULTILINE).strip()  # links, which stand at the end
+        if not re.search(r"^- ", entry, re.MULTILINE):
+            raise NoEntryError(f"The changelog's entry for {version} is empty.")
+        return re.sub(r"(?<=\S)\n *(?=[^\s#-])", " ", entry)
+    raise NoEntryError(
+        f'The changelog has no entry for {version}: move what stands below "Unreleased" below a heading such as '
+        f'"## [{version}] - 2026-01-31".'
+    )
+
+
+def main() -> None:
+    """Print the notes of the version that is named."""
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the command and the version
+        raise SystemExit("Usage: python -m tools.changelog v0.1.0")
+    try:
+        print(notes(CHANGELOG.read_text(encoding="utf-8"), sys.argv[1]))
+    except NoEntryError as error:
+        raise SystemExit(str(error)) from None
+
+
+if __name__ == "__main__":
+    main()

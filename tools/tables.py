@@ -1,0 +1,141 @@
+"""The documentation's tables, made from the code."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_siro.settings import ADVANCED, CONFIG, ENRICHMENTS, ORDINARY
+from tap_siro.streams import STREAMS
+from tap_siro.tap import TapSiro
+from tests.targets import kinds
+from tools.marked import filled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+README = Path(__file__).parent.parent / "README.md"
+RECIPES = README.parent / "docs" / "recipes.md"
+TAP = TapSiro(config={"api_token": "none"})
+
+
+def settings() -> str:
+    """The settings: the ordinary ones, then those that hardly anybody needs."""
+    return "\n".join([_settings(ORDINARY), "", "Advanced:", "", _settings(ADVANCED)])
+
+
+# Of the many columns of `recordings`, those in the diagram.
+SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"}
+
+
+def _settings(names: Sequence[str]) -> str:
+    lines = ["| setting | type | default | what it does |", "|---|---|---|---|"]
+    for name in names:
+        each = CONFIG["properties"][name]
+        required = " **Required.**" if name in CONFIG["required"] else ""
+        lines.append(f"| `{name}` | {_setting_type(each)} | {_default(each)} | {each['description']}{required} |")
+    return "\n".join(lines)
+
+
+def _setting_type(schema: dict[str, Any]) -> str:
+    kind = _kind(schema)
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f"{kind}, {low} to {high}"
+    return f"{kind}, secret" if schema.get("secret") else kind
+
+
+def _default(schema: dict[str, Any]) -> str:
+    if "default" not in schema:
+        return ""
+    default = schema["default"]
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def streams() -> str:
+    """The streams, and the columns of each."""
+    needs = {each.block: f"`{each.setting}`" for each in ENRICHMENTS}
+    made = [(TAP.streams[kind.name], kind) for kind in STREAMS]
+    lines = ["| stream | holds | key | replication key | needs |", "|---|---|---|---|---|"]
+    for stream, kind in made:
+        key = ", ".join(f"`{column}`" for column in stream.primary_keys)
+        what = (kind.__doc__ or "").splitlines()[0]
+        needed = needs.get(kind.block or "", "")
+        lines.append(f"| `{stream.name}` | {what} | {key} | `{stream.replication_key}` | {needed} |")
+    for stream, _ in made:
+        lines += ["", "<details>", f"<summary>Columns of <code>{stream.name}</code></summary>", ""]
+        lines += ["| column | type | what it is |", "|---|---|---|"]
+        lines += [
+            f"| `{name}` | {_kind(schema)} | {schema['description']} |"
+            for name, schema in stream.schema["properties"].items()
+        ]
+        lines += ["", "</details>"]
+    return "\n".join(lines)
+
+
+def diagram() -> str:
+    """How the streams belong together."""
+    lines = ["```mermaid", "erDiagram"]
+    lines += [f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.block]
+    lines += ['    recording_entity_extractions ||--o{ recording_entity_mappings : "recordingId, extractionOrdinal"']
+    for kind in STREAMS:
+        lines.append(f"    {kind.name} {{")
+        for name, schema in kind.schema["properties"].items():
+            if kind.block or name in SHOWN:
+                key = " PK" if name in TAP.streams[kind.name].primary_keys else ""
+                lines.append(f"        {_kind(schema).replace('-', '_')} {name}{key}")
+        lines.append("    }")
+    return "\n".join([*lines, "```"])
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    (kind,) = [kind for kind in schema["type"] if kind != "null"]
+    if kind == "array":
+        return "list of objects"
+    return "date-time" if schema.get("format") == "date-time" else str(kind)
+
+
+# Requests for a page, the slicing included.
+COST = 1.25
+
+
+def history() -> str:
+    """How long a history takes with the default settings, and with more threads."""
+    latencies = (0.15, 0.5, 2.0)
+    lines = ["| recordings | `concurrency` | " + " | ".join(f"{latency:g} s a page" for latency in latencies) + " |"]
+    lines += ["|--:|--:" + "|--:" * len(latencies) + "|"]
+    for recordings in (100_000, 300_000, 1_000_000):
+        for threads in (CONFIG["properties"]["concurrency"]["default"], 16):
+            times = [_time(history_seconds(recordings, latency, concurrency=threads)) for latency in latencies]
+            lines.append(f"| {recordings:,} | {threads} | {' | '.join(times)} |")
+    return "\n".join(lines)
+
+
+def history_seconds(recordings: int, latency: float, **settings: int) -> float:
+    """Seconds for a history, with the default settings unless others are given."""
+    size, threads, per_minute = (
+        settings.get(name, CONFIG["properties"][name]["default"])
+        for name in ("page_size", "concurrency", "requests_per_minute")
+    )
+    requests = COST * recordings / size
+    pace = latency / threads
+    minutes, rest = divmod(requests, per_minute)
+    return float(max(requests * pace, minutes * 60 + rest * pace))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:  # noqa: PLR2004
+        return f"{math.ceil(seconds)} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def files() -> dict[Path, str]:
+    """The pages with their tables made anew."""
+    pages = {
+        README: {"diagram": diagram(), "streams": streams(), "settings": settings(), "targets": kinds.table()},
+        RECIPES: {"history": history()},
+    }
+    return {
+        page: filled(page, {name: f"\n{table}\n" for name, table in tables.items()}) for page, tables in pages.items()
+    }
