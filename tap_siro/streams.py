@@ -30,10 +30,10 @@ class ChildStream(SiroStream):
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
     cut: ClassVar[staticmethod[[Record], list[Record]]]
-    """Makes the rows of a recording."""
+    """Makes the stream's records of a recording."""
 
     def make_records(self, recording: Record) -> list[Record]:
-        """The stream's rows of a cleaned recording."""
+        """The stream's records of a cleaned recording."""
         return self.cut(recording)
 
 

@@ -1,6 +1,6 @@
 """Makes what the API sends fit the columns. Pure but for one warning per field and run.
 
-A value of the wrong kind becomes null and a field that the schema does not know is dropped. Both are told once, by
+A value of the wrong kind becomes null and a field that the schema does not know is dropped. Each is warned of once, by
 the field's name, never with its value.
 """
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 Cleaner = Callable[[Any], Any]
 
 MOST_WARNINGS = 50
-"""Different fields that are told of in one run; names may be data too if the API uses them so."""
+"""Different fields that are warned of in one run; names may be data too if the API uses them so."""
 LONGEST_NAME = 100
 """Characters of a field's name that are shown."""
 LARGEST = Decimal(repr(1.7976931348623157e308))
@@ -32,27 +32,29 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 
 
 class FieldWarnings:
-    """Fields that were not as they should be, each told once."""
+    """Warns of fields that are not as they should be, once for each and run."""
 
     def __init__(self) -> None:
         """Start with none."""
-        self._told: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
 
     def wrong_type(self, path: str, kind: str) -> None:
         """A field did not hold what it should; it is written as null."""
-        self._tell("odd", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, it is null.")
+        self._warn_once(
+            "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, it is null."
+        )
 
     def unknown(self, path: str) -> None:
         """A field is not in the schema; it is dropped."""
         shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
-        self._tell(
+        self._warn_once(
             "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; it is left out. "
             "A newer version may know it."
         )  # fmt: skip
 
-    def _tell(self, what: str, path: str, message: str) -> None:
-        if (what, path) not in self._told and len(self._told) < MOST_WARNINGS:
-            self._told.add((what, path))
+    def _warn_once(self, what: str, path: str, message: str) -> None:
+        if (what, path) not in self._warned and len(self._warned) < MOST_WARNINGS:
+            self._warned.add((what, path))
             logger.warning("%s", message)
 
 
@@ -62,7 +64,7 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
     Args:
         schema: A JSON schema with one type besides null.
         path: The field's name, with those of the objects around it.
-        field_warnings: Told of what does not fit.
+        field_warnings: Warns of what does not fit.
 
     Returns:
         The function. It never raises, and returns null for null.

@@ -38,7 +38,7 @@ class RecordingCleaner:
     """Makes a recording of the API fit the columns of `recordings`."""
 
     def __init__(self, field_warnings: FieldWarnings) -> None:
-        """Clean, and tell `field_warnings` of what does not fit."""
+        """Clean, and warn of what does not fit through `field_warnings`."""
         columns = schemas.RECORDINGS["properties"]
         self._clean = cleaner(schemas.RECORDINGS, "", field_warnings)
         self._field_warnings = field_warnings

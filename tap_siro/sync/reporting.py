@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class RecordsWithoutId:
-    """Recordings without an id: counted, and told of at the end."""
+    """Recordings without an id: counted, and reported at the end."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -32,7 +32,7 @@ class RecordsWithoutId:
 
     def add(self, record: object, created: int | None) -> None:
         """Count a recording."""
-        # The same one comes again if its slice is read again; nothing but its content tells.
+        # The same one comes again if its slice is read again; only its content can tell.
         self._seen.add(hash(repr(record)))
         if created is not None:
             self._created = [min([*self._created, created]), max([*self._created, created])]

@@ -60,7 +60,7 @@ class Sync:
         Args:
             settings: The tap's settings.
             writer: The selected streams, and where their records go.
-            stop: Tells when to end early.
+            stop: Set when the sync is to end early.
         """
         self._settings = settings
         self._writer = writer

@@ -103,7 +103,7 @@ def the_long_way() -> Iterator[None]:
 
     with (
         mock.patch.object(recording, "fitting", return_value=type(None)),  # nothing fits, so all is cleaned
-        mock.patch.object(sdk, "_changes_nothing", return_value=False),
+        mock.patch.object(sdk, "_are_identity", return_value=False),
         mock.patch.object(sdk.LineWriter, "encode_lines", staticmethod(one_by_one)),
     ):
         yield

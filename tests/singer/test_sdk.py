@@ -42,7 +42,6 @@ INTERNAL_MODULES = {
     "singer_sdk.helpers.capabilities",
     "singer_sdk.mapper",
     "singer_sdk.plugin_base",
-    "singer_sdk.singerlib",
     "singer_sdk.singerlib.catalog",
 }
 INTERNAL_NAMES = {
