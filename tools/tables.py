@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parent.parent / "README.md"
 RECIPES = README.parent / "docs" / "recipes.md"
+COLUMNS = README.parent / "docs" / "streams.md"
 TAP = TapSiro(config={"api_token": "none"})
 
 
@@ -54,7 +55,7 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def streams() -> str:
-    """The streams, and the columns of each."""
+    """The streams, a line each."""
     needs = {each.block: f"`{each.setting}`" for each in ENRICHMENTS}
     made = [(TAP.streams[kind.name], kind) for kind in STREAMS]
     lines = ["| stream | holds | key | replication key | needs |", "|---|---|---|---|---|"]
@@ -63,15 +64,21 @@ def streams() -> str:
         what = (kind.__doc__ or "").splitlines()[0]
         needed = needs.get(kind.block or "", "")
         lines.append(f"| `{stream.name}` | {what} | {key} | `{stream.replication_key}` | {needed} |")
-    for stream, _ in made:
-        lines += ["", "<details>", f"<summary>Columns of <code>{stream.name}</code></summary>", ""]
-        lines += ["| column | type | what it is |", "|---|---|---|"]
+    return "\n".join(lines)
+
+
+def columns() -> str:
+    """The columns of each stream."""
+    lines = []
+    for kind in STREAMS:
+        stream = TAP.streams[kind.name]
+        lines += [f"## {stream.name}", "", "| column | type | what it is |", "|---|---|---|"]
         lines += [
             f"| `{name}` | {_kind(schema)} | {schema['description']} |"
             for name, schema in stream.schema["properties"].items()
         ]
-        lines += ["", "</details>"]
-    return "\n".join(lines)
+        lines += [""]
+    return "\n".join(lines[:-1])
 
 
 def diagram() -> str:
@@ -133,7 +140,8 @@ def _time(seconds: float) -> str:
 def files() -> dict[Path, str]:
     """The pages with their tables made anew."""
     pages = {
-        README: {"diagram": diagram(), "streams": streams(), "settings": settings(), "targets": kinds.table()},
+        README: {"streams": streams(), "settings": settings(), "targets": kinds.table()},
+        COLUMNS: {"diagram": diagram(), "columns": columns()},
         RECIPES: {"history": history()},
     }
     return {

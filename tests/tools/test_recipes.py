@@ -100,8 +100,8 @@ def test_what_the_catalog_leaves_out_is_not_asked_for(tmp_path: Path) -> None:
 
 def test_plain_singer_keeps_the_state(tmp_path: Path) -> None:
     """Otherwise each run would read everything. The target is one of those that keep a STATE until a RECORD follows."""
-    readme = (ROOT / README).read_text(encoding="utf-8")
-    (script,) = re.findall(r"```sh\n(set -o pipefail\n.*?)```", readme, re.DOTALL)
+    page = (ROOT / RECIPES).read_text(encoding="utf-8")
+    (script,) = re.findall(r"```sh\n(set -o pipefail\n.*?)```", page, re.DOTALL)
     install(
         tmp_path,
         TARGET,
