@@ -24,6 +24,20 @@ class RetryableError(TapSiroError):
         self.retry_after = retry_after
 
 
+class RefusedError(TapSiroError):
+    """The server refuses a request, with a status that no other try changes."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """Describe an answer.
+
+        Args:
+            message: What it means.
+            status: Its HTTP status.
+        """
+        super().__init__(message)
+        self.status = status
+
+
 class CursorRefusedError(TapSiroError):
     """The server no longer takes a cursor that it gave."""
 

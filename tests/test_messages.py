@@ -218,7 +218,7 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", on=1, status=429),
         fault("status", on=1, status=503),
     ],
-    "Siro's API answered with …, not with a page of recordings.": [
+    "Siro's API answered with …, which is not what was asked for.": [
         fault("html", on=1),
         fault("cut", on=1),
     ],

@@ -1,14 +1,15 @@
-"""One page, safely: the request, its retries, and what each kind of failure means."""
+"""One request, safely: sending it, trying again, and what a page of recordings needs besides."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import backoff
@@ -19,13 +20,16 @@ from tap_siro import timestamps
 from tap_siro.api import decoding
 from tap_siro.api.authentication import BearerToken
 from tap_siro.api.rate_limit import RateLimit
-from tap_siro.api.responses import fatal_message, parse_date, retry_after_seconds
-from tap_siro.errors import CursorRefusedError, RetryableError, StoppedError, TapSiroError
+from tap_siro.api.responses import failure, parse_date
+from tap_siro.errors import RefusedError, RetryableError, StoppedError, TapSiroError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from contextlib import AbstractContextManager
 
+    from requests.auth import AuthBase
+
+    from tap_siro.api.decoding import Page
     from tap_siro.settings import Settings
     from tap_siro.singer.signals import Stop
 
@@ -38,8 +42,20 @@ LONGEST_WAIT = 60
 logger = logging.getLogger(__name__)
 
 
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Host:
+    """Where requests go, and how they are authorized there."""
+
+    url: str
+    """What all paths are appended to."""
+    auth: AuthBase
+
+
 class Client:
-    """Fetches pages. All threads share one."""
+    """Sends requests and tries again. All threads share one."""
 
     def __init__(self, settings: Settings, stop: Stop) -> None:
         """Make a client.
@@ -50,12 +66,10 @@ class Client:
         """
         self._settings = settings
         self._stop = stop
-        self._url = settings.api_url + PATH
-        self._host = urlsplit(self._url).netloc
+        self._api = Host(settings.api_url, BearerToken(settings.api_token))
         self._rate_limit = RateLimit(settings.requests_per_minute)
         self._send_page_size = True
         self._session = requests.Session()
-        self._session.auth = BearerToken(settings.api_token)
         self._session.headers.update({"User-Agent": settings.user_agent, "Accept": "application/json"})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_maxsize=settings.concurrency)
@@ -64,7 +78,7 @@ class Client:
 
     @property
     def page_size(self) -> int:
-        """The records asked for with each request."""
+        """The recordings asked for with each request."""
         return self._settings.page_size if self._send_page_size else DEFAULT_PAGE_SIZE
 
     def close(self) -> None:
@@ -73,29 +87,90 @@ class Client:
 
     def page(
         self, query: Mapping[str, str], decoding: Callable[[], AbstractContextManager[None]] = nullcontext
-    ) -> decoding.Page:
-        """Fetch a page, trying again for up to `max_retry_seconds` if it is worth it.
+    ) -> Page:
+        """Fetch a page of recordings.
 
         Args:
             query: The query parameters without `pageSize`.
-            decoding: Entered when an answer has arrived, to decode it in: may wait until there is memory for it.
+            decoding: As for `get`.
 
         Raises:
-            TapSiroError: It cannot be had.
+            TapSiroError: As for `get`.
+            StoppedError: As for `get`.
+        """
+        sized = self._send_page_size
+        parameters = {**query, "pageSize": str(self._settings.page_size)} if sized else query
+        try:
+            page, asked_at = self._fetch(self._api, PATH, parameters, _decode_page, decoding)
+        except RefusedError as error:
+            if error.status != HTTPStatus.BAD_REQUEST or not sized or self._settings.page_size <= DEFAULT_PAGE_SIZE:
+                raise
+            if self._send_page_size:
+                self._send_page_size = False
+                logger.warning(
+                    "Siro's API answered 400 Bad Request; trying without pageSize, that is with %d recordings a page. "
+                    "If that helps, set `page_size` to less than %d.",
+                    DEFAULT_PAGE_SIZE, self._settings.page_size,
+                )  # fmt: skip
+            return self.page(query, decoding)
+        page.asked_at = asked_at
+        return page
+
+    def get(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        decode: Callable[[bytes], T],
+        decoding: Callable[[], AbstractContextManager[None]] = nullcontext,
+        host: Host | None = None,
+    ) -> T:
+        """Send a request, trying again for up to `max_retry_seconds` if it is worth it.
+
+        Args:
+            path: Begins with a slash; relative to the host's address.
+            query: The query parameters.
+            decode: Makes what is returned of the body. Its `MalformedPageError` is a failed try like any other.
+            decoding: Entered when an answer has arrived, to decode it in: may wait until there is memory for it.
+            host: Where to, if not to `api_url`.
+
+        Raises:
+            RefusedError: The API refuses, with a status that no other try changes.
             CursorRefusedError: The cursor in the query is not taken any more.
+            TapSiroError: It cannot be had for another reason.
             StoppedError: The sync is being stopped.
         """
+        return self._fetch(host or self._api, path, query, decode, decoding)[0]
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the sync is stopped meanwhile.
+
+        Raises:
+            StoppedError: It is.
+        """
+        if self._stop.wait(seconds):
+            raise StoppedError
+
+    def _fetch(
+        self,
+        host: Host,
+        path: str,
+        query: Mapping[str, str],
+        decode: Callable[[bytes], T],
+        decoding: Callable[[], AbstractContextManager[None]],
+    ) -> tuple[T, int]:
+        """Try until there is an answer that can be decoded: that, and the moment of asking."""
         waits = _waits()
         started = time.monotonic()
         tries = 0
         while True:
             tries += 1
             try:
-                response, asked_at = self._answer(query)
+                body, asked_at = self._send(host, path, query)
                 arrived = time.monotonic()
                 with decoding():
                     started += time.monotonic() - arrived  # waiting for memory is not trying
-                    return _page(response, asked_at)
+                    return _decoded(body, decode), asked_at
             except RetryableError as error:
                 # The waiting is ours and not the library's decorator's: it must end when the sync is stopped.
                 wait = next(waits) if error.retry_after is None else max(error.retry_after, 1.0)
@@ -109,29 +184,22 @@ class Client:
                 logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
                 self.pause(wait)
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the sync is stopped meanwhile.
-
-        Raises:
-            StoppedError: It is.
-        """
-        if self._stop.wait(seconds):
-            raise StoppedError
-
-    def _answer(self, query: Mapping[str, str]) -> tuple[requests.Response, int]:
-        """Send a request: the answer, and the moment of asking."""
+    def _send(self, host: Host, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
+        """Send one request: the body of the answer, and the moment of asking."""
         self._rate_limit.wait(self.pause)
-        sized = self._send_page_size
-        parameters = {**query, "pageSize": str(self._settings.page_size)} if sized else query
         asked_at = timestamps.of(datetime.now(UTC))
         started = time.monotonic()
         try:
             # Redirects are not followed: the token goes to the configured host and nowhere else.
             response = self._session.get(
-                self._url, params=parameters, timeout=self._settings.request_timeout, allow_redirects=False
+                host.url + path,
+                params=query,
+                auth=host.auth,
+                timeout=self._settings.request_timeout,
+                allow_redirects=False,
             )
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            message = f"Siro's API at {self._host} could not be reached or broke off ({_reason(error)})."
+            message = f"Siro's API at {urlsplit(host.url).netloc} could not be reached or broke off ({_reason(error)})."
             raise RetryableError(message) from None
         except requests.exceptions.ContentDecodingError:
             message = "Siro's API sent an answer that cannot be decompressed."
@@ -140,42 +208,22 @@ class Client:
             message = f"The request could not be sent ({_reason(error)}): check `api_url` and the proxy settings."
             raise TapSiroError(message) from None
         if response.status_code != HTTPStatus.OK:
-            self._refuse(response, query, sized=sized)
-            return self._answer(query)  # once more, without pageSize
+            raise failure(response, query)
         server = parse_date(response.headers.get("Date"))
         took = int((time.monotonic() - started) * timestamps.SECOND)
-        return response, asked_at if server is None else min(asked_at, server - took)
-
-    def _refuse(self, response: requests.Response, query: Mapping[str, str], *, sized: bool) -> None:
-        """Raise what a status means; return if the request is to be repeated without `pageSize`."""
-        status = response.status_code
-        name = f"{status} {response.reason or ''}".strip()[:60]
-        if status in {408, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
-            message = f"Siro's API answered {name}."
-            raise RetryableError(message, retry_after=retry_after_seconds(response))
-        if status in {400, 410} and "cursor" in query:
-            message = f"Siro's API answered {name} to a cursor that it gave itself."
-            raise CursorRefusedError(message)
-        if status == HTTPStatus.BAD_REQUEST and sized and self._settings.page_size > DEFAULT_PAGE_SIZE:
-            if self._send_page_size:
-                self._send_page_size = False
-                logger.warning(
-                    "Siro's API answered %s; trying without pageSize, that is with %d recordings a page. If that "
-                    "helps, set `page_size` to less than %d.",
-                    name, DEFAULT_PAGE_SIZE, self._settings.page_size,
-                )  # fmt: skip
-            return
-        raise TapSiroError(fatal_message(name, response, query))
+        return response.content, asked_at if server is None else min(asked_at, server - took)
 
 
-def _page(response: requests.Response, asked_at: int) -> decoding.Page:
+def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
     try:
-        page = decoding.decode(response.content)
+        return decode(body)
     except decoding.MalformedPageError as error:
-        message = f"Siro's API answered with {error}, not with a page of recordings."
+        message = f"Siro's API answered with {error}, which is not what was asked for."
         raise RetryableError(message) from None
-    page.asked_at = asked_at
-    return page
+
+
+def _decode_page(body: bytes) -> Page:
+    return decoding.decode(body)
 
 
 def _waits() -> Generator[float, None, None]:

@@ -55,18 +55,24 @@ class Page:
         self.updated = [timestamps.parse(record.get("updatedAt")) for record in dicts]
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of a directory: users, teams and the like."""
+
+    records: list[Any]
+    """The records, as decoded: usually objects."""
+    cursor: str | None
+    """Where the next page begins, or None if there is none."""
+
+
 def decode(body: bytes) -> Page:
-    """Read the body of an answer.
+    """Read a page of recordings.
 
     Raises:
         MalformedPageError: It is not JSON, or not an object with a `data` list and a cursor that is text or null.
     """
-    try:
-        answer = _decode_cleaned(body) if _needs_cleaning(body) else _decode(body)
-    except (ValueError, RecursionError):
-        message = f"{len(body)} bytes that are not JSON"
-        raise MalformedPageError(message) from None
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+    answer = decode_object(body)
+    if not isinstance(answer.get("data"), list):
         message = "JSON without a list of recordings"
         raise MalformedPageError(message)
     cursor = answer.get("cursor")
@@ -74,6 +80,51 @@ def decode(body: bytes) -> Page:
         message = "JSON whose cursor is not text"
         raise MalformedPageError(message)
     return Page(answer["data"], cursor or None)
+
+
+def decode_list(body: bytes) -> Listing:
+    """Read a page of a directory: `{data: […]}` or a bare list. A number as a cursor is taken as text.
+
+    Raises:
+        MalformedPageError: It is not JSON, or holds no list, or says that there is more but not where.
+    """
+    answer = _decode_any(body)
+    if isinstance(answer, list):
+        return Listing(answer, None)
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        message = "JSON without a list of records"
+        raise MalformedPageError(message)
+    cursor, more = answer.get("cursor"), answer.get("hasNextPage")
+    if isinstance(cursor, (bool, list, dict)):
+        message = "JSON whose cursor is neither text nor a number"
+        raise MalformedPageError(message)
+    if more is False or cursor is None or cursor == "":
+        if more is True:
+            message = "JSON that names no cursor although it says that there is another page"
+            raise MalformedPageError(message)
+        return Listing(answer["data"], None)
+    return Listing(answer["data"], str(cursor))
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Read an answer that is one object.
+
+    Raises:
+        MalformedPageError: It is not JSON, or not an object.
+    """
+    answer = _decode_any(body)
+    if not isinstance(answer, dict):
+        message = "JSON that is not an object"
+        raise MalformedPageError(message)
+    return answer
+
+
+def _decode_any(body: bytes) -> Any:
+    try:
+        return _decode_cleaned(body) if _needs_cleaning(body) else _decode(body)
+    except (ValueError, RecursionError):
+        message = f"{len(body)} bytes that are not JSON"
+        raise MalformedPageError(message) from None
 
 
 def _needs_cleaning(body: bytes) -> bool:

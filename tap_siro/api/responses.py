@@ -8,14 +8,28 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
+from tap_siro.errors import CursorRefusedError, RefusedError, RetryableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
 
+    from tap_siro.errors import TapSiroError
 
-def fatal_message(name: str, response: requests.Response, query: Mapping[str, str]) -> str:
+
+def failure(response: requests.Response, query: Mapping[str, str]) -> TapSiroError:
+    """What an answer other than 200 means."""
+    status = response.status_code
+    name = f"{status} {response.reason or ''}".strip()[:60]
+    if status in {408, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
+        return RetryableError(f"Siro's API answered {name}.", retry_after=retry_after_seconds(response))
+    if status in {400, 410} and "cursor" in query:
+        return CursorRefusedError(f"Siro's API answered {name} to a cursor that it gave itself.")
+    return RefusedError(_fatal_message(name, response, query), status)
+
+
+def _fatal_message(name: str, response: requests.Response, query: Mapping[str, str]) -> str:
     """What a status that no other try will change means for the user. The body is not shown."""
     advice = {
         HTTPStatus.UNAUTHORIZED: (

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.api.client import PATH, Client
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
@@ -22,6 +21,7 @@ from tests.support.process import config_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tap_siro.api.client import Client
     from tests.sandbox import Request
 
 PLACES = ("first", "middle", "last")
@@ -85,7 +85,7 @@ def test_an_api_that_is_away_for_a_while_costs_no_row(sandbox: Sandbox, where: s
         clock, urls = Clock(), iter([gone, gone, gone])
 
         def on_wait(client: Client) -> None:
-            client._url = next(urls, sandbox.url + PATH)
+            client._api.url = next(urls, sandbox.url)
 
         clock.on_wait = on_wait
         fault = sandbox.fault("reset", when=place(sandbox, where))

@@ -1,0 +1,182 @@
+"""Requests other than for recordings: they go through the same retries, rate limit and secrecy."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.api import decoding
+from tap_siro.api.authentication import BearerToken
+from tap_siro.api.client import Client, Host
+from tap_siro.errors import CursorRefusedError, RefusedError, RetryableError, StoppedError, TapSiroError
+from tap_siro.settings import CONFIG, Settings
+from tap_siro.singer.signals import Stop
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+from tests.support.in_process import Clock
+from tests.support.process import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATH = "/v1/core/recordings"
+DATA = plain(3)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    with Clock().running() as clock:
+        yield clock
+
+
+@contextmanager
+def client_of(sandbox: Sandbox, **config: Any) -> Iterator[Client]:
+    defaults = {name: one["default"] for name, one in CONFIG["properties"].items() if "default" in one}
+    settings, faults = Settings.read({**defaults, **config_for(sandbox, **config)}, version="0")
+    assert settings, faults
+    client = Client(settings, Stop())
+    yield client
+    client.close()
+
+
+def get(client: Client, path: str = PATH, **query: str) -> decoding.Listing:
+    return client.get(path, query, decode=decoding.decode_list)
+
+
+def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox, clock: Clock) -> None:
+    """A directory would be asked with parameters of recordings, and refuse them."""
+    with client_of(sandbox) as client:
+        assert get(client, pageSize="2").cursor
+        assert len(get(client).records) == len(DATA)
+    assert [request.params for request in sandbox.requests] == [{"pageSize": "2"}, {}]
+
+
+def test_a_fault_that_passes_is_tried_again(sandbox: Sandbox, clock: Clock) -> None:
+    """A directory would be missing after each hiccup of the network."""
+    for kind in ("reset", "html", "cut", "status"):
+        sandbox.fault(kind)
+    sandbox.fault("body", body={"data": None})
+    with client_of(sandbox) as client:
+        assert len(get(client).records) == len(DATA)
+    assert len(clock.waits) == 5
+
+
+def test_a_fault_that_stays_ends_it(sandbox: Sandbox, clock: Clock) -> None:
+    """A run would never end."""
+    sandbox.fault("status", on=None, status=503)
+    with (
+        client_of(sandbox, max_retry_seconds=10) as client,
+        pytest.raises(TapSiroError, match="Gave up after") as error,
+    ):
+        get(client)
+    assert not isinstance(error.value, (RetryableError, RefusedError))
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 422])
+def test_a_refusal_says_its_status(sandbox: Sandbox, clock: Clock, status: int) -> None:
+    """A stream that the token may not read could not be left out alone: it would end all others."""
+    sandbox.fault("status", on=None, status=status)
+    with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
+        get(client)
+    assert error.value.status == status
+    assert len(sandbox.requests) == 1
+    assert sandbox.token not in str(error.value)
+
+
+def test_what_is_not_there_is_a_refusal(sandbox: Sandbox, clock: Clock) -> None:
+    """The same, from an address that the API does not have."""
+    with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
+        get(client, "/v1/core/nothing")
+    assert error.value.status == 404
+
+
+def test_a_cursor_that_is_refused_is_not_a_refused_endpoint(sandbox: Sandbox, clock: Clock) -> None:
+    """Half a directory would be taken for one that is not there."""
+    sandbox.fault("status", on=None, status=410)
+    with client_of(sandbox) as client, pytest.raises(CursorRefusedError):
+        get(client, cursor="old")
+
+
+def test_a_stopped_sync_sends_no_more(sandbox: Sandbox) -> None:
+    """A signal would have to wait for the last try."""
+    sandbox.fault("status", on=None, status=503)
+    with client_of(sandbox) as client:
+        client._stop.set()
+        with pytest.raises(StoppedError):
+            get(client)
+    assert len(sandbox.requests) == 1
+
+
+def test_another_host_gets_its_own_token_only(sandbox: Sandbox, clock: Clock) -> None:
+    """The organization's token would go to a host that it is not for."""
+    with Sandbox(DATA, token="other") as other, client_of(sandbox) as client:
+        listing = client.get(PATH, {}, decode=decoding.decode_list, host=Host(other.url, BearerToken("other")))
+        assert len(listing.records) == len(DATA)
+        assert {request.headers["Authorization"] for request in other.requests} == {"Bearer other"}
+    assert sandbox.requests == []
+
+
+# What a directory's page may look like
+
+
+@pytest.mark.parametrize(
+    ("answer", "records", "cursor"),
+    [
+        ([{"id": "a"}], [{"id": "a"}], None),
+        ([], [], None),
+        ({"data": []}, [], None),
+        ({"data": [{"id": "a"}], "cursor": None}, [{"id": "a"}], None),
+        ({"data": [1], "cursor": ""}, [1], None),
+        ({"data": [1], "cursor": "next"}, [1], "next"),
+        ({"data": [1], "cursor": 17, "hasNextPage": True}, [1], "17"),
+        ({"data": [1], "cursor": 0, "hasNextPage": True}, [1], "0"),
+        ({"data": [1], "cursor": "next", "hasNextPage": None}, [1], "next"),
+        ({"data": [1], "cursor": "next", "hasNextPage": False}, [1], None),
+        ({"data": [1], "cursor": 17, "hasNextPage": False}, [1], None),
+        ({"data": [1], "cursor": None, "hasNextPage": False, "limit": 25, "total": 1}, [1], None),
+    ],
+    ids=str,
+)
+def test_a_directory_comes_in_any_of_its_forms(answer: Any, records: list[Any], cursor: str | None) -> None:
+    """Live answers are not always what the vendor's document says: a directory would be empty, or half."""
+    assert decoding.decode_list(json.dumps(answer).encode()) == decoding.Listing(records, cursor)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        7,
+        {},
+        {"data": None},
+        {"data": {"id": "a"}},
+        {"items": []},
+        {"error": "internal"},
+        {"data": [1], "cursor": True},
+        {"data": [1], "cursor": ["a"]},
+        {"data": [1], "cursor": {}, "hasNextPage": False},
+        {"data": [1], "cursor": None, "hasNextPage": True},
+        {"data": [1], "hasNextPage": True},
+    ],
+    ids=str,
+)
+def test_what_is_no_page_of_a_directory_is_not_taken_for_an_empty_one(answer: Any) -> None:
+    """A target would be told that all users are gone."""
+    with pytest.raises(decoding.MalformedPageError):
+        decoding.decode_list(json.dumps(answer).encode())
+
+
+def test_a_cursor_that_is_a_number_is_kept_digit_by_digit() -> None:
+    """A rounded cursor would skip records."""
+    digits = "123456789012345678901234567890"
+    assert decoding.decode_list(b'{"data": [], "cursor": %s}' % digits.encode()).cursor == digits
+    assert decoding.decode_list(b'{"data": [], "cursor": 1700000000.120}').cursor == "1700000000.120"
