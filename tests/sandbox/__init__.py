@@ -1,5 +1,5 @@
-"""A stand-in for Siro's recordings endpoint, over real HTTP: for tests, benchmarks and a demo."""
+"""A stand-in for Siro's API, over real HTTP: for tests, benchmarks and a demo."""
 
-from tests.sandbox.server import Request, Sandbox
+from tests.sandbox.server import Request, Route, Sandbox
 
-__all__ = ["Request", "Sandbox"]
+__all__ = ["Request", "Route", "Sandbox"]

@@ -16,6 +16,8 @@ from tests.sandbox.store import encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.sandbox.routes import Request
+
 _HTML_PAGE = b"<!doctype html><html><body><h1>Something else</h1></body></html>"
 _JSON = "application/json"
 
@@ -35,29 +37,11 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Request:
-    """A request as the sandbox saw it."""
-
-    number: int
-    params: dict[str, str]
-    headers: dict[str, str]
-    authorized: bool
-    time: float
-    status: int = 0
-    rows: int = 0
-    fault: str | None = None
-
-    @property
-    def user_agent(self) -> str:
-        """The user agent that the client named, or an empty string."""
-        return self.headers.get("User-Agent", "")
-
-
-@dataclass
 class Fault:
     """A fault, and the requests that it is meant for."""
 
     kind: str
+    path: str | None
     on: int | None
     when: Callable[[Request], bool] | None
     options: dict[str, Any]
@@ -76,7 +60,7 @@ class Fault:
 
     def takes(self, request: Request) -> bool:
         """Whether the fault hits this request; if so, it is counted."""
-        if self.on is not None and self.hits >= self.on:
+        if self.path not in {None, request.route} or (self.on is not None and self.hits >= self.on):
             return False
         if self.when is not None and not self.when(request):
             return False

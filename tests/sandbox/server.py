@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -14,25 +14,24 @@ from typing import TYPE_CHECKING, Any, Self
 from aiohttp import web
 
 from tests.sandbox import timestamps
-from tests.sandbox.faults import Answer, Fault, Request, apply, message
+from tests.sandbox.faults import Answer, Fault, apply, message
 from tests.sandbox.query import BadRequestError, parse_query
+from tests.sandbox.routes import API, RECORDINGS, Request, Route
 from tests.sandbox.store import Page, Recording, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-__all__ = ["Fault", "Request", "Sandbox"]
+__all__ = ["Fault", "Request", "Route", "Sandbox"]
 
-_BASE = "/api-externalApi"
-_PATH = f"{_BASE}/v1/core/recordings"
 # What the libraries send when a client does not name itself; the CDN in front of the API turns these away.
 _DEFAULT_AGENTS = ("python-requests", "python-urllib", "python-httpx", "python/", "aiohttp")
 _HOST = "127.0.0.1"
 
 
 class Sandbox:
-    """A stand-in for Siro's recordings endpoint.
+    """A stand-in for Siro's API: the recordings endpoint, and whatever other routes it is given.
 
     Use it as a context manager. Recordings can be changed from any thread, and from the hook, at any time.
     """
@@ -51,6 +50,7 @@ class Sandbox:
         rate_limit: tuple[int, float] | None = None,
         strict: bool = True,
         last_page_cursor: bool = False,
+        routes: Iterable[Route] = (),
         port: int = 0,
     ) -> None:
         """Take the recordings and how to serve them.
@@ -67,6 +67,7 @@ class Sandbox:
             rate_limit: How many requests are let through in any window of how many seconds.
             strict: Refuse what the documentation does not allow, instead of ignoring it.
             last_page_cursor: Give the last page a cursor too; the page after it is empty.
+            routes: Further addresses.
             port: The port, if not any free one.
         """
         self.token = token
@@ -74,6 +75,9 @@ class Sandbox:
         self.max_in_flight = 0
         self.errors: list[BaseException] = []
         self.hook: Callable[[Sandbox, Request], object] | None = None
+        """Called before a page of recordings is read."""
+        self.watch: Callable[[Sandbox, Request], object] | None = None
+        """Called with each request that is authorized, whatever its route, before it is answered."""
         self._store = Store(recordings, order=order, cursor=cursor, last_page_cursor=last_page_cursor)
         self._max_page_size = max_page_size
         self._default_page_size = default_page_size
@@ -82,7 +86,9 @@ class Sandbox:
         self._strict = strict
         self._port = port
         self._lock = Lock()
+        self._routes = [Route(RECORDINGS, self._page), *routes]
         self._log: list[Request] = []
+        self._counts: Counter[Route] = Counter()
         self._faults: list[Fault] = []
         self._let_through: deque[float] = deque()
         self._in_flight = 0
@@ -113,15 +119,33 @@ class Sandbox:
     @property
     def url(self) -> str:
         """The address to configure as `api_url`."""
+        return f"{self.host}{API}"
+
+    @property
+    def host(self) -> str:
+        """The address of the server itself."""
         if self._thread is None:
             raise RuntimeError("the sandbox is not running")
-        return f"http://{_HOST}:{self._port}{_BASE}"
+        return f"http://{_HOST}:{self._port}"
 
     @property
     def requests(self) -> list[Request]:
-        """The requests seen so far, in the order of their arrival."""
+        """The requests for pages of recordings seen so far, in the order of their arrival."""
+        return self.requests_to(RECORDINGS)
+
+    @property
+    def all_requests(self) -> list[Request]:
+        """All requests seen so far, those to unknown addresses too."""
         with self._lock:
             return list(self._log)
+
+    def requests_to(self, path: str) -> list[Request]:
+        """The requests seen so far to one route, by its path."""
+        return [request for request in self.all_requests if request.route == path]
+
+    def route(self, route: Route) -> None:
+        """Answer another address too, from now on."""
+        self._routes.append(route)
 
     @property
     def recordings(self) -> list[Recording]:
@@ -132,6 +156,7 @@ class Sandbox:
         """Forget the requests seen so far."""
         with self._lock:
             self._log = []
+            self._counts.clear()
             self.max_in_flight = self._in_flight
 
     def now(self) -> datetime:
@@ -158,6 +183,7 @@ class Sandbox:
         *,
         on: int | None = 1,
         when: Callable[[Request], bool] | None = None,
+        path: str | None = RECORDINGS,
         **options: Any,
     ) -> Fault:
         """Let something go wrong.
@@ -166,12 +192,13 @@ class Sandbox:
             kind: One of `faults.KINDS`, where its options stand too.
             on: How many requests it hits, or None for all.
             when: Which requests it hits.
+            path: The route it is for, or None for all.
             options: What the kind needs.
 
         Returns:
             The fault, which counts its hits.
         """
-        fault = Fault(kind, on, when, options)
+        fault = Fault(kind, path, on, when, options)
         with self._lock:
             self._faults.append(fault)
         return fault
@@ -188,7 +215,7 @@ class Sandbox:
         self._loop = asyncio.get_running_loop()
         self._closing = asyncio.Event()
         app = web.Application()
-        app.router.add_get(_PATH, self._handle, allow_head=False)
+        app.router.add_route("*", "/{path:.*}", self._handle)
         # A client that hangs up ends its request here too, or it would count as in flight until it times out.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
@@ -201,9 +228,10 @@ class Sandbox:
             await runner.cleanup()
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
-        request = self._arrived(http)
+        body = await http.read()
+        request, route = self._arrived(http, body)
         try:
-            answer = self._answer(http, request)
+            answer = self._answer(request, route)
             # The page was read before the wait, and the date is set after it: the order that is harder on clients.
             await self._pause(self.latency + answer.delay)
             request.status, request.rows = answer.status, answer.rows
@@ -213,55 +241,75 @@ class Sandbox:
             with self._lock:
                 self._in_flight -= 1
 
-    def _arrived(self, http: web.Request) -> Request:
-        params: dict[str, str] = {}
-        for name, value in http.query.items():
-            params.setdefault(name, value)
+    def _arrived(self, http: web.Request, body: bytes) -> tuple[Request, Route | None]:
+        request = Request(
+            method=http.method,
+            path=http.path,
+            pairs=list(http.query.items()),
+            headers={name.title(): value for name, value in http.headers.items()},
+            body=body,
+            time=time.monotonic(),
+        )
+        found = None
+        for route in self._routes:
+            values = route.match(http.rel_url.raw_path)
+            if values is not None:
+                request.route, request.values = route.path, values
+                if route.method == request.method:
+                    found = route
+                    request.authorized = (route.allows or self.allows)(request)
+                    break
         with self._lock:
-            request = Request(
-                number=len(self._log) + 1,
-                params=params,
-                headers={name.title(): value for name, value in http.headers.items()},
-                authorized=http.headers.get("Authorization") == f"Bearer {self.token}",
-                time=time.monotonic(),
-            )
+            if found is not None:
+                self._counts[found] += 1
+                request.number = self._counts[found]
             self._log.append(request)
             self._in_flight += 1
             self.max_in_flight = max(self.max_in_flight, self._in_flight)
-        return request
+        return request, found
 
-    def _answer(self, http: web.Request, request: Request) -> Answer:
+    def allows(self, request: Request) -> bool:
+        """Whether a request bears a token that the API takes."""
+        return request.bearer == self.token
+
+    def _refusal(self, request: Request, route: Route) -> Answer | None:
         agent = request.user_agent.strip().lower()
         if not agent or agent.startswith(_DEFAULT_AGENTS):
             return Answer(403, b"<html><body>error code: 1010</body></html>", content_type="text/html")
         if not request.authorized:
             return message(401, "Unauthorized")
-        if self._too_many(request):
-            return message(429, "Too Many Requests")
+        return message(429, "Too Many Requests") if route.limited and self._too_many(request) else None
+
+    def _answer(self, request: Request, route: Route | None) -> Answer:
+        if route is None:
+            return message(405, "Method Not Allowed") if request.route else message(404, "Not Found")
+        if refusal := self._refusal(request, route):
+            return refusal
         try:
+            if self.watch is not None:
+                self.watch(self, request)
             fault = self._fault_for(request)
             if fault is not None:
                 request.fault = fault.kind
-                return apply(fault, lambda: self._page(http))
-            return self._page(http, request)
+                return apply(fault, lambda: route.answer(request))
+            return route.answer(request)
+        except BadRequestError as error:
+            return message(400, str(error))
         except Exception as error:  # noqa: BLE001
             # A test's own code failed: its hook, a predicate, an edit. A 4xx ends the tap at once.
             self.errors.append(error)
             return message(418, f"the test's own code failed: {error!r}")
 
-    def _page(self, http: web.Request, hooked: Request | None = None) -> Answer:
-        try:
-            query = parse_query(
-                http.query.items(),
-                strict=self._strict,
-                default_page_size=self._default_page_size,
-                max_page_size=self._max_page_size,
-            )
-            if hooked is not None and self.hook is not None:
-                self.hook(self, hooked)
-            page: Page = self._store.page(query)
-        except BadRequestError as error:
-            return message(400, str(error))
+    def _page(self, request: Request) -> Answer:
+        query = parse_query(
+            request.pairs,
+            strict=self._strict,
+            default_page_size=self._default_page_size,
+            max_page_size=self._max_page_size,
+        )
+        if request.fault is None and self.hook is not None:
+            self.hook(self, request)
+        page: Page = self._store.page(query)
         return Answer(200, page.body, rows=len(page.rows))
 
     def _fault_for(self, request: Request) -> Fault | None:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.sandbox import Sandbox
+from tests.sandbox import Request, Route, Sandbox
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.edge_cases import ODD, SCALARS
 from tests.sandbox.expected import expected_rows, typed
+from tests.sandbox.faults import Answer
 from tests.sandbox.query import BLOCKS, FLAGS
+from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -311,9 +313,64 @@ def test_default_agents_are_turned_away(client: Client, agent: str) -> None:
 
 def test_other_addresses_are_not_found(client: Client) -> None:
     with Sandbox(three()) as sandbox:
-        assert client.session.get(f"{sandbox.url}/v1/core/users", timeout=10).status_code == 404
+        assert client.session.get(f"{sandbox.url}/v1/core/nothing", timeout=10).status_code == 404
         assert client.session.post(f"{sandbox.url}/v1/core/recordings", timeout=10).status_code == 405
-        assert sandbox.requests == []
+        assert client.session.get(f"{sandbox.url}/v1/core/recordings/", timeout=10).status_code == 404
+        assert client.session.get(f"{sandbox.host}/v1/core/recordings", timeout=10).status_code == 404
+        assert [request.status for request in sandbox.all_requests] == [404, 405, 404, 404]
+        assert [request for request in sandbox.requests if request.method == "GET"] == []
+
+
+# Further routes
+
+
+def test_a_route_has_all_that_recordings_have(client: Client) -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(200, encode({"data": [request.values["id"], request.params["a"], request.body.decode()]}))
+
+    thing = Route("/v1/core/things/{id}/parts", answer, method="POST")
+    with Sandbox(three(), routes=[thing], rate_limit=(5, 60)) as sandbox:
+
+        def post(path: str = "/v1/core/things/a%2Fb%20c/parts", **options: Any) -> requests.Response:
+            options.setdefault("headers", {"Authorization": f"Bearer {sandbox.token}"})
+            return client.session.post(f"{sandbox.url}{path}", params={"a": "1"}, data=b"x", timeout=10, **options)
+
+        assert post().json() == {"data": ["a/b c", "1", "x"]}
+        assert post("/v1/core/things/a/b/parts").status_code == 404
+        assert post(headers={}).status_code == 401
+        assert post(headers={"User-Agent": "python-requests/2"}).status_code == 403
+        sandbox.fault("status", status=502)
+        elsewhere = sandbox.fault("status", path=thing.path, when=lambda request: request.number == 4, status=503)
+        assert post().status_code == 503
+        assert (elsewhere.hits, sandbox.all_requests[-1].fault) == (1, "status")
+        assert client.get(sandbox).status_code == 502
+        assert [client.get(sandbox).status_code, post().status_code, post().status_code] == [200, 200, 429]
+        assert [request.number for request in sandbox.requests] == [1, 2]
+        assert [request.number for request in sandbox.requests_to(thing.path)] == [1, 2, 3, 4, 5, 6]
+        assert len(sandbox.all_requests) == 9
+        first = sandbox.all_requests[0]
+        assert (first.method, first.path) == ("POST", "/api-externalApi/v1/core/things/a/b c/parts")
+        assert first.headers["Authorization"] == "Bearer sandbox-token"
+
+
+def test_a_route_may_come_late_be_elsewhere_and_have_rules_of_its_own(client: Client) -> None:
+    with Sandbox(three(), rate_limit=(1, 60)) as sandbox:
+        seen: list[str] = []
+        sandbox.watch = lambda _, request: seen.append(request.path)
+        sandbox.route(
+            Route(
+                "/y",
+                lambda _: Answer(200, b"{}"),
+                base="/x",
+                limited=False,
+                allows=lambda request: request.headers.get("X-Key") == "1",
+            )
+        )
+        for key, status in (("1", 200), ("1", 200), ("2", 401)):
+            answer = client.session.get(f"{sandbox.host}/x/y", headers={"X-Key": key}, timeout=10)
+            assert answer.status_code == status
+        assert client.get(sandbox).status_code == 200
+        assert seen == ["/x/y", "/x/y", "/api-externalApi/v1/core/recordings"]
 
 
 def test_rate_limit(client: Client) -> None:
