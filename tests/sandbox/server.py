@@ -18,6 +18,7 @@ from tests.sandbox.faults import Answer, Fault, apply, message
 from tests.sandbox.query import BadRequestError, parse_query
 from tests.sandbox.routes import API, RECORDINGS, Request, Route
 from tests.sandbox.store import Page, Recording, Store
+from tests.sandbox.tokens import CLIENT_TOKEN, OAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +87,9 @@ class Sandbox:
         self._strict = strict
         self._port = port
         self._lock = Lock()
-        self._routes = [Route(RECORDINGS, self._page), *routes]
+        self.oauth = OAuth(self.now)
+        """The other tokens, and what they are made from."""
+        self._routes = [Route(RECORDINGS, self._page), *self.oauth.routes, *routes]
         self._log: list[Request] = []
         self._counts: Counter[Route] = Counter()
         self._faults: list[Fault] = []
@@ -120,6 +123,11 @@ class Sandbox:
     def url(self) -> str:
         """The address to configure as `api_url`."""
         return f"{self.host}{API}"
+
+    @property
+    def auth_url(self) -> str:
+        """The address to configure as `auth_url`."""
+        return f"{self.host}{CLIENT_TOKEN}"
 
     @property
     def host(self) -> str:
@@ -270,7 +278,7 @@ class Sandbox:
 
     def allows(self, request: Request) -> bool:
         """Whether a request bears a token that the API takes."""
-        return request.bearer == self.token
+        return request.bearer == self.token or self.oauth.client.takes(request.bearer)
 
     def _refusal(self, request: Request, route: Route) -> Answer | None:
         agent = request.user_agent.strip().lower()
