@@ -18,6 +18,8 @@ _ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 
 
 def _moment(text: str) -> datetime | None:
+    if text[-1:] == "z":  # RFC 3339 allows it
+        text = text[:-1] + "Z"
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -241,7 +241,7 @@ CASES: dict[str, list[Provoke]] = {
     "The bookmark of '…' in the state is not a date": [
         warned({"bookmarks": {"recordings": {"replication_key_value": "yesterday"}}})
     ],
-    "Siro's field `…` does not always hold": [edited(in_rows(title=7), on=1)],
+    "Siro's field `…` does not always hold": [edited(in_rows(title=[7]), on=1)],
     "Siro sends a field `…` that tap-siro does not know": [edited(in_rows(language="en"), on=1)],
 }
 

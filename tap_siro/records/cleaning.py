@@ -1,19 +1,23 @@
 """Makes what the API sends fit the columns. Pure but for one warning per field and run.
 
-A value of the wrong kind becomes null and a field that the schema does not know is dropped. Each is warned of once, by
-the field's name, never with its value.
+What another type holds without loss is taken as the column's type: a number as text, the text of a number as a number.
+Any other value of the wrong type becomes null. A field that the schema does not know is kept in the column
+`otherFields`, as JSON text. Both are warned of once, by the field's name, never with its value.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
 
 from tap_siro import timestamps
+from tap_siro.records.schemas import OTHER_FIELDS
 
 logger = logging.getLogger(__name__)
 
@@ -44,18 +48,76 @@ class FieldWarnings:
             "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, it is null."
         )
 
-    def unknown(self, path: str) -> None:
-        """A field is not in the schema; it is dropped."""
+    def unknown(self, path: str, *, kept: bool) -> None:
+        """A field is not in the schema; it is kept in `otherFields` or left out."""
         shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
+        where = f"it is kept in `{OTHER_FIELDS}`" if kept else "it is inside a list and left out"
         self._warn_once(
-            "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; it is left out. "
-            "A newer version may know it."
+            "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; {where}. "
+            "A newer version may have a column for it."
         )  # fmt: skip
 
     def _warn_once(self, what: str, path: str, message: str) -> None:
         if (what, path) not in self._warned and len(self._warned) < MOST_WARNINGS:
             self._warned.add((what, path))
             logger.warning("%s", message)
+
+
+class RecordCleaner:
+    """Makes the records that an endpoint returns fit a stream's columns, `otherFields` among them."""
+
+    def __init__(self, schema: Mapping[str, Any], field_warnings: FieldWarnings, path: str = "") -> None:
+        """Prepare to clean.
+
+        Args:
+            schema: The stream's schema.
+            field_warnings: Warns of what does not fit or is not known.
+            path: What stands before a field's name in warnings.
+        """
+        columns = {name: column for name, column in schema["properties"].items() if name != OTHER_FIELDS}
+        self._split = _splitter(columns, path, field_warnings)
+        self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
+        dates = [name for name, column in columns.items() if column.get("format") == "date-time"]
+        self._timestamps = [(name, _timestamp(_joined(path, name), field_warnings)) for name in dates]
+        self._fitting = fitting({"type": "object", "properties": columns}, but=dates)
+        self._empty = dict.fromkeys(schema["properties"])
+        self._path = path
+        self._field_warnings = field_warnings
+
+    def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The record with all columns; those that the API left out are null."""
+        others = None
+        if not self._fits(record):
+            record, others = self._split(record)
+            if not self._fits(record):
+                record = self._clean(record)
+        cleaned = {**self._empty, **record}
+        for name, clean in self._timestamps:
+            if cleaned[name] is not None:
+                cleaned[name] = clean(cleaned[name])
+        if others:
+            cleaned[OTHER_FIELDS] = self.json_text(others, OTHER_FIELDS)
+        return cleaned
+
+    def _fits(self, record: Mapping[str, Any]) -> bool:
+        """Whether there is nothing to clean but dates. Nearly always so, and several times faster than cleaning."""
+        try:
+            msgspec.convert(record, self._fitting)
+        except msgspec.ValidationError:
+            return False
+        return True
+
+    def json_text(self, value: Any, name: str) -> str | None:
+        """A field's value as JSON text, with every digit that it had; null for null."""
+        try:
+            return None if value is None else encode(value).decode()
+        except RecursionError:
+            self._field_warnings.wrong_type(_joined(self._path, name), "something that is nested less than 900 times")
+            return None
+
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Makes JSON with every digit of a number; NaN and infinities become null."""
 
 
 def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
@@ -80,45 +142,76 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
     return _scalar(kind, path, field_warnings)
 
 
-def fitting(schema: Mapping[str, Any]) -> Any:
+def fitting(schema: Mapping[str, Any], but: Sequence[str] = ()) -> Any:
     """A type that takes nothing but values that `cleaner` would return as they are.
 
-    `msgspec.convert` checks a value against it many times faster than a cleaner can look at it. Date-times are not
-    looked at: they have a cleaner of their own.
+    `msgspec.convert` checks a value against it many times faster than a cleaner can look at it.
+
+    Args:
+        schema: A JSON schema with one type besides null.
+        but: Properties that are not looked at.
     """
     (kind,) = set(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]) - {"null"}
     if kind == "object":
-        fields = [(name, fitting(field), None) for name, field in schema["properties"].items()]
+        types = {name: Any if name in but else fitting(field) for name, field in schema["properties"].items()}
+        fields = [(name, each, None) for name, each in types.items()]
         return msgspec.defstruct("Fitting", fields, forbid_unknown_fields=True, gc=False) | None
     if kind == "array":
         return list[fitting(schema["items"])] | None  # type: ignore[misc]
     if schema.get("format") == "date-time":
-        return Any
+        return None  # only null needs no further look
     return {"string": str, "number": _ORDINARY, "boolean": bool}[kind] | None
 
 
 def _scalar(kind: str, path: str, field_warnings: FieldWarnings) -> Cleaner:
-    fits, should = _SCALARS[kind]
+    convert, should = _SCALARS[kind]
 
     def scalar(value: Any) -> Any:
-        if fits(value):
-            return value
-        if value is not None:
+        converted = convert(value)
+        if converted is None and value is not None:
             field_warnings.wrong_type(path, should)
-        return None
+        return converted
 
     return scalar
 
 
-def _is_number(value: Any) -> bool:
-    # true and false are integers to Python; not to JSON, which has no NaN that could not be compared.
-    return value.__class__ in {int, Decimal, float} and -LARGEST <= value <= LARGEST
+def _is_finite(value: Any) -> bool:
+    """Whether a value is a number; JSON has neither NaN nor infinities, though some APIs write them."""
+    kind = value.__class__  # true and false are integers to Python
+    return kind is int or (kind is Decimal and value.is_finite()) or (kind is float and math.isfinite(value))
 
 
-_SCALARS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "string": (lambda value: value.__class__ is str, "text"),
-    "number": (_is_number, "a number"),
-    "boolean": (lambda value: value.__class__ is bool, "true or false"),
+def _text(value: Any) -> str | None:
+    if value.__class__ is str:
+        return value
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    # An exponent is written in Python's way (`1E+5`).
+    return str(value) if _is_finite(value) else None
+
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
+def _number(value: Any) -> int | float | Decimal | None:
+    if value.__class__ is str and _NUMBER.fullmatch(value):
+        try:
+            value = Decimal(value)
+        except ArithmeticError:  # an exponent beyond all measure
+            return None
+    return value if _is_finite(value) and -LARGEST <= value <= LARGEST else None
+
+
+def _boolean(value: Any) -> bool | None:
+    if value.__class__ is str:
+        return {"true": True, "false": False}.get(value)
+    return value if value.__class__ is bool else None
+
+
+_SCALARS: dict[str, tuple[Cleaner, str]] = {
+    "string": (_text, "text"),
+    "number": (_number, "a number"),
+    "boolean": (_boolean, "true or false"),
 }
 
 
@@ -146,8 +239,7 @@ def _array(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) 
 
 
 def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
-    prefix = f"{path}." if path else ""
-    fields = {name: cleaner(field, prefix + name, field_warnings) for name, field in schema["properties"].items()}
+    fields = {name: cleaner(field, _joined(path, name), field_warnings) for name, field in schema["properties"].items()}
     find = fields.get
 
     def record(value: Any) -> dict[str, Any] | None:
@@ -159,12 +251,44 @@ def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
         for name, field in value.items():
             clean = find(name)
             if clean is None:
-                field_warnings.unknown(prefix + name)
+                field_warnings.unknown(_joined(path, name), kept=False)
             else:
                 cleaned[name] = None if field is None else clean(field)
         return cleaned
 
     return record
+
+
+def _splitter(
+    columns: Mapping[str, Any], path: str, field_warnings: FieldWarnings
+) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]]:
+    """A function that divides an object into what its columns know and what they do not, each in its place.
+
+    Lists are not looked into: what is not known in their items would have no place.
+    """
+    nested = {
+        name: _splitter(column["properties"], _joined(path, name), field_warnings)
+        for name, column in columns.items()
+        if "properties" in column
+    }
+
+    def split(value: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        known, others = dict(value), {}
+        for name, field in value.items():
+            if name not in columns:
+                field_warnings.unknown(_joined(path, name), kept=True)
+                others[name] = known.pop(name)
+            elif name in nested and field.__class__ is dict:
+                known[name], inner = nested[name](field)
+                if inner:
+                    others[name] = inner
+        return known, others
+
+    return split
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def pruner(full: Mapping[str, Any], wanted: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:

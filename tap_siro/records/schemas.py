@@ -67,6 +67,15 @@ _FOLLOWUP = (
     _number("score", "Score of the follow-up."),
 )
 
+OTHER_FIELDS = "otherFields"
+"""The column of what the API sends and the schema does not know."""
+
+
+def other_fields() -> th.Property[Any]:
+    """The column `otherFields`, the last one of each stream that is read from the API."""
+    return _text(OTHER_FIELDS, "Fields that tap-siro does not know yet, as JSON text; null if there are none.")
+
+
 RECORDINGS: Schema = th.PropertiesList(
     _text("id", "Siro's id of the recording.", key=True),
     _text("organizationId", "Siro's id of the organization."),
@@ -108,6 +117,7 @@ RECORDINGS: Schema = th.PropertiesList(
     ),
     _number("evaluationScore", "Scorecard evaluation score."),
     _list("followups", "Follow-ups, in order. Flat: recording_followups.", *_FOLLOWUP),
+    other_fields(),
 ).to_dict()
 
 

@@ -195,8 +195,8 @@ class Sync:
             wanting = everybody if alike else [o for o, p in progress.items() if p.wants(created, updated)]
             if not wanting:
                 continue
-            if isinstance(record, dict) and isinstance(record.get("id"), str) and record["id"]:
-                yield self._clean(record), wanting
+            if isinstance(record, dict) and (cleaned := self._clean(record))["id"]:
+                yield cleaned, wanting
             else:
                 self._without_id.add(record, created)
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tap_siro.records import children, schemas
-from tap_siro.records.cleaning import LARGEST, LONGEST_NAME, MOST_WARNINGS, FieldWarnings, cleaner, pruner
+from tap_siro.records.cleaning import (
+    LARGEST,
+    LONGEST_NAME,
+    MOST_WARNINGS,
+    FieldWarnings,
+    RecordCleaner,
+    cleaner,
+    pruner,
+)
 from tap_siro.records.recording import Record, RecordingCleaner, value_text
 
 MOMENT = "2025-06-01T12:00:00.000Z"
@@ -129,6 +138,7 @@ def test_a_recording_that_fits_is_checked_at_once_and_written_the_same(monkeypat
     """Field by field takes several times as long."""
     made = RecordingCleaner(FieldWarnings())
     monkeypatch.delattr(made, "_clean")
+    monkeypatch.delattr(made, "_split")
     dates = {"createdAt": "2025-06-01", "updatedAt": "2025-06-01T14:00:00+02:00", "deletedAt": None}
     assert made(FITS | dates) == dict.fromkeys(schemas.RECORDINGS["properties"]) | FITS | {
         "createdAt": "2025-06-01T00:00:00.000Z",
@@ -141,18 +151,60 @@ def test_a_recording_that_fits_is_checked_at_once_and_written_the_same(monkeypat
     ("odd", "left", "named"),
     [
         ({"rootDataPurgedAt": "soon"}, {"rootDataPurgedAt": None}, "rootDataPurgedAt"),
-        ({"new": 1}, {}, "new"),
-        ({"crm": {"new": {}, "lead": None}}, {"crm": {"lead": None}}, "crm.new"),
+        ({"new": 1}, {"otherFields": '{"new":1}'}, "new"),
+        ({"otherFields": "x"}, {"otherFields": '{"otherFields":"x"}'}, "otherFields"),
+        ({"new": Decimal("1.50"), "crm": 7}, {"crm": None, "otherFields": '{"new":1.50}'}, "new crm"),
+        ({"crm": {"new": {}, "lead": None}}, {"crm": {"lead": None}, "otherFields": '{"crm":{"new":{}}}'}, "crm.new"),
+        (
+            {"b": [1, {"c": None}], "links": {"a": 10**30, "web": {"b": 1, "self": 2}}},
+            {
+                "links": {"web": {"self": "2"}},
+                "otherFields": '{"links":{"a":1000000000000000000000000000000,"web":{"b":1}},"b":[1,{"c":null}]}',
+            },
+            "links.a links.web.b b",
+        ),
         ({"summary": [{"id": "s", "new": 1}]}, {"summary": [{"id": "s"}]}, "summary.new"),
-        ({"latitude": "1"}, {"latitude": None}, "latitude"),
+        ({"latitude": "north"}, {"latitude": None}, "latitude"),
     ],
 )
 def test_one_odd_field_changes_no_other(
     odd: dict[str, Any], left: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A field that no column has would break the load."""
-    assert clean(FITS | odd) == dict.fromkeys(schemas.RECORDINGS["properties"]) | FITS | left
-    assert [message.split("`")[1] for message in caplog.messages] == [named]
+    """A field that no column has would break the load, or be lost."""
+    given = deepcopy(FITS | odd)
+    assert clean(given) == dict.fromkeys(schemas.RECORDINGS["properties"]) | FITS | left
+    assert [message.split("`")[1] for message in caplog.messages] == named.split()
+    assert given == FITS | odd
+
+
+def test_other_fields_that_are_nested_too_deep_are_null_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """One customer's field must not end everybody's sync."""
+    assert clean(FITS | {"new": nested(5_000)})["otherFields"] is None
+    assert "`otherFields` does not always hold something that is nested less" in caplog.messages[-1]
+
+
+def test_an_extracted_value_that_is_no_number_is_null_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """The row would say that there is a number, and no target could read it."""
+    values = [float("nan"), float("-inf"), [float("nan")]]
+    made = clean(BARE | {"entityExtractions": [{"value": value} for value in values]})["entityExtractions"]
+    assert [(each["value"], each["valueType"]) for each in made] == [
+        (None, "null"),
+        (None, "null"),
+        ("[null]", "array"),
+    ]
+    (message,) = caplog.messages
+    assert "`entityExtractions.value` does not always hold a number that is finite" in message
+
+
+def test_the_cleaner_of_any_stream_cleans_dates_at_all_depths(caplog: pytest.LogCaptureFixture) -> None:
+    """The check that spares most records the slow way must not let an odd date through."""
+    rows = {"type": ["array", "null"], "items": {"type": "object", "properties": {"at": MOMENTS}}}
+    schema = {"properties": {"id": TEXT, "at": MOMENTS, "rows": rows, "otherFields": TEXT}}
+    clean_it = RecordCleaner(schema, FieldWarnings(), "users")
+    made = clean_it({"id": 7, "at": "2025-06-01 12:00:00z", "rows": [{"at": "2025-06-01T14:00:00+02:00"}], "new": 1})
+    assert made == {"id": "7", "at": MOMENT, "rows": [{"at": MOMENT}], "otherFields": '{"new":1}'}
+    assert clean_it({"rows": [{"at": "soon"}]}) == dict.fromkeys(schema["properties"]) | {"rows": [{"at": None}]}
+    assert [message.split("`")[1] for message in caplog.messages] == ["users.new", "users.rows.at"]
 
 
 @pytest.mark.parametrize(
@@ -203,9 +255,16 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
         (TEXT, "x", "x", ""),
         (TEXT, "", "", ""),
         (TEXT, None, None, ""),
-        (TEXT, 1, None, "text"),
-        (TEXT, False, None, "text"),
+        (TEXT, 1, "1", ""),
+        (TEXT, False, "false", ""),
+        (TEXT, True, "true", ""),
+        (TEXT, Decimal("-1.50"), "-1.50", ""),
+        (TEXT, Decimal("1E400"), "1E+400", ""),
+        (TEXT, 10**30, "1" + "0" * 30, ""),
+        (TEXT, float("nan"), None, "text"),
+        (TEXT, Decimal("NaN"), None, "text"),
         (TEXT, [], None, "text"),
+        (TEXT, {}, None, "text"),
         (NUMBER, 0, 0, ""),
         (NUMBER, 1.5, 1.5, ""),
         (NUMBER, Decimal("1.5"), Decimal("1.5"), ""),
@@ -214,11 +273,23 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
         (NUMBER, Decimal("1.8E308"), None, "a number"),
         (NUMBER, Decimal("-1.8E308"), None, "a number"),
         (NUMBER, True, None, "a number"),
-        (NUMBER, "1", None, "a number"),
+        (NUMBER, "1", Decimal(1), ""),
+        (NUMBER, "-0.50", Decimal("-0.50"), ""),
+        (NUMBER, "1e2", Decimal("1e2"), ""),
+        (NUMBER, "1" + "0" * 30, Decimal("1" + "0" * 30), ""),
+        (NUMBER, "1E400", None, "a number"),
+        (NUMBER, "1e9999999999999999999", None, "a number"),
+        *((NUMBER, text, None, "a number") for text in ("", " 1", "1 ", "007", "+1", ".5", "1.", "0x1", "1_0", "NaN")),
+        *((NUMBER, text, None, "a number") for text in ("Infinity", "\u0661", "1,5", "one")),
+        *((NUMBER, float(text), None, "a number") for text in ("nan", "inf", "-inf")),
+        (NUMBER, Decimal("NaN"), None, "a number"),
         (FLAG, False, False, ""),
         (FLAG, 0, None, "true or false"),
-        (FLAG, "true", None, "true or false"),
+        (FLAG, "true", True, ""),
+        (FLAG, "false", False, ""),
+        *((FLAG, text, None, "true or false") for text in ("True", "yes", "1", "", "true ")),
         (MOMENTS, "2025-06-01T14:00:00+02:00", MOMENT, ""),
+        *((MOMENTS, f"2025-06-01{t}12:00:00{z}", MOMENT, "") for t in "Tt " for z in ("z", "+00:00")),
         (MOMENTS, None, None, ""),
         (MOMENTS, "soon", None, "a date and time"),
         (MOMENTS, 7, None, "a date and time"),
@@ -236,7 +307,7 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
 def test_a_value_fits_its_column_or_is_null(
     schema: dict[str, Any], value: Any, cleaned: Any, should: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A value of another kind breaks the load in the target; one that fits must arrive as it is."""
+    """A value of another type breaks the load in the target; what the column can hold must not be lost."""
     found = cleaner(schema, "field", FieldWarnings())(value)
     assert (found, type(found)) == (cleaned, type(cleaned))
     told = f"Siro's field `field` does not always hold {should}; where it does not, it is null."
@@ -245,7 +316,7 @@ def test_a_value_fits_its_column_or_is_null(
 
 def test_fields_are_named_with_those_around_them(caplog: pytest.LogCaptureFixture) -> None:
     """The name is all that a user can report."""
-    odd = {"a": 1, "b": {"c": "x", "d": "secret"}, "e": "secret"}
+    odd = {"a": [], "b": {"c": "x", "d": "secret"}, "e": "secret"}
     clean_it = cleaner({"type": "object", "properties": {"list": LIST}}, "", FieldWarnings())
     assert clean_it({"list": [odd, odd], "f": None}) == {"list": [{"a": None, "b": {"c": None}}] * 2}
     names = [message.split("`")[1] for message in caplog.messages]
@@ -258,11 +329,11 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
     field_warnings = FieldWarnings()
     for _ in range(2):
         field_warnings.wrong_type("a", "text")
-        field_warnings.unknown("a")
+        field_warnings.unknown("a", kept=True)
     assert len(caplog.messages) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     for number in range(2 * MOST_WARNINGS):
-        field_warnings.unknown(f"name {number}")
+        field_warnings.unknown(f"name {number}", kept=True)
     assert len(caplog.messages) == MOST_WARNINGS
 
 
@@ -275,7 +346,7 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
     ],
 )
 def test_a_name_is_shown_in_one_short_line(name: str, shown: str, caplog: pytest.LogCaptureFixture) -> None:
-    FieldWarnings().unknown(name)
+    FieldWarnings().unknown(name, kept=True)
     (message,) = caplog.messages
     assert message.split("`")[1] == shown
 

@@ -40,7 +40,7 @@ _REFUSED = re.compile(r"[\x00\ud800-\udfff]")
 def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = None) -> dict[str, Rows]:
     """Compute the rows of all six streams, by their keys.
 
-    Everything is taken as selected and every flag as on. Recordings without a string id have no rows.
+    Everything is taken as selected and every flag as on. Recordings without an id have no rows.
 
     Args:
         recordings: Stored recordings.
@@ -60,7 +60,7 @@ def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = N
     for recording in recordings:
         updated = timestamps.parse(recording.get("updatedAt"))
         too_old = start is not None and updated is not None and updated < start
-        if too_old or not isinstance(recording.get("id"), str):
+        if too_old or not _text(recording.get("id")):
             continue
         row = _recording(recording)
         parent = {"recordingId": row["id"], "recordingUpdatedAt": row["updatedAt"]}
@@ -97,7 +97,25 @@ def _recording(recording: Row) -> Row:
         "evaluationScore": _number,
         "followups": lambda value: _each(value, _followup),
     }
-    return {name: clean(recording.get(name)) for name, clean in columns.items()}
+    row = {name: clean(recording.get(name)) for name, clean in columns.items()}
+    others = _unknown(recording, {**dict.fromkeys(columns), "links": {"web": {"self": None}}, "crm": _CRM})
+    return row | {"otherFields": json.dumps(others, separators=(",", ":"), ensure_ascii=False) if others else None}
+
+
+_CRM = dict.fromkeys(("integrationConnectionId", *LINKS)) | {
+    field: dict.fromkeys(("id", "externalId")) for field in LINKS if field not in {"users", "contacts"}
+}
+
+
+def _unknown(value: Row, known: Row) -> Row:
+    """What an object has besides what is known of it, in its place; nothing from inside lists."""
+    found: Row = {}
+    for name, item in value.items():
+        if name not in known:
+            found[_REFUSED.sub("", name)] = _deep(item)
+        elif known[name] and isinstance(item, dict) and (inner := _unknown(item, known[name])):
+            found[name] = inner
+    return found
 
 
 def _add_links(streams: dict[str, Rows], parent: Row, recording: Row) -> None:
@@ -187,17 +205,19 @@ def _deep(value: Any) -> Any:
 
 
 def _text(value: object) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return _REFUSED.sub("", value)
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return _REFUSED.sub("", value) if isinstance(value, str) else None
 
 
 def _number(value: object) -> int | float | None:
+    if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", value, re.ASCII):
+        value = json.loads(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _boolean(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+    return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
 
 
 def _moment(value: object) -> str | None:

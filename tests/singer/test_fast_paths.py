@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 import simplejson  # type: ignore[import-untyped]
 
-from tap_siro.records import recording
+from tap_siro.records import cleaning
 from tap_siro.singer import sdk
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
@@ -102,7 +102,7 @@ def the_long_way() -> Iterator[None]:
         return b"".join(simplejson.dumps(message, use_decimal=True).encode() + b"\n" for message in messages)
 
     with (
-        mock.patch.object(recording, "fitting", return_value=type(None)),  # nothing fits, so all is cleaned
+        mock.patch.object(cleaning, "fitting", return_value=type(None)),  # nothing fits, so all is cleaned
         mock.patch.object(sdk, "_are_identity", return_value=False),
         mock.patch.object(sdk.LineWriter, "encode_lines", staticmethod(one_by_one)),
     ):
