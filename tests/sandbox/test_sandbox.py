@@ -762,9 +762,9 @@ def test_expected_rows_of_a_regular_set() -> None:
 
 
 def test_expected_rows_of_a_bare_recording() -> None:
-    rows = expected_rows([{"id": "a", "title": 5, "entityExtractions": [{}], "crm": {"users": None}}, {"id": None}])
+    rows = expected_rows([{"id": "a", "title": [], "entityExtractions": [{}], "crm": {"users": None}}, {"id": None}])
     row = rows["recordings"][("a",)]
-    assert len(row) == 22
+    assert len(row) == 23
     assert {name: value for name, value in row.items() if value is not None} == {
         "id": "a",
         "crm": {"users": None},
