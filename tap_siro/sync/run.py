@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
+BATCH_STATE_SECONDS = 300.0
+"""The same with BATCH messages: a target merges a file of each stream for each STATE. Its own STATEs come as often."""
 FEW_OBJECTS = 50_000
 """Objects that may be made before the garbage collector looks for cycles: more than some pages hold."""
 SAME_POLL = timestamps.DAY
@@ -144,14 +146,15 @@ class Sync:
         reader = PassReader(self._client, query, whole, threads=self._settings.concurrency, stop=self._stop)
         progress = dict(plans)
         log = ProgressLog(plans, whole)
-        written_at = float("-inf")
+        state_seconds = BATCH_STATE_SECONDS if self._writer.in_files else STATE_SECONDS
+        written_at = time.monotonic() - STATE_SECONDS
         pages = 0
         try:
             for page in reader:
                 pages += 1
                 progress = self._write(page, {stream: p.begun(page.asked_at) for stream, p in progress.items()})
                 log.page(len(page.records), reader)
-                if time.monotonic() - written_at >= STATE_SECONDS and reader.position != position:
+                if time.monotonic() - written_at >= state_seconds and reader.position != position:
                     position, written_at = reader.position, time.monotonic()
                     progress = self._save(progress, position)
         except (TapSiroError, StoppedError):
