@@ -9,7 +9,8 @@ from unittest import mock
 import pytest
 
 from tap_siro.sync.reader import MOST_HALVINGS
-from tests.sandbox import Sandbox, server
+from tests.sandbox import Sandbox
+from tests.sandbox import recordings as endpoint
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.query import parse_query
@@ -185,7 +186,7 @@ def ignoring(*names: str) -> Iterator[None]:
     def parse(pairs: Any, **options: Any) -> Any:
         return parse_query([(name, value) for name, value in pairs if name not in names], **options)
 
-    with mock.patch.object(server, "parse_query", parse):
+    with mock.patch.object(endpoint, "parse_query", parse):
         yield
 
 
@@ -284,5 +285,5 @@ def test_a_refusal_that_the_page_size_does_not_explain_ends_the_sync(
 
 def test_an_api_that_ignores_the_page_size_costs_no_row(sandbox: Sandbox) -> None:
     """The same as with a cap, below what the vendor's page names as the default."""
-    with ignoring("pageSize"), mock.patch.object(sandbox, "_default_page_size", 7):
+    with ignoring("pageSize"), mock.patch.object(sandbox._endpoint, "default_page_size", 7):
         check_complete(sync(config_for(sandbox, page_size=100)), sandbox)

@@ -1,5 +1,6 @@
 """A stand-in for Siro's API, over real HTTP: for tests, benchmarks and a demo."""
 
-from tests.sandbox.server import Request, Route, Sandbox
+from tests.sandbox.routes import Request, Route
+from tests.sandbox.server import Sandbox
 
 __all__ = ["Request", "Route", "Sandbox"]

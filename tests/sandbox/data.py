@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,28 @@ _TEXT = (
 )
 _WORDS = _TEXT.split()
 _LIKELY = 0.7
+
+ORGANIZATION = "6f1c2d3e-4b5a-4c7d-8e9f-0a1b2c3d4e5f"
+
+
+def _users(count: int) -> tuple[str, ...]:
+    rng = random.Random("users")
+    return tuple("".join(rng.choices(string.ascii_letters + string.digits, k=28)) for _ in range(count))
+
+
+USERS = _users(40)
+"""Who records: 28 letters and digits each, as at Siro. A recording's id ends with one."""
+
+
+def unfinished(recording: Recording) -> Recording:
+    """Return a recording as it is before Siro has summed it up and scored it; `Sandbox.enrich` brings the rest."""
+    return recording | {
+        "isEntityExtractionDone": False,
+        "isSummaryDone": False,
+        "summary": [],
+        "entityExtractions": [],
+        "evaluationScore": None,
+    }
 
 
 def recordings(count: int, *, seed: int = 7, start: str = START, end: str = END, odd: bool = True) -> list[Recording]:
@@ -98,11 +121,13 @@ def _moments(rng: random.Random, count: int, start: str, end: str) -> Iterator[t
 
 def _full(rng: random.Random, created: str, updated: str, *, sections: int = 5, extractions: int = 8) -> Recording:
     """Make a recording that has everything."""
-    new_id = _id(rng)
+    unique = _id(rng)
+    user = USERS[rng.randrange(len(USERS))]
+    new_id = f"{unique}-{user}"
     return {
         "id": new_id,
-        "organizationId": "org-000000000001",
-        "userId": f"user-{rng.randrange(40):04d}",
+        "organizationId": ORGANIZATION,
+        "userId": user,
         "title": _words(rng, 4).capitalize(),
         "durationInMilliseconds": rng.randrange(60_000, 7_200_000),
         "latitude": round(rng.uniform(25, 48), 6),

@@ -236,7 +236,7 @@ def _each(value: object, clean: Callable[[Any], Any]) -> list[Any] | None:
     return [clean(item) for item in value] if isinstance(value, list) else None
 
 
-def _known(value: object, **fields: Callable[[Any], Any]) -> Row | None:
+def _known(value: object, /, **fields: Callable[[Any], Any]) -> Row | None:
     """Keep the known keys of an object that are there."""
     if not isinstance(value, dict):
         return None

@@ -1,37 +1,25 @@
-"""The sandbox itself: an HTTP server in a thread of its own, on a free port of the loopback address."""
+"""The sandbox itself: what stands in for Siro's API."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import Counter, deque
-from concurrent.futures import Future
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Self
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import timestamps
-from tests.sandbox.faults import Answer, Fault, apply, message
-from tests.sandbox.query import BadRequestError, parse_query
+from tests.sandbox.details import USER_API, Details
+from tests.sandbox.recordings import Recordings
 from tests.sandbox.routes import API, RECORDINGS, Request, Route
-from tests.sandbox.store import Page, Recording, Store
+from tests.sandbox.serving import Server
 from tests.sandbox.tokens import CLIENT_TOKEN, OAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
+    from datetime import datetime
 
-__all__ = ["Fault", "Request", "Route", "Sandbox"]
-
-# What the libraries send when a client does not name itself; the CDN in front of the API turns these away.
-_DEFAULT_AGENTS = ("python-requests", "python-urllib", "python-httpx", "python/", "aiohttp")
-_HOST = "127.0.0.1"
+    from tests.sandbox.faults import Answer, Fault
+    from tests.sandbox.store import Page, Recording
 
 
-class Sandbox:
+class Sandbox(Server):
     """A stand-in for Siro's API: the recordings endpoint, and whatever other routes it is given.
 
     Use it as a context manager. Recordings can be changed from any thread, and from the hook, at any time.
@@ -42,82 +30,36 @@ class Sandbox:
         recordings: Iterable[Recording],
         *,
         token: str = "sandbox-token",  # noqa: S107
-        order: str = "newest_created",
-        cursor: str = "place",
         latency: float = 0.0,
-        max_page_size: int = 500,
-        default_page_size: int = 25,
         now: Callable[[], datetime] | None = None,
         rate_limit: tuple[int, float] | None = None,
-        strict: bool = True,
-        last_page_cursor: bool = False,
         routes: Iterable[Route] = (),
         port: int = 0,
+        **rules: Any,
     ) -> None:
         """Take the recordings and how to serve them.
 
         Args:
             recordings: The data set. It is copied.
-            token: The token that requests must bear.
-            order: newest_created, oldest_updated, newest_updated or id.
-            cursor: place (go on after the last row served) or count (skip as many rows as were served).
+            token: The organization token.
             latency: Seconds from reading a page to sending it.
-            max_page_size: The largest page.
-            default_page_size: The page size of requests that name none.
             now: The server's clock, if not the real one.
             rate_limit: How many requests are let through in any window of how many seconds.
-            strict: Refuse what the documentation does not allow, instead of ignoring it.
-            last_page_cursor: Give the last page a cursor too; the page after it is empty.
             routes: Further addresses.
             port: The port, if not any free one.
+            rules: How recordings are served: see `Recordings`.
         """
+        super().__init__(latency=latency, now=now, rate_limit=rate_limit, port=port)
         self.token = token
-        self.latency = latency
-        self.max_in_flight = 0
-        self.errors: list[BaseException] = []
         self.hook: Callable[[Sandbox, Request], object] | None = None
         """Called before a page of recordings is read."""
-        self.watch: Callable[[Sandbox, Request], object] | None = None
-        """Called with each request that is authorized, whatever its route, before it is answered."""
-        self._store = Store(recordings, order=order, cursor=cursor, last_page_cursor=last_page_cursor)
-        self._max_page_size = max_page_size
-        self._default_page_size = default_page_size
-        self._clock = now
-        self._rate_limit = rate_limit
-        self._strict = strict
-        self._port = port
-        self._lock = Lock()
+        self._endpoint = Recordings(recordings, **rules)
+        self._store = self._endpoint.store
         self.oauth = OAuth(self.now)
         """The other tokens, and what they are made from."""
-        self._routes = [Route(RECORDINGS, self._page), *self.oauth.routes, *routes]
-        self._log: list[Request] = []
-        self._counts: Counter[Route] = Counter()
-        self._faults: list[Fault] = []
-        self._let_through: deque[float] = deque()
-        self._in_flight = 0
-        self._thread: Thread | None = None
-        self._loop: asyncio.AbstractEventLoop
-        self._closing: asyncio.Event
-
-    def __enter__(self) -> Self:
-        """Start serving."""
-        started: Future[int] = Future()
-        thread = Thread(target=self._run, args=(started,), name="sandbox", daemon=True)
-        thread.start()
-        self._port = started.result()
-        self._thread = thread
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop serving, and report a hook that failed: its error would be lost in the server's thread."""
-        if self._thread is not None:
-            self._loop.call_soon_threadsafe(self._closing.set)
-            self._thread.join()
-            self._thread = None
-        if self.errors and error is None:
-            raise self.errors[0]
+        self.details = Details(self._store, self._is_users)
+        """What single recordings have."""
+        self._routes = [Route(RECORDINGS, self._page), *self.oauth.routes, *self.details.routes, *routes]
 
     @property
     def url(self) -> str:
@@ -130,11 +72,9 @@ class Sandbox:
         return f"{self.host}{CLIENT_TOKEN}"
 
     @property
-    def host(self) -> str:
-        """The address of the server itself."""
-        if self._thread is None:
-            raise RuntimeError("the sandbox is not running")
-        return f"http://{_HOST}:{self._port}"
+    def user_api_url(self) -> str:
+        """The address to configure as `user_api_url`."""
+        return f"{self.host}{USER_API}"
 
     @property
     def requests(self) -> list[Request]:
@@ -142,34 +82,9 @@ class Sandbox:
         return self.requests_to(RECORDINGS)
 
     @property
-    def all_requests(self) -> list[Request]:
-        """All requests seen so far, those to unknown addresses too."""
-        with self._lock:
-            return list(self._log)
-
-    def requests_to(self, path: str) -> list[Request]:
-        """The requests seen so far to one route, by its path."""
-        return [request for request in self.all_requests if request.route == path]
-
-    def route(self, route: Route) -> None:
-        """Answer another address too, from now on."""
-        self._routes.append(route)
-
-    @property
     def recordings(self) -> list[Recording]:
         """Copies of the recordings as they are now."""
         return self._store.snapshot()
-
-    def clear(self) -> None:
-        """Forget the requests seen so far."""
-        with self._lock:
-            self._log = []
-            self._counts.clear()
-            self.max_in_flight = self._in_flight
-
-    def now(self) -> datetime:
-        """Tell the time by the server's clock."""
-        return self._clock() if self._clock else datetime.now(UTC)
 
     def add(self, recording: Recording) -> None:
         """Add a recording."""
@@ -185,160 +100,37 @@ class Sandbox:
             recording_id, {"updatedAt": timestamps.from_ms(timestamps.to_ms(self.now()))} | changes
         )
 
-    def fault(
-        self,
-        kind: str,
-        *,
-        on: int | None = 1,
-        when: Callable[[Request], bool] | None = None,
-        path: str | None = RECORDINGS,
-        **options: Any,
-    ) -> Fault:
-        """Let something go wrong.
+    def enrich(self, recording_id: str, /, **changes: Any) -> Recording:
+        """Change fields of a recording without moving its `updatedAt`, as Siro does when a score lands; return it."""
+        return self._store.update(recording_id, changes)
 
-        Args:
-            kind: One of `faults.KINDS`, where its options stand too.
-            on: How many requests it hits, or None for all.
-            when: Which requests it hits.
-            path: The route it is for, or None for all.
-            options: What the kind needs.
+    def peek(self, request: Request) -> Page:
+        """The page that a request for recordings would get now."""
+        return self._endpoint.page(request)
 
-        Returns:
-            The fault, which counts its hits.
-        """
-        fault = Fault(kind, path, on, when, options)
-        with self._lock:
-            self._faults.append(fault)
-        return fault
+    def heavy(self, most: int, kind: str = "status", **options: Any) -> Fault:
+        """Let every page of recordings go wrong that has more rows than so many."""
 
-    def _run(self, started: Future[int]) -> None:
-        try:
-            asyncio.run(self._serve(started))
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
+        def too_much(request: Request) -> bool:
+            return len(self.peek(request).rows) > most
 
-    async def _serve(self, started: Future[int]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._closing = asyncio.Event()
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        # A client that hangs up ends its request here too, or it would count as in flight until it times out.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, _HOST, self._port)
-            await site.start()
-            started.set_result(runner.addresses[0][1])
-            await self._closing.wait()
-        finally:
-            await runner.cleanup()
-
-    async def _handle(self, http: web.Request) -> web.StreamResponse:
-        body = await http.read()
-        request, route = self._arrived(http, body)
-        try:
-            answer = self._answer(request, route)
-            # The page was read before the wait, and the date is set after it: the order that is harder on clients.
-            await self._pause(self.latency + answer.delay)
-            request.status, request.rows = answer.status, answer.rows
-            date = format_datetime(self.now().astimezone(UTC), usegmt=True)
-            return await answer.send(http, date)
-        finally:
-            with self._lock:
-                self._in_flight -= 1
-
-    def _arrived(self, http: web.Request, body: bytes) -> tuple[Request, Route | None]:
-        request = Request(
-            method=http.method,
-            path=http.path,
-            pairs=list(http.query.items()),
-            headers={name.title(): value for name, value in http.headers.items()},
-            body=body,
-            time=time.monotonic(),
-        )
-        found = None
-        for route in self._routes:
-            values = route.match(http.rel_url.raw_path)
-            if values is not None:
-                request.route, request.values = route.path, values
-                if route.method == request.method:
-                    found = route
-                    request.authorized = (route.allows or self.allows)(request)
-                    break
-        with self._lock:
-            if found is not None:
-                self._counts[found] += 1
-                request.number = self._counts[found]
-            self._log.append(request)
-            self._in_flight += 1
-            self.max_in_flight = max(self.max_in_flight, self._in_flight)
-        return request, found
+        return self.fault(kind, on=None, when=too_much, **options)
 
     def allows(self, request: Request) -> bool:
         """Whether a request bears a token that the API takes."""
         return request.bearer == self.token or self.oauth.client.takes(request.bearer)
 
-    def _refusal(self, request: Request, route: Route) -> Answer | None:
-        agent = request.user_agent.strip().lower()
-        if not agent or agent.startswith(_DEFAULT_AGENTS):
-            return Answer(403, b"<html><body>error code: 1010</body></html>", content_type="text/html")
-        if not request.authorized:
-            return message(401, "Unauthorized")
-        return message(429, "Too Many Requests") if route.limited and self._too_many(request) else None
-
-    def _answer(self, request: Request, route: Route | None) -> Answer:
-        if route is None:
-            return message(405, "Method Not Allowed") if request.route else message(404, "Not Found")
-        if refusal := self._refusal(request, route):
-            return refusal
-        try:
-            if self.watch is not None:
-                self.watch(self, request)
-            fault = self._fault_for(request)
-            if fault is not None:
-                request.fault = fault.kind
-                return apply(fault, lambda: route.answer(request))
-            return route.answer(request)
-        except BadRequestError as error:
-            return message(400, str(error))
-        except Exception as error:  # noqa: BLE001
-            # A test's own code failed: its hook, a predicate, an edit. A 4xx ends the tap at once.
-            self.errors.append(error)
-            return message(418, f"the test's own code failed: {error!r}")
+    def _is_users(self, request: Request) -> bool:
+        """Whether a request bears a token that the second host takes; the organization token must not get there."""
+        sent = [*request.headers.values(), *request.params.values(), request.body.decode("utf-8", "replace")]
+        if any(self.token in text for text in sent):
+            self.errors.append(AssertionError("the organization token was sent to the second host"))
+        token = request.headers.get("X-Siro-Auth-Token")
+        return self.oauth.user.takes(token) or self.oauth.client.takes(token)
 
     def _page(self, request: Request) -> Answer:
-        query = parse_query(
-            request.pairs,
-            strict=self._strict,
-            default_page_size=self._default_page_size,
-            max_page_size=self._max_page_size,
-        )
+        return self._endpoint.answer(request, lambda: self._call_hook(request))
+
+    def _call_hook(self, request: Request) -> None:
         if request.fault is None and self.hook is not None:
             self.hook(self, request)
-        page: Page = self._store.page(query)
-        return Answer(200, page.body, rows=len(page.rows))
-
-    def _fault_for(self, request: Request) -> Fault | None:
-        with self._lock:
-            faults = list(self._faults)
-        return next((fault for fault in faults if fault.takes(request)), None)
-
-    def _too_many(self, request: Request) -> bool:
-        if self._rate_limit is None:
-            return False
-        count, seconds = self._rate_limit
-        while self._let_through and self._let_through[0] <= request.time - seconds:
-            self._let_through.popleft()
-        if len(self._let_through) >= count:
-            return True
-        self._let_through.append(request.time)
-        return False
-
-    async def _pause(self, seconds: float) -> None:
-        if seconds > 0:
-            try:
-                await asyncio.wait_for(self._closing.wait(), seconds)
-            except TimeoutError:
-                return

@@ -29,6 +29,8 @@ Index: TypeAlias = list[Key]
 
 _CACHED_FILTERS = 64
 _KEY = attrgetter("key")
+_SCORE = BLOCKS.index("evaluationScore")
+_NO_SCORE = b'"evaluationScore":null'
 CURSORS = ("place", "count")
 # The recording's name comes last in every key, which makes the order total.
 ORDERS: dict[str, Callable[[int, int], int]] = {
@@ -60,9 +62,12 @@ class Entry:
     core: bytes
     blocks: tuple[bytes, ...]
 
-    def text(self, blocks: Iterable[int]) -> bytes:
-        """Write the recording with the given blocks, as JSON."""
-        parts = [self.core, *(self.blocks[number] for number in blocks)]
+    def text(self, blocks: Iterable[int], *, scored: bool = True) -> bytes:
+        """Write the recording with the given blocks, as JSON; if not `scored`, with null for a score."""
+        parts = [self.core]
+        for number in blocks:
+            block = self.blocks[number]
+            parts.append(_NO_SCORE if block and number == _SCORE and not scored else block)
         return b"{" + b",".join(filter(None, parts)) + b"}"
 
     def matches(self, wanted: Filter) -> bool:
@@ -137,7 +142,13 @@ class Store:
             self.add(changed)
             return changed
 
-    def page(self, query: Query) -> Page:
+    def get(self, name: str) -> Recording | None:
+        """Return a copy of the recording with this id, if there is one."""
+        with self._lock:
+            entry = self._entries.get(name)
+        return None if entry is None else _decode(entry)
+
+    def page(self, query: Query, *, scored: bool = True) -> Page:
         """Answer a query from the recordings as they are now."""
         with self._lock:
             rows = self._select(query.filter)
@@ -146,7 +157,7 @@ class Store:
             served = rows[start:end]
             more = end < len(rows) or (self._last_page_cursor and bool(served))
             cursor = self._cursor(served[-1], start + len(served)) if more else None
-        return Page([entry.text(query.blocks) for entry in served], cursor)
+        return Page([entry.text(query.blocks, scored=scored) for entry in served], cursor)
 
     def _select(self, wanted: Filter) -> list[Entry]:
         rows = self._selected.get(wanted)

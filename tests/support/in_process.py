@@ -23,7 +23,6 @@ from tap_siro.api import client as client_module
 from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
-from tests.sandbox.query import parse_query
 from tests.support.process import KEYS, Run, State, Warehouse
 
 if TYPE_CHECKING:
@@ -261,11 +260,6 @@ def check_rows(run: Run) -> None:
 # Where a fault hits
 
 
-def _params_have_next_page(sandbox: Sandbox, request: Request) -> bool:
-    query = parse_query(request.params.items(), strict=False, default_page_size=25, max_page_size=500)
-    return sandbox._store.page(query).cursor is not None
-
-
 def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
     """Which requests a fault is meant for: the first one, one in the middle of a chain, or the last of a chain."""
     if where == "first":
@@ -273,7 +267,7 @@ def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
     return lambda request: (
         "cursor" in request.params
         and request.number > 8
-        and _params_have_next_page(sandbox, request) == (where == "middle")
+        and (sandbox.peek(request).cursor is not None) == (where == "middle")
     )
 
 

@@ -1,0 +1,257 @@
+"""An HTTP server in a thread of its own, on a free port of the loopback address: its log, faults and rules."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from tests.sandbox.faults import Answer, Fault, apply, message
+from tests.sandbox.query import BadRequestError
+from tests.sandbox.routes import RECORDINGS, Request, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+# What the libraries send when a client does not name itself; the CDN in front of the API turns these away.
+_DEFAULT_AGENTS = ("python-requests", "python-urllib", "python-httpx", "python/", "aiohttp")
+_HOST = "127.0.0.1"
+
+
+class Server:
+    """Answers its routes. Use it as a context manager."""
+
+    def __init__(
+        self,
+        *,
+        latency: float,
+        now: Callable[[], datetime] | None,
+        rate_limit: tuple[int, float] | None,
+        port: int,
+    ) -> None:
+        """Take what `Sandbox` says of these."""
+        self.latency = latency
+        self.max_in_flight = 0
+        self.errors: list[BaseException] = []
+        """What is wrong with a test, or with the tap, that no answer would show: raised at the end."""
+        self.watch: Callable[[Any, Request], object] | None = None
+        """Called with each request that is authorized, whatever its route, before it is answered."""
+        self._clock = now
+        self._rate_limit = rate_limit
+        self._port = port
+        self._lock = Lock()
+        self._routes: list[Route] = []
+        self._log: list[Request] = []
+        self._counts: Counter[Route] = Counter()
+        self._faults: list[Fault] = []
+        self._let_through: deque[float] = deque()
+        self._in_flight = 0
+        self._thread: Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._closing: asyncio.Event
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        started: Future[int] = Future()
+        thread = Thread(target=self._run, args=(started,), name="sandbox", daemon=True)
+        thread.start()
+        self._port = started.result()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop serving, and report a hook that failed: its error would be lost in the server's thread."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join()
+            self._thread = None
+        if self.errors and error is None:
+            raise self.errors[0]
+
+    @property
+    def host(self) -> str:
+        """The address of the server itself."""
+        if self._thread is None:
+            raise RuntimeError("the sandbox is not running")
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def all_requests(self) -> list[Request]:
+        """All requests seen so far, those to unknown addresses too."""
+        with self._lock:
+            return list(self._log)
+
+    def requests_to(self, path: str) -> list[Request]:
+        """The requests seen so far to one route, by its path."""
+        return [request for request in self.all_requests if request.route == path]
+
+    def route(self, route: Route) -> None:
+        """Answer another address too, from now on."""
+        self._routes.append(route)
+
+    def clear(self) -> None:
+        """Forget the requests seen so far."""
+        with self._lock:
+            self._log = []
+            self._counts.clear()
+            self.max_in_flight = self._in_flight
+
+    def now(self) -> datetime:
+        """Tell the time by the server's clock."""
+        return self._clock() if self._clock else datetime.now(UTC)
+
+    def allows(self, request: Request) -> bool:
+        """Whether a request may have an answer, if its route does not say."""
+        raise NotImplementedError
+
+    def fault(
+        self,
+        kind: str,
+        *,
+        on: int | None = 1,
+        when: Callable[[Request], bool] | None = None,
+        path: str | None = RECORDINGS,
+        **options: Any,
+    ) -> Fault:
+        """Let something go wrong.
+
+        Args:
+            kind: One of `faults.KINDS`, where its options stand too.
+            on: How many requests it hits, or None for all.
+            when: Which requests it hits.
+            path: The route it is for, or None for all.
+            options: What the kind needs.
+
+        Returns:
+            The fault, which counts its hits.
+        """
+        fault = Fault(kind, path, on, when, options)
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def _run(self, started: Future[int]) -> None:
+        try:
+            asyncio.run(self._serve(started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    async def _serve(self, started: Future[int]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        # A client that hangs up ends its request here too, or it would count as in flight until it times out.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, _HOST, self._port)
+            await site.start()
+            started.set_result(runner.addresses[0][1])
+            await self._closing.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
+        body = await http.read()
+        request, route = self._arrived(http, body)
+        try:
+            answer = self._answer(request, route)
+            # The page was read before the wait, and the date is set after it: the order that is harder on clients.
+            await self._pause(self.latency + answer.delay)
+            request.status, request.rows = answer.status, answer.rows
+            date = format_datetime(self.now().astimezone(UTC), usegmt=True)
+            return await answer.send(http, date)
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def _arrived(self, http: web.Request, body: bytes) -> tuple[Request, Route | None]:
+        request = Request(
+            method=http.method,
+            path=http.path,
+            pairs=list(http.query.items()),
+            headers={name.title(): value for name, value in http.headers.items()},
+            body=body,
+            time=time.monotonic(),
+        )
+        found = None
+        for route in self._routes:
+            values = route.match(http.rel_url.raw_path)
+            if values is not None:
+                request.route, request.values = route.path, values
+                if route.method == request.method:
+                    found = route
+                    request.authorized = (route.allows or self.allows)(request)
+                    break
+        with self._lock:
+            if found is not None:
+                self._counts[found] += 1
+                request.number = self._counts[found]
+            self._log.append(request)
+            self._in_flight += 1
+            self.max_in_flight = max(self.max_in_flight, self._in_flight)
+        return request, found
+
+    def _refusal(self, request: Request, route: Route) -> Answer | None:
+        agent = request.user_agent.strip().lower()
+        if not agent or agent.startswith(_DEFAULT_AGENTS):
+            return Answer(403, b"<html><body>error code: 1010</body></html>", content_type="text/html")
+        if not request.authorized:
+            return message(401, "Unauthorized")
+        return message(429, "Too Many Requests") if route.limited and self._too_many(request) else None
+
+    def _answer(self, request: Request, route: Route | None) -> Answer:
+        if route is None:
+            return message(405, "Method Not Allowed") if request.route else message(404, "Not Found")
+        if refusal := self._refusal(request, route):
+            return refusal
+        try:
+            if self.watch is not None:
+                self.watch(self, request)
+            fault = self._fault_for(request)
+            if fault is not None:
+                request.fault = fault.kind
+                return apply(fault, lambda: route.answer(request))
+            return route.answer(request)
+        except BadRequestError as error:
+            return message(400, str(error))
+        except Exception as error:  # noqa: BLE001
+            # A test's own code failed: its hook, a predicate, an edit. A 4xx ends the tap at once.
+            self.errors.append(error)
+            return message(418, f"the test's own code failed: {error!r}")
+
+    def _fault_for(self, request: Request) -> Fault | None:
+        with self._lock:
+            faults = list(self._faults)
+        return next((fault for fault in faults if fault.takes(request)), None)
+
+    def _too_many(self, request: Request) -> bool:
+        if self._rate_limit is None:
+            return False
+        count, seconds = self._rate_limit
+        while self._let_through and self._let_through[0] <= request.time - seconds:
+            self._let_through.popleft()
+        if len(self._let_through) >= count:
+            return True
+        self._let_through.append(request.time)
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            try:
+                await asyncio.wait_for(self._closing.wait(), seconds)
+            except TimeoutError:
+                return
