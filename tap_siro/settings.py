@@ -106,7 +106,13 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
 )
 
 _ADVANCED: tuple[th.Property[Any], ...] = (
-    _setting("page_size", th.IntegerType(minimum=1, maximum=500), "Recordings a page.", default=100),
+    _setting(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=500),
+        "Recordings a page. Not set: 25 while evaluation scores are asked for, because Siro leaves them out of large "
+        "pages, and 100 otherwise. More than 25 is not sent while they are.",
+        examples=[100],
+    ),
     _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Requests in flight at once.", default=4),
     _setting(
         "requests_per_minute",
@@ -129,14 +135,15 @@ _ADVANCED: tuple[th.Property[Any], ...] = (
     _setting(
         "lookback_seconds",
         th.IntegerType(minimum=1, maximum=31_536_000),
-        "A poll starts this many seconds before the bookmark. The bookmark itself does not move back.",
-        default=60,
+        "A poll starts this many seconds before the bookmark, to fetch what Siro finished meanwhile without moving "
+        "`updatedAt`. The bookmark itself does not move back.",
+        default=7_200,
     ),
     _setting(
         "daily_recheck_days",
         th.NumberType(minimum=0, maximum=3_650),
-        "Until something of the present UTC day has been seen, a poll starts this many days before the bookmark "
-        "instead, to fetch what Siro finished without moving `updatedAt`. 0: never.",
+        "One poll of each UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
+        "without moving `updatedAt`. 0: never.",
         default=2,
     ),
     _setting(
@@ -167,7 +174,8 @@ class Settings:
     created_before: int | None
     filters: Mapping[str, str]
     """The status filters, as query parameters."""
-    page_size: int
+    page_size: int | None
+    """Recordings a page; None leaves it to each pass."""
     concurrency: int
     requests_per_minute: int
     request_timeout: float
@@ -193,6 +201,8 @@ class Settings:
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
+        if config.get("batch_config"):
+            faults.append("`batch_config` is not supported: remove it, records are written as RECORD messages.")
         agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _timestamp(config, "start_date", faults)
         if faults:
@@ -206,7 +216,7 @@ class Settings:
             created_after=after,
             created_before=before,
             filters=_filters(config),
-            page_size=int(config["page_size"]),
+            page_size=None if config.get("page_size") is None else int(config["page_size"]),
             concurrency=int(config["concurrency"]),
             requests_per_minute=int(config["requests_per_minute"]),
             request_timeout=float(config["request_timeout"]),

@@ -32,6 +32,11 @@ def of(moment: datetime) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
+def now() -> int:
+    """The present moment, by the local clock."""
+    return of(datetime.now(UTC))
+
+
 def parse(text: object) -> int | None:
     """The timestamp that a text says, or None if it says none."""
     moment = _moment(text) if isinstance(text, str) else None

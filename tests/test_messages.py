@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.singer.run_directory import LOCK
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
-from tests.support.in_process import FATAL, Clock, sync
+from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, run_tap, start_tap
 
 if TYPE_CHECKING:
@@ -106,23 +105,6 @@ def process(option: str, name: str, text: str | None = None) -> Provoke:
     return provoke
 
 
-def files_at(name: str) -> Provoke:
-    """With BATCH messages and a root that is not a directory."""
-
-    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
-        (directory / "config.json").write_text("{}")
-        (directory / "dangling").symlink_to(directory / "missing")
-        return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory / name)}}), status=1).errors
-
-    return provoke
-
-
-def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
-    left = directory / "tap-siro-abcdefgh"
-    (left / LOCK).mkdir(parents=True)
-    return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory)}})).warnings
-
-
 def lines(stderr: str) -> list[str]:
     return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
 
@@ -151,6 +133,18 @@ def stopped(sandbox: Sandbox, directory: Path) -> list[str]:
 def restless(sandbox: Sandbox, directory: Path) -> list[str]:
     sandbox.hook = lambda box, request: box.update(DATA[request.number % 30]["id"], title="again")
     return sync(config_for(sandbox, page_size=10, concurrency=1)).warnings
+
+
+def too_large(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.fault("status", status=400)
+    return sync(config_for(sandbox, show_evaluation_score=False)).warnings
+
+
+def unscored(sandbox: Sandbox, directory: Path) -> list[str]:
+    for number in range(500):
+        sandbox.add(recording(f"unscored-{number}", isProcessingDone=True))
+    sandbox.fault("edit", on=None, edit=in_rows(evaluationScore=None))
+    return sync(config_for(sandbox)).warnings
 
 
 def endless(sandbox: Sandbox, directory: Path) -> list[str]:
@@ -190,13 +184,7 @@ CASES: dict[str, list[Provoke]] = {
     "`created_after` and `created_before` leave no moment": [
         setting(created_after="2026-01-02", created_before="2026-01-01")
     ],
-    "`batch_config.storage.root` must be": [
-        setting(batch_config={"encoding": {"format": "jsonl"}}),
-        setting(batch_config={"storage": {"root": "s3://bucket"}}),
-        setting(batch_config={"storage": {"root": "file:///a?b"}}),
-    ],
-    "`batch_config.storage.root` cannot be read": [files_at("config.json")],
-    "The files of BATCH messages cannot be written": [files_at("dangling")],
+    "`batch_config` is not supported": [setting(batch_config={"encoding": {"format": "jsonl"}})],
     "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
     "The file given with `--…` does not hold a JSON object": [
         process("--state", "other.json", "{}"),
@@ -252,11 +240,12 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
         fault("status", on=1, status=410, when=has_cursor)
     ],
-    "Siro's API answered …; trying without pageSize": [fault("status", on=1, status=400)],
+    "Siro's API answered …; trying without pageSize": [too_large],
+    "`page_size` is …, but pages have": [warned(page_size=26)],
+    "Evaluation scores were asked for": [unscored],
     "Recordings kept changing while they were read": [restless],
     "'…' is selected but `…` is off": [warned(show_summary=False)],
     "No stream is selected": [warned(catalog=deselected())],
-    "What an earlier run left in": [not_removable],
     "There is no setting `…`": [warned(strat_date="2026-01-01")],
     "`stream_maps` is for a stream '…', which there is not": [
         warned(stream_maps={"recordingz": {"title": None}}),

@@ -132,8 +132,9 @@ def ours() -> tuple[Types, Types]:
         created_before=timestamps.DAY,
         filters=dict.fromkeys(STATUS_FILTERS.values(), "true"),
         flags=frozenset(each.flag for each in ENRICHMENTS),
+        page_size=1,
     )
-    sent = {**query.parameters(query.whole(None), "a cursor"), "pageSize": "100"}  # the client adds the last one
+    sent = query.parameters(query.whole(None), "a cursor")
     return Document({}).fields(answer), {
         name: "false|true" if value == "true" else "string" for name, value in sent.items()
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_siro.settings import ADVANCED, CONFIG, ENRICHMENTS, ORDINARY
 from tap_siro.streams import STREAMS
+from tap_siro.sync.page_size import SCORED_PAGE, USUAL_PAGE
 from tap_siro.tap import TapSiro
 from tests.targets import kinds
 from tools.marked import filled
@@ -108,24 +109,23 @@ COST = 1.25
 
 
 def history() -> str:
-    """How long a history takes with the default settings, and with more threads."""
+    """How long a history takes with and without evaluation scores, with the default settings and more threads."""
     latencies = (0.15, 0.5, 2.0)
-    lines = ["| recordings | `concurrency` | " + " | ".join(f"{latency:g} s a page" for latency in latencies) + " |"]
-    lines += ["|--:|--:" + "|--:" * len(latencies) + "|"]
+    lines = [
+        "| recordings | scores | `concurrency` | " + " | ".join(f"{latency:g} s a page" for latency in latencies) + " |"
+    ]
+    lines += ["|--:|---|--:" + "|--:" * len(latencies) + "|"]
     for recordings in (100_000, 300_000, 1_000_000):
-        for threads in (CONFIG["properties"]["concurrency"]["default"], 16):
-            times = [_time(history_seconds(recordings, latency, concurrency=threads)) for latency in latencies]
-            lines.append(f"| {recordings:,} | {threads} | {' | '.join(times)} |")
+        for scores, size in (("yes", SCORED_PAGE), ("no", USUAL_PAGE)):
+            for threads in (CONFIG["properties"]["concurrency"]["default"], 16):
+                times = [_time(_history_seconds(recordings, size, latency, threads)) for latency in latencies]
+                lines.append(f"| {recordings:,} | {scores} | {threads} | {' | '.join(times)} |")
     return "\n".join(lines)
 
 
-def history_seconds(recordings: int, latency: float, **settings: int) -> float:
-    """Seconds for a history, with the default settings unless others are given."""
-    size, threads, per_minute = (
-        settings.get(name, CONFIG["properties"][name]["default"])
-        for name in ("page_size", "concurrency", "requests_per_minute")
-    )
-    requests = COST * recordings / size
+def _history_seconds(recordings: int, page_size: int, latency: float, threads: int) -> float:
+    per_minute = CONFIG["properties"]["requests_per_minute"]["default"]
+    requests = COST * recordings / page_size
     pace = latency / threads
     minutes, rest = divmod(requests, per_minute)
     return float(max(requests * pace, minutes * 60 + rest * pace))

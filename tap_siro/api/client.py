@@ -6,7 +6,6 @@ import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
@@ -76,10 +75,9 @@ class Client:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    @property
-    def page_size(self) -> int:
-        """The recordings asked for with each request."""
-        return self._settings.page_size if self._send_page_size else DEFAULT_PAGE_SIZE
+    def page_size(self, wanted: int) -> int:
+        """The recordings that really are asked for with each request of a pass."""
+        return wanted if self._send_page_size else DEFAULT_PAGE_SIZE
 
     def close(self) -> None:
         """Close all connections."""
@@ -91,7 +89,7 @@ class Client:
         """Fetch a page of recordings.
 
         Args:
-            query: The query parameters without `pageSize`.
+            query: The query parameters.
             decoding: As for `get`.
 
         Raises:
@@ -99,18 +97,19 @@ class Client:
             StoppedError: As for `get`.
         """
         sized = self._send_page_size
-        parameters = {**query, "pageSize": str(self._settings.page_size)} if sized else query
+        parameters = query if sized else {name: value for name, value in query.items() if name != "pageSize"}
+        page_size = int(query["pageSize"])
         try:
             page, asked_at = self._fetch(self._api, PATH, parameters, _decode_page, decoding)
         except RefusedError as error:
-            if error.status != HTTPStatus.BAD_REQUEST or not sized or self._settings.page_size <= DEFAULT_PAGE_SIZE:
+            if error.status != HTTPStatus.BAD_REQUEST or not sized or page_size <= DEFAULT_PAGE_SIZE:
                 raise
             if self._send_page_size:
                 self._send_page_size = False
                 logger.warning(
                     "Siro's API answered 400 Bad Request; trying without pageSize, that is with %d recordings a page. "
                     "If that helps, set `page_size` to less than %d.",
-                    DEFAULT_PAGE_SIZE, self._settings.page_size,
+                    DEFAULT_PAGE_SIZE, page_size,
                 )  # fmt: skip
             return self.page(query, decoding)
         page.asked_at = asked_at
@@ -187,7 +186,7 @@ class Client:
     def _send(self, host: Host, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
         """Send one request: the body of the answer, and the moment of asking."""
         self._rate_limit.wait(self.pause)
-        asked_at = timestamps.of(datetime.now(UTC))
+        asked_at = timestamps.now()
         started = time.monotonic()
         try:
             # Redirects are not followed: the token goes to the configured host and nowhere else.

@@ -30,6 +30,8 @@ class Query:
     """The status filters."""
     flags: frozenset[str]
     """The blocks to ask for."""
+    page_size: int
+    """The recordings to ask for with each request."""
 
     def whole(self, position: int | None) -> Slice:
         """All of it that was created from a position on."""
@@ -50,6 +52,7 @@ class Query:
         if part.end is not None:
             parameters["createdAt:lt"] = timestamps.text(part.end)
         parameters.update(dict.fromkeys(sorted(self.flags), "true"))
+        parameters["pageSize"] = str(self.page_size)
         if cursor is not None:
             parameters["cursor"] = cursor
         return parameters

@@ -67,7 +67,7 @@ class PassReader:
         self._thread_count = threads
         self._stop = stop
         self._planner = SlicePlanner(
-            whole, now=timestamps.of(datetime.now(UTC)), page_size=client.page_size, threads=threads
+            whole, now=timestamps.now(), page_size=client.page_size(query.page_size), threads=threads
         )
         self._changed = threading.Condition()
         self._ended = False

@@ -10,7 +10,6 @@ import gc
 import logging
 import time
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
@@ -18,6 +17,7 @@ from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.recording import RecordingCleaner
+from tap_siro.sync.page_size import MissingScores, PageSize
 from tap_siro.sync.query import Query
 from tap_siro.sync.reader import PassReader
 from tap_siro.sync.reporting import ProgressLog, RecordsWithoutId
@@ -28,7 +28,7 @@ from tap_siro.sync.state import (
     follow_up,
     next_pass,
     read_bookmark,
-    write_bookmark,
+    write_end,
     write_progress,
 )
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
-BATCH_STATE_SECONDS = 300.0
-"""The same with BATCH messages: a target merges a file of each stream for each STATE. Its own STATEs come as often."""
 FEW_OBJECTS = 50_000
 """Objects that may be made before the garbage collector looks for cycles: more than some pages hold."""
 SAME_POLL = timestamps.DAY
@@ -70,6 +68,8 @@ class Sync:
         self._client = Client(settings, stop)
         self._clean = RecordingCleaner(FieldWarnings())
         self._without_id = RecordsWithoutId()
+        self._page_size = PageSize(settings.page_size)
+        self._missing_scores = MissingScores()
 
     def run(self) -> None:
         """Bring all streams up to date.
@@ -98,7 +98,7 @@ class Sync:
         self._writer.write_state()
 
     def _passes(self) -> None:
-        now = timestamps.of(datetime.now(UTC))
+        now = timestamps.now()
         plans: dict[StreamWriter, Progress] = {}
         for stream in self._writer.streams:
             plans[stream] = next_pass(stream.state, self._settings, now=now, full_table=stream.full_table)
@@ -129,9 +129,14 @@ class Sync:
 
     def _query(self, progress: Progress, streams: Iterable[StreamWriter]) -> Query:
         settings = self._settings
-        flags = frozenset[str]().union(*(stream.flags for stream in streams))
+        flags = frozenset[str]().union(*(stream.flags for stream in streams)) & settings.flags
         return Query(
-            progress.since, settings.created_after, settings.created_before, settings.filters, flags & settings.flags
+            progress.since,
+            settings.created_after,
+            settings.created_before,
+            settings.filters,
+            flags,
+            self._page_size.of(flags),
         )
 
     def _pass(self, plans: Mapping[StreamWriter, Progress]) -> list[StreamWriter]:
@@ -146,24 +151,26 @@ class Sync:
         reader = PassReader(self._client, query, whole, threads=self._settings.concurrency, stop=self._stop)
         progress = dict(plans)
         log = ProgressLog(plans, whole)
-        state_seconds = BATCH_STATE_SECONDS if self._writer.in_files else STATE_SECONDS
-        written_at = time.monotonic() - STATE_SECONDS
+        self._missing_scores.begin(query.flags)
+        written_at = float("-inf")
         pages = 0
         try:
             for page in reader:
                 pages += 1
                 progress = self._write(page, {stream: p.begun(page.asked_at) for stream, p in progress.items()})
+                self._missing_scores.add(page.records)
                 log.page(len(page.records), reader)
-                if time.monotonic() - written_at >= state_seconds and reader.position != position:
+                if time.monotonic() - written_at >= STATE_SECONDS and reader.position != position:
                     position, written_at = reader.position, time.monotonic()
                     progress = self._save(progress, position)
         except (TapSiroError, StoppedError):
             self._save(progress, reader.position)
             raise
         log.end()
+        self._missing_scores.end()
         for stream, p in progress.items():
             if p.kind is not Kind.FULL_TABLE:
-                write_bookmark(stream.state, stream.bookmark_column, p.bookmark(read_bookmark(stream.state)))
+                write_end(stream.state, stream.bookmark_column, p, self._settings)
         self._writer.write_state()
         return [
             stream

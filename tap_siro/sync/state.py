@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_siro.settings import Settings
 
 BOOKMARK = "replication_key_value"
+RECHECKED_ON = "rechecked_on"
 POSITION, SINCE, AS_OF, MAX_SEEN, QUERY = "pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"
 
 
@@ -82,8 +83,13 @@ def read_bookmark(state: Mapping[str, Any]) -> int | None:
     return timestamps.parse(state.get(BOOKMARK))
 
 
-def write_bookmark(state: MutableMapping[str, Any], replication_key: str, bookmark: int | None) -> None:
-    """Close the pass in a stream's state and set its bookmark, if there is one."""
+def write_end(state: MutableMapping[str, Any], replication_key: str, progress: Progress, settings: Settings) -> None:
+    """Close a pass that has read everything: move the bookmark, and keep the day if it was a recheck."""
+    before = read_bookmark(state)
+    if progress.as_of is not None and _is_recheck(progress, before, settings):
+        # The day on which it was begun: what Siro finished later has not been looked for.
+        state[RECHECKED_ON] = _day(progress.as_of)
+    bookmark = progress.bookmark(before)
     if bookmark is not None:
         state["replication_key"] = replication_key
         state[BOOKMARK] = timestamps.text(bookmark)
@@ -120,19 +126,15 @@ def next_pass(state: Mapping[str, Any], settings: Settings, *, now: int, full_ta
     bookmark = read_bookmark(state)
     opened = _opened(state)
     kind = Kind.HISTORY if bookmark is None or (opened and opened.kind is Kind.HISTORY) else Kind.POLL
-    wanted = Progress(kind, _since(kind, bookmark, settings, now), fingerprint(kind, settings))
+    wanted = Progress(kind, _since(kind, state, settings, now), fingerprint(kind, settings))
     if opened and opened.query == wanted.query and _not_later(opened.since, wanted.since):
         return opened
     return wanted
 
 
 def follow_up(state: Mapping[str, Any], settings: Settings, *, now: int) -> Progress:
-    """A poll right after a pass that took its time, for what was updated meanwhile.
-
-    A pass that was begun on an earlier day leaves a bookmark of that day: this poll then is the first of today.
-    """
-    bookmark = read_bookmark(state)
-    return Progress(Kind.POLL, _since(Kind.POLL, bookmark, settings, now), fingerprint(Kind.POLL, settings))
+    """A poll right after a pass that took its time, for what was updated meanwhile."""
+    return Progress(Kind.POLL, _since(Kind.POLL, state, settings, now), fingerprint(Kind.POLL, settings))
 
 
 def fingerprint(kind: Kind, settings: Settings) -> str:
@@ -140,13 +142,26 @@ def fingerprint(kind: Kind, settings: Settings) -> str:
     return f"{kind.value}?{settings.describe_range()}"
 
 
-def _since(kind: Kind, bookmark: int | None, settings: Settings, now: int) -> int | None:
+def _since(kind: Kind, state: Mapping[str, Any], settings: Settings, now: int) -> int | None:
+    bookmark = read_bookmark(state)
     if kind is Kind.HISTORY or bookmark is None:
         return settings.start
     back = settings.lookback
-    if bookmark // timestamps.DAY < now // timestamps.DAY:
+    if state.get(RECHECKED_ON) != _day(now):
         back = max(back, settings.daily_recheck)
     return max(0, bookmark - back)
+
+
+def _is_recheck(progress: Progress, bookmark: int | None, settings: Settings) -> bool:
+    """Whether a pass has read all that a recheck reads."""
+    if progress.kind is Kind.HISTORY or progress.since is None or bookmark is None:
+        return True
+    return settings.daily_recheck > 0 and progress.since <= max(0, bookmark - settings.daily_recheck)
+
+
+def _day(timestamp: int) -> str:
+    """The UTC day, as `YYYY-MM-DD`."""
+    return timestamps.text(timestamp)[:10]
 
 
 def _not_later(since: int | None, wanted: int | None) -> bool:

@@ -18,7 +18,7 @@ T = timestamps.parse("2025-06-01T12:00:00.000Z") or 0
 
 def query(**options: Any) -> Query:
     empty: dict[str, Any] = {"since": None, "created_after": None, "created_before": None, "filters": {}}
-    return Query(**{**empty, "flags": frozenset(), **options})
+    return Query(**{**empty, "flags": frozenset(), "page_size": 7, **options})
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_pass_reads_from_its_position_and_within_the_settings(
 
 def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
     """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
-    assert query().parameters(Slice(), None) == {}
+    assert query().parameters(Slice(), None) == {"pageSize": "7"}
     filters = {"isSummaryDone": "true"}
     full = query(since=T, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
     wanted = {
@@ -54,6 +54,7 @@ def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
         "createdAt:lt": "2025-06-01T12:00:02.000Z",
         "showCrmLinks": "true",
         "showSummary": "true",
+        "pageSize": "7",
     }
     part = Slice(T + 1_000, T + 2_000)
     assert full.parameters(part, None) == wanted
@@ -63,6 +64,7 @@ def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
         "updatedAt:gte": "1970-01-01T00:00:00.000Z",
         "createdAt:gt": "1969-12-31T23:59:59.999Z",
         "createdAt:lt": "1970-01-01T00:00:00.000Z",
+        "pageSize": "7",
     }
 
 

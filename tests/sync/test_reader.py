@@ -60,7 +60,9 @@ def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
 @pytest.fixture
 def reader(client: Client) -> PassReader:
     """Reads all recordings."""
-    return PassReader(client, Query(None, None, None, {}, frozenset()), Slice(), threads=THREADS, stop=client._stop)
+    return PassReader(
+        client, Query(None, None, None, {}, frozenset(), PAGE_SIZE), Slice(), threads=THREADS, stop=client._stop
+    )
 
 
 def test_pages_that_wait_for_the_target_are_not_decoded(
@@ -123,5 +125,5 @@ def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, cloc
         yield
 
     sandbox.fault("html", on=2)
-    assert len(client.page({}, slow).records) == PAGE_SIZE
+    assert len(client.page({"pageSize": str(PAGE_SIZE)}, slow).records) == PAGE_SIZE
     assert len(sandbox.requests) == 3

@@ -94,23 +94,6 @@ def test_a_server_clock_that_is_behind_or_ahead_loses_nothing(tmp_path: Path) ->
             assert warehouse.live() == expected_rows(sandbox.recordings)
 
 
-def test_the_first_poll_of_a_day_looks_further_back(tmp_path: Path) -> None:
-    """What Siro finishes without moving updatedAt would otherwise never arrive."""
-    late = deepcopy(DATA[3])
-    late |= {"id": "finished-late", "updatedAt": NEWEST.replace("T", "T")}
-    late["updatedAt"] = timestamps.from_ms((timestamps.parse(NEWEST) or 0) - 86_400_000)
-    with Sandbox([*DATA, late]) as sandbox:
-        config = {**config_for(sandbox), "daily_recheck_days": 2}
-        first = run_tap(tmp_path, config)
-        changed = {**late, "summary": [{"id": "s", "name": "Late", "content": "done at last"}]}
-        sandbox.update(late["id"], **{name: changed[name] for name in ("summary", "updatedAt")})
-        without = run_tap(tmp_path, {**config, "daily_recheck_days": 0}, state=first.state)
-        second = run_tap(tmp_path, config, state=first.state)
-    assert "finished-late" not in {row["recordingId"] for row in without.records["recording_summary_sections"]}
-    rows = [row for row in second.records["recording_summary_sections"] if row["recordingId"] == "finished-late"]
-    assert [row["content"] for row in rows] == ["done at last"]
-
-
 def test_a_pass_resumed_on_a_later_day_does_not_skip_the_recheck(tmp_path: Path) -> None:
     """What Siro finished over the weekend, without moving updatedAt, lies before the position of Friday's pass."""
     now = timestamps.to_ms(datetime.now(UTC))
@@ -136,17 +119,6 @@ def test_a_bookmark_from_the_beginning_of_time_is_one(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox), state=state, catalog=discover(tmp_path, recordings=True))
     assert {row["id"] for row in run.records["recordings"]} == {each["id"] for each in DATA}
-
-
-def test_today_the_lookback_is_short_again(tmp_path: Path) -> None:
-    # A little ahead, so that it is of the same day if midnight comes before the tap does.
-    now = timestamps.from_ms(timestamps.to_ms(datetime.now(UTC)) + 300_000)
-    state = {"bookmarks": {"recordings": {"replication_key": "updatedAt", "replication_key_value": now}}}
-    with Sandbox(DATA) as sandbox:
-        config = {**config_for(sandbox), "daily_recheck_days": 2, "lookback_seconds": 30}
-        run_tap(tmp_path, config, state=state, catalog=discover(tmp_path, recordings=True))
-        since = sandbox.requests[0].params["updatedAt:gte"]
-    assert since == timestamps.from_ms((timestamps.parse(now) or 0) - 30_000)
 
 
 def test_a_full_refresh_that_was_interrupted_goes_on_and_ends(tmp_path: Path) -> None:

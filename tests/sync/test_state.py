@@ -8,7 +8,15 @@ import pytest
 
 from tap_siro import timestamps
 from tap_siro.settings import Settings
-from tap_siro.sync.state import Kind, Progress, fingerprint, follow_up, next_pass, read_bookmark, write_bookmark
+from tap_siro.sync.state import (
+    Kind,
+    Progress,
+    fingerprint,
+    follow_up,
+    next_pass,
+    read_bookmark,
+    write_end,
+)
 from tap_siro.sync.state import write_progress as write
 from tap_siro.timestamps import DAY, SECOND
 
@@ -16,6 +24,7 @@ NOON = timestamps.parse("2026-03-02T12:00:00.000Z") or 0
 MIDNIGHT = NOON - DAY // 2
 MARCH = "2026-03-01T00:00:00.000Z"
 START = timestamps.parse(MARCH) or 0
+YESTERDAY, TODAY, TOMORROW = "2026-03-01", "2026-03-02", "2026-03-03"
 HISTORY, POLL = "history?", "poll?"
 
 
@@ -34,9 +43,9 @@ def settings(**config: Any) -> Settings:
     return made
 
 
-def state(*, bookmark: int | None = None, **opened: Any) -> dict[str, Any]:
+def state(*, bookmark: int | None = None, rechecked_on: Any = "2026-03-02", **opened: Any) -> dict[str, Any]:
     """A state as an earlier run left it; `opened` is the pass that it did not end."""
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {"rechecked_on": rechecked_on}
     if opened:
         write(made, "updatedAt", Progress(**{"kind": Kind.HISTORY, "since": None, "query": HISTORY, **opened}))
     if bookmark is not None:
@@ -136,12 +145,13 @@ def test_an_open_pass_is_written_whole_and_read_back() -> None:
 def test_a_bookmark_closes_the_pass() -> None:
     """An open pass outranks the bookmark: left behind, it would be gone on with in each run."""
     made = state(position=START, as_of=NOON, max_seen=NOON)
-    write_bookmark(made, "recordingUpdatedAt", START)
+    write_end(made, "recordingUpdatedAt", Progress(Kind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
     closed = dict.fromkeys(("pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"))
-    assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **closed}
+    day = {"rechecked_on": "2026-03-02"}
+    assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **day, **closed}
     assert read_bookmark(made) == START
     empty: dict[str, Any] = {}
-    write_bookmark(empty, "updatedAt", None)
+    write_end(empty, "updatedAt", Progress(Kind.POLL, None, POLL), settings())
     assert empty == closed, "nothing was seen: there is no bookmark to set"
 
 
@@ -156,24 +166,71 @@ def test_without_a_bookmark_the_history_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bookmark", "options", "since"),
+    ("bookmark", "rechecked_on", "options", "since"),
     [
-        (NOON - 5, {}, NOON - 5 - 60 * SECOND),
-        (MIDNIGHT, {}, MIDNIGHT - 60 * SECOND),
-        (MIDNIGHT - 1, {}, MIDNIGHT - 1 - 2 * DAY),
-        (MIDNIGHT - 1, {"daily_recheck_days": 0}, MIDNIGHT - 1 - 60 * SECOND),
-        (MIDNIGHT - 1, {"lookback_seconds": 3 * 86_400}, MIDNIGHT - 1 - 3 * DAY),
-        (NOON + DAY, {}, NOON + DAY - 60 * SECOND),
-        (0, {}, 0),
-        (2 * DAY + 1, {}, 1),
-        (NOON - 5, {"start_date": "2027-01-01"}, NOON - 5 - 60 * SECOND),
+        (NOON - 5, TODAY, {}, NOON - 5 - 60 * SECOND),
+        (MIDNIGHT - 1, TODAY, {}, MIDNIGHT - 1 - 60 * SECOND),
+        (NOON - 5, YESTERDAY, {}, NOON - 5 - 2 * DAY),
+        (NOON - 5, TOMORROW, {}, NOON - 5 - 2 * DAY),
+        (NOON - 5, None, {}, NOON - 5 - 2 * DAY),
+        (NOON - 5, 20260302, {}, NOON - 5 - 2 * DAY),
+        (NOON - 5, YESTERDAY, {"daily_recheck_days": 0}, NOON - 5 - 60 * SECOND),
+        (NOON - 5, YESTERDAY, {"lookback_seconds": 3 * 86_400}, NOON - 5 - 3 * DAY),
+        (NOON + DAY, TODAY, {}, NOON + DAY - 60 * SECOND),
+        (0, TODAY, {}, 0),
+        (2 * DAY + 1, YESTERDAY, {}, 1),
+        (NOON - 5, TODAY, {"start_date": "2027-01-01"}, NOON - 5 - 60 * SECOND),
     ],
 )
-def test_a_poll_begins_before_the_bookmark(bookmark: int, options: dict[str, Any], since: int) -> None:
-    """By the lookback; the first of a UTC day by the recheck, which is all that finds what finished late."""
+def test_a_poll_begins_before_the_bookmark(
+    bookmark: int, rechecked_on: Any, options: dict[str, Any], since: int
+) -> None:
+    """By the lookback; one of each UTC day by the recheck, which is all that finds what finished late."""
     wanted = Progress(Kind.POLL, since, POLL)
-    assert next_pass(state(bookmark=bookmark), settings(**options), now=NOON) == wanted
-    assert follow_up(state(bookmark=bookmark), settings(**options), now=NOON) == wanted
+    kept = state(bookmark=bookmark, rechecked_on=rechecked_on)
+    assert next_pass(kept, settings(**options), now=NOON) == wanted
+    assert follow_up(kept, settings(**options), now=NOON) == wanted
+
+
+@pytest.mark.parametrize(
+    ("ended", "bookmark", "options", "day"),
+    [
+        (Progress(Kind.HISTORY, None, HISTORY), None, {}, TODAY),
+        (Progress(Kind.HISTORY, START, HISTORY), NOON, {}, TODAY),
+        (Progress(Kind.POLL, NOON - 2 * DAY, POLL), NOON, {}, TODAY),
+        (Progress(Kind.POLL, NOON - 2 * DAY + 1, POLL), NOON, {}, None),
+        (Progress(Kind.POLL, NOON - 60 * SECOND, POLL), NOON, {}, None),
+        (Progress(Kind.POLL, NOON - 60 * SECOND, POLL), NOON, {"daily_recheck_days": 0}, None),
+        (Progress(Kind.POLL, 0, POLL), DAY, {}, TODAY),
+        (Progress(Kind.POLL, None, POLL), None, {}, TODAY),
+        # Begun yesterday and ended today: what was finished in between has not been looked for.
+        (Progress(Kind.HISTORY, None, HISTORY, as_of=MIDNIGHT - 1, resumed=True), None, {}, YESTERDAY),
+    ],
+)
+def test_the_day_of_a_recheck_is_kept_when_it_has_read_everything(
+    ended: Progress, bookmark: int | None, options: dict[str, Any], day: str | None
+) -> None:
+    """Kept too soon, what finished late is missed for a day; not kept, each poll of the day is a recheck."""
+    kept = state(bookmark=bookmark, rechecked_on=None)
+    write_end(kept, "updatedAt", ended.begun(NOON), settings(**options))
+    assert kept["rechecked_on"] == day
+    assert (follow_up(kept, settings(**options), now=NOON).since == (bookmark or NOON) - 2 * DAY) <= (day != TODAY)
+
+
+def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night() -> None:
+    """The warehouse would be paid for loading a day's recordings once an hour: 36,550 a week, for 1,000 new ones."""
+    monday = MIDNIGHT
+    hours = [monday + day * DAY + hour * DAY // 24 for day in range(-7, 5) for hour in range(9, 17)]
+    updated = [hour + number * 144 * SECOND for hour in hours for number in range(25)]
+    kept, options = state(bookmark=None), settings(lookback_seconds=7_200)
+    sent, week = 0, range(monday, monday + 7 * DAY, DAY // 24)
+    for now in [monday - 1, *week]:
+        wanted = next_pass(kept, options, now=now)
+        seen = [at for at in updated if at <= now and (wanted.since is None or at >= wanted.since)]
+        sent += len(seen) * (now in week)
+        write_end(kept, "updatedAt", wanted.begun(now).at(None, max(seen)), options)
+    assert len([at for at in updated if at >= monday]) == 1_000
+    assert sent < 12_000
 
 
 def test_a_follow_up_without_a_bookmark_begins_at_the_start() -> None:

@@ -83,7 +83,7 @@ def _hour_before(text: str) -> str:
 
 
 def test_a_small_history_is_one_request(tmp_path: Path) -> None:
-    with Sandbox(recordings(60)) as sandbox:
+    with Sandbox(recordings(25)) as sandbox:
         run_tap(tmp_path, config_for(sandbox))
         assert len(sandbox.requests) == 1
 

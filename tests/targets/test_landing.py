@@ -44,7 +44,7 @@ def sent_again(project: Project, sandbox: Sandbox) -> dict[str, Rows]:
     """What the next poll has to send: nothing before the bookmark, less `lookback_seconds`."""
     bookmark = timestamps.parse(project.completed()["recordings"]["replication_key_value"])
     assert bookmark is not None
-    return expected_rows(sandbox.recordings, since=timestamps.from_ms(bookmark - 60_000))
+    return expected_rows(sandbox.recordings, since=timestamps.from_ms(bookmark - 7_200_000))
 
 
 @upserting

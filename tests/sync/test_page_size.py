@@ -1,0 +1,116 @@
+"""Pages small enough for evaluation scores, which Siro leaves out of large ones without saying so."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.sync.page_size import ENOUGH, MissingScores
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+from tests.sandbox.expected import expected_rows
+from tests.support.in_process import loaded, sync
+from tests.support.process import config_for, discover
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sandbox import Request
+
+DATA = plain(90, sections=1, extractions=1)
+LARGEST_SCORED = 40
+
+
+def without_scores_on_large_pages(sandbox: Sandbox) -> None:
+    """As the live API does, by what a client in production found."""
+
+    def too_large(request: Request) -> bool:
+        return int(request.params.get("pageSize", 25)) > LARGEST_SCORED
+
+    def unscored(page: dict[str, Any]) -> dict[str, Any]:
+        return page | {"data": [row | {"evaluationScore": None} for row in page["data"]]}
+
+    sandbox.fault("edit", on=None, when=too_large, edit=unscored)
+
+
+@pytest.mark.parametrize(
+    ("setting", "size", "warned"), [(None, "25", False), (7, "7", False), (25, "25", False), (26, "25", True)]
+)
+def test_scores_arrive_whatever_page_size_is_set(setting: int | None, size: str, warned: bool) -> None:
+    """With larger pages there would be none in the warehouse, and nothing would say so."""
+    with Sandbox(DATA) as sandbox:
+        without_scores_on_large_pages(sandbox)
+        run = sync(config_for(sandbox, page_size=setting))
+        assert {request.params["pageSize"] for request in sandbox.requests} == {size}
+    assert loaded(run) == expected_rows(DATA)
+    assert ["deselect `recordings.evaluationScore`" in warning for warning in run.warnings] == [True] * warned
+
+
+@pytest.mark.parametrize(("setting", "size"), [(None, "100"), (26, "26"), (500, "500")])
+@pytest.mark.parametrize("streams", [["recordings"], ["recording_crm_links"]])
+def test_pages_are_large_where_no_score_is_wanted(
+    tmp_path: Path, streams: list[str], setting: int | None, size: str
+) -> None:
+    """Four times as many requests would be made for nothing."""
+    catalog = discover(tmp_path, **dict.fromkeys(streams, True))
+    shown = {} if streams == ["recording_crm_links"] else {"show_evaluation_score": False}
+    with Sandbox(DATA) as sandbox:
+        run = sync(config_for(sandbox, page_size=setting, **shown), catalog=catalog)
+        assert {request.params["pageSize"] for request in sandbox.requests} == {size}
+    assert run.warnings == []
+
+
+def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None:
+    """A stream that needs no score would be read in small pages because another one needs it."""
+    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    state = {"bookmarks": {"recordings": {"replication_key_value": "2026-02-01T00:00:00.000Z"}}}
+    with Sandbox(DATA) as sandbox:
+        sync(config_for(sandbox), state=state, catalog=catalog)
+        asked = [(request.params["pageSize"], "updatedAt:gte" in request.params) for request in sandbox.requests]
+    assert asked == [("25", True), ("100", False)]
+
+
+# When not one score arrives
+
+
+def rows(count: int, **changes: Any) -> list[dict[str, Any]]:
+    return [{"isProcessingDone": True, "evaluationScore": None, **changes}] * count
+
+
+@pytest.mark.parametrize(
+    ("pages", "warned"),
+    [
+        ([rows(ENOUGH)], True),
+        ([rows(ENOUGH - 1), rows(1)], True),
+        ([rows(ENOUGH - 1)], False),
+        ([rows(ENOUGH), rows(1, evaluationScore=0)], False),
+        ([rows(1, evaluationScore=0), rows(ENOUGH)], False),
+        ([rows(ENOUGH - 1), rows(ENOUGH, isProcessingDone=False)], False),
+        ([rows(ENOUGH - 1), rows(ENOUGH, isProcessingDone="true"), [None] * ENOUGH], False),
+    ],
+)
+def test_a_warning_when_many_processed_recordings_have_no_score(
+    pages: list[list[Any]], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody would notice a token that may not read scores; and who has no scorecard would wait for large histories."""
+    with caplog.at_level(logging.WARNING):
+        watch = MissingScores()
+        for _ in range(2):
+            watch.begin({"showEvaluationScore"})
+            for page in pages:
+                watch.add(page)
+            watch.end()
+        watch.begin({"showSummary"})
+        watch.add(rows(ENOUGH))
+        watch.end()
+    assert len(caplog.records) == warned
+
+
+def test_a_history_without_any_score_is_warned_of() -> None:
+    data = [row | {"evaluationScore": None} for row in plain(ENOUGH, sections=0, extractions=0)]
+    with Sandbox(data) as sandbox:
+        (warning,) = sync(config_for(sandbox)).warnings
+        assert "not one of" in warning
+        assert sync(config_for(sandbox, show_evaluation_score=False)).warnings == []
