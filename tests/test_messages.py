@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.api.client import Client
+from tap_siro.errors import TapSiroError
+from tap_siro.probe.command import probe
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -101,6 +105,21 @@ def process(option: str, name: str, text: str | None = None) -> Provoke:
         if text is not None:
             (directory / name).write_text(text, encoding="utf-16")
         return lines(run_tap(directory, config_for(sandbox), status=1, arguments=(option, name)).stderr)
+
+    return provoke
+
+
+def probed(kind: str) -> Provoke:
+    """When the API answers the probe in some way."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        sandbox.fault(kind)
+        tap = TapSiro(config=config_for(sandbox))
+        assert tap.settings
+        client = Client(tap.settings, tap.stop)
+        with closing(client), pytest.raises(TapSiroError) as error:
+            probe(client, per_minute=900)
+        return [str(error.value)]
 
     return provoke
 
@@ -225,6 +244,8 @@ CASES: dict[str, list[Provoke]] = {
     "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
     "The target has closed its input": [closed_pipe],
     "Stopped by a signal": [stopped],
+    "Siro's API did not answer, so nothing": [probed("reset")],
+    "Siro's API answered with something that is not JSON": [probed("html")],
     "Siro's API at … could not be reached or broke off": [fault("reset", on=1)],
     "Siro's API answered …. Trying again": [
         fault("status", on=1, status=429),

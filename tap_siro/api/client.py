@@ -183,14 +183,32 @@ class Client:
                 logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
                 self.pause(wait)
 
+    def exchange(self, path: str, query: Mapping[str, str]) -> requests.Response:
+        """Send one request to the API, once, and return the answer whatever its status is.
+
+        Raises:
+            RetryableError: No whole answer came.
+            TapSiroError: The request cannot be sent.
+        """
+        self._rate_limit.wait(self.pause)
+        return self._response(self._api, path, query)
+
     def _send(self, host: Host, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
         """Send one request: the body of the answer, and the moment of asking."""
         self._rate_limit.wait(self.pause)
         asked_at = timestamps.now()
         started = time.monotonic()
+        response = self._response(host, path, query)
+        if response.status_code != HTTPStatus.OK:
+            raise failure(response, query)
+        server = parse_date(response.headers.get("Date"))
+        took = int((time.monotonic() - started) * timestamps.SECOND)
+        return response.content, asked_at if server is None else min(asked_at, server - took)
+
+    def _response(self, host: Host, path: str, query: Mapping[str, str]) -> requests.Response:
         try:
             # Redirects are not followed: the token goes to the configured host and nowhere else.
-            response = self._session.get(
+            return self._session.get(
                 host.url + path,
                 params=query,
                 auth=host.auth,
@@ -206,11 +224,6 @@ class Client:
         except requests.RequestException as error:
             message = f"The request could not be sent ({_reason(error)}): check `api_url` and the proxy settings."
             raise TapSiroError(message) from None
-        if response.status_code != HTTPStatus.OK:
-            raise failure(response, query)
-        server = parse_date(response.headers.get("Date"))
-        took = int((time.monotonic() - started) * timestamps.SECOND)
-        return response.content, asked_at if server is None else min(asked_at, server - took)
 
 
 def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
