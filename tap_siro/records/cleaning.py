@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tap_siro import timestamps
-from tap_siro.records.schemas import OTHER_FIELDS
+from tap_siro.records.columns import OTHER_FIELDS
 
 logger = logging.getLogger(__name__)
 

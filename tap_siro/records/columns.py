@@ -1,0 +1,64 @@
+"""How a column is declared, for all schemas. Nothing but key columns is required, and all have a description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from singer_sdk import typing as th
+
+Schema = dict[str, Any]
+Column = th.Property[Any]
+
+
+def text(name: str, description: str, *, key: bool = False) -> Column:
+    """Text."""
+    return th.Property(name, th.StringType(), required=key, description=description)
+
+
+def number(name: str, description: str) -> Column:
+    """A number, whole or not."""
+    return th.Property(name, th.NumberType(), description=description)
+
+
+def whole(name: str, description: str) -> Column:
+    """A whole number that is part of a key."""
+    return th.Property(name, th.IntegerType(), required=True, description=description)
+
+
+def flag(name: str, description: str) -> Column:
+    """True or false."""
+    return th.Property(name, th.BooleanType(), description=description)
+
+
+def timestamp(name: str, description: str) -> Column:
+    """A date-time."""
+    return th.Property(name, th.DateTimeType(), description=description)
+
+
+def nested(name: str, description: str, *columns: Column) -> Column:
+    """An object."""
+    return th.Property(name, th.ObjectType(*columns), description=description)
+
+
+def objects(name: str, description: str, *columns: Column) -> Column:
+    """A list of objects. An item that is none becomes null, so that the others keep their place."""
+    return th.Property(name, th.ArrayType(th.ObjectType(*columns, nullable=True)), description=description)
+
+
+def texts(name: str, description: str) -> Column:
+    """A list of texts. An item that is none becomes null."""
+    return th.Property(name, th.ArrayType(th.StringType(nullable=True)), description=description)
+
+
+OTHER_FIELDS = "otherFields"
+"""The column of what the API sends and the schema does not know."""
+
+
+def other_fields() -> Column:
+    """The column `otherFields`, the last one of each stream that is read from the API."""
+    return text(OTHER_FIELDS, "Fields that tap-siro does not know yet, as JSON text; null if there are none.")
+
+
+def schema(*columns: Column) -> Schema:
+    """A stream's schema."""
+    return th.PropertiesList(*columns).to_dict()
