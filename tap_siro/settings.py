@@ -201,8 +201,6 @@ class Settings:
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
-        if config.get("batch_config"):
-            faults.append("`batch_config` is not supported: remove it, records are written as RECORD messages.")
         agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _timestamp(config, "start_date", faults)
         if faults:

@@ -37,11 +37,11 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
 def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
     about = json.loads(output(tmp_path, "--about", "--format=json"))
     assert about["capabilities"] == [
-        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "structured-logging",
+        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "structured-logging",
     ]  # fmt: skip
     assert about["settings"]["required"] == ["api_token"]
     assert about["settings"]["properties"]["api_token"]["secret"] is True
-    assert "batch_config" not in about["settings"]["properties"]
+    assert {"encoding", "storage"} < about["settings"]["properties"]["batch_config"]["properties"].keys()
     assert "| api_token | True |" in output(tmp_path, "--about", "--format=markdown")
     assert "Name: tap-siro" in output(tmp_path, "--about")
     assert output(tmp_path, "--version").startswith("tap-siro v")
@@ -99,7 +99,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no lookback": ({"lookback_seconds": 0}, "`lookback_seconds` must be at least 1"),
     "no time": ({"request_timeout": 0}, "`request_timeout` must be more than 0"),
     "not a flag": ({"show_summary": "perhaps"}, "`show_summary` must be of type boolean"),
-    "batches": ({"batch_config": {"encoding": {"format": "jsonl"}}}, "`batch_config` is not supported"),
+    "files nowhere": ({"batch_config": {"encoding": {"format": "jsonl"}}}, "`batch_config.storage.root` must be a"),
+    "files in a bucket": (
+        {"batch_config": {"storage": {"root": "s3://bucket"}}},
+        "`batch_config.storage.root` must be a directory",
+    ),
+    "files of another format": (
+        {"batch_config": {"encoding": {"format": "parquet"}, "storage": {"root": "file:///x"}}},
+        "`batch_config.encoding.format` must be `jsonl`",
+    ),
+    "empty files": (
+        {"batch_config": {"storage": {"root": "file:///x"}, "batch_size": 0}},
+        "`batch_config.batch_size` must be at least 1",
+    ),
 }
 
 

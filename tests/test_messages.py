@@ -13,6 +13,7 @@ import pytest
 from tap_siro.api.client import Client
 from tap_siro.errors import TapSiroError
 from tap_siro.probe.command import probe
+from tap_siro.singer.run_directory import LOCK
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -124,6 +125,23 @@ def probed(kind: str) -> Provoke:
     return provoke
 
 
+def files_at(name: str) -> Provoke:
+    """With BATCH messages and a root that is not a directory."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        (directory / "config.json").write_text("{}")
+        (directory / "dangling").symlink_to(directory / "missing")
+        return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory / name)}}), status=1).errors
+
+    return provoke
+
+
+def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
+    left = directory / "tap-siro-abcdefgh"
+    (left / LOCK).mkdir(parents=True)
+    return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory)}})).warnings
+
+
 def lines(stderr: str) -> list[str]:
     return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
 
@@ -203,7 +221,13 @@ CASES: dict[str, list[Provoke]] = {
     "`created_after` and `created_before` leave no moment": [
         setting(created_after="2026-01-02", created_before="2026-01-01")
     ],
-    "`batch_config` is not supported": [setting(batch_config={"encoding": {"format": "jsonl"}})],
+    "`batch_config.storage.root` must be": [
+        setting(batch_config={"encoding": {"format": "jsonl"}}),
+        setting(batch_config={"storage": {"root": "s3://bucket"}}),
+        setting(batch_config={"storage": {"root": "file:///a?b"}}),
+    ],
+    "`batch_config.storage.root` cannot be read": [files_at("config.json")],
+    "The files of BATCH messages cannot be written": [files_at("dangling")],
     "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
     "The file given with `--…` does not hold a JSON object": [
         process("--state", "other.json", "{}"),
@@ -267,6 +291,7 @@ CASES: dict[str, list[Provoke]] = {
     "Recordings kept changing while they were read": [restless],
     "'…' is selected but `…` is off": [warned(show_summary=False)],
     "No stream is selected": [warned(catalog=deselected())],
+    "What an earlier run left in": [not_removable],
     "There is no setting `…`": [warned(strat_date="2026-01-01")],
     "`stream_maps` is for a stream '…', which there is not": [
         warned(stream_maps={"recordingz": {"title": None}}),

@@ -51,10 +51,7 @@ def plugin_settings() -> list[dict[str, Any]]:
 
 
 def _flat(properties: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
-    """Settings with objects taken apart.
-
-    `batch_config` is not among them: `--about` leaves it out, because the tap refuses it.
-    """
+    """Settings with objects taken apart."""
     for key, schema in properties.items():
         name = prefix + key
         if schema.get("properties") and name not in WHOLE:

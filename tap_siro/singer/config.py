@@ -49,6 +49,8 @@ def describe_error(error: ValidationError) -> str:
     limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
     if error.validator in limits:
         return f"`{name}` must be {limits[error.validator]} {rule}."
+    if error.validator == "enum":
+        return f"`{name}` must be {' or '.join(f'`{value}`' for value in rule if value is not None)}."
     if error.validator == "type":
         return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
     return f"`{name}` is not as it should be; see the documentation of this setting."

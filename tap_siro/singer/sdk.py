@@ -14,13 +14,13 @@ import io
 import logging
 import sys
 from fnmatch import filter as matching
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dotenv import find_dotenv
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema, parse_environment_config
 from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._catalog import get_selected_schema
@@ -28,10 +28,12 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_siro.errors import TapSiroError
 from tap_siro.settings import ENRICHMENTS, Settings
+from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
 from tap_siro.singer.config import describe_error, parse_config
 from tap_siro.singer.exit_status import exit_with_status, ignore_signals
 from tap_siro.singer.input_files import is_state, read_object
@@ -40,14 +42,15 @@ from tap_siro.singer.stream_maps import passes_filter, transformed
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from types import FrameType
 
     import click
     from singer_sdk.mapper import StreamMap
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.singerlib import Catalog, Message
 
     from tap_siro.records.recording import Record
+    from tap_siro.singer.batch import BatchFiles
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,14 @@ class LineWriter(MsgSpecWriter):
     """The SDK's writer, and a way to write many messages at once: it flushes after each."""
 
     encode_lines = staticmethod(encoder.encode_lines)
+    before_state: Callable[[], None] | None = None
+    """Called before each STATE message, whoever writes it."""
+
+    def write_message(self, message: Message) -> None:
+        """Write a message; before a STATE, what it counts on."""
+        if self.before_state is not None and message.type == SingerMessageType.STATE:
+            self.before_state()
+        super().write_message(message)
 
     def write_lines(self, lines: bytes) -> None:
         """Write whole lines. stdout is looked up each time, for those who redirect it."""
@@ -100,7 +111,7 @@ class SiroStream(Stream):
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """None: leaving the capability out does not switch BATCH off."""
+        """None: the SDK would sync each stream on its own and hold a file's records in memory; see `batch_files`."""
 
     def get_replication_key_signpost(self, context: Any = None) -> None:
         """None: the SDK would write one into the state."""
@@ -155,6 +166,7 @@ class SiroTap(Tap):
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
+        PluginCapabilities.BATCH,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -162,6 +174,7 @@ class SiroTap(Tap):
         """Initialize the tap; see the SDK."""
         self.stop = Stop()
         self.settings: Settings | None = None
+        self.batch_config: BatchConfig | None = None
         super().__init__(**options)
 
     def sync_recordings(self, max_records: int | None) -> None:
@@ -170,6 +183,7 @@ class SiroTap(Tap):
 
     def record_writer(self, streams: Sequence[SiroStream], recordings: str) -> RecordWriter:
         """What the sync writes to."""
+        files = self.batch_files
         maps = self.mapper.stream_maps.get(recordings)
         primary = maps[0] if maps else None
         assert isinstance(self.message_writer, LineWriter)  # noqa: S101 - see message_writer_class
@@ -179,7 +193,22 @@ class SiroTap(Tap):
             write_lines=self.message_writer.write_lines,
             encode_lines=self.message_writer.encode_lines,
             write_state=self.write_state,
+            write_to_files=files.write if files else None,
         )
+
+    @cached_property
+    def batch_files(self) -> BatchFiles | None:
+        """The files of this run; None without `batch_config`, and for `--test`."""
+        tested = any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
+        if self.batch_config is None or tested:
+            return None
+        from tap_siro.singer.batch import BatchFiles  # noqa: PLC0415 - Windows lacks the locks that it needs
+
+        writer = self.message_writer
+        assert isinstance(writer, LineWriter)  # noqa: S101 - see message_writer_class
+        files = BatchFiles(self.batch_config, encode_lines=writer.encode_lines, write_lines=writer.write_lines)
+        writer.before_state = files.flush
+        return files
 
     def write_state(self) -> None:
         """Write the state even if it is what was written last.
@@ -191,6 +220,12 @@ class SiroTap(Tap):
         self.state_writer.write_state(self.state)
 
     # Internals of the SDK
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Also our declaration of `batch_config`, before the SDK adds its own."""
+        merge_missing_config_jsonschema(BATCH_CONFIG, config_jsonschema)
+        super().append_builtin_config(config_jsonschema)
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Look at the state's form first: the SDK would show a traceback."""
@@ -222,6 +257,8 @@ class SiroTap(Tap):
         faults = sorted({describe_error(error) for error in errors})
         if not faults:
             self.settings, faults = Settings.read(self._config, version=self.plugin_version)
+            self.batch_config, more = BatchConfig.read(self._config)
+            faults += more
         if faults and raise_errors:
             message = "The settings are not right."
             raise ConfigValidationError(message, errors=faults)

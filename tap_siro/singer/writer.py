@@ -94,7 +94,7 @@ class StreamWriter:
 class RecordWriter:
     """All selected streams, and the stdout that they share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - streams, and the ways out
         self,
         streams: Sequence[StreamWriter],
         *,
@@ -102,6 +102,7 @@ class RecordWriter:
         encode_lines: Callable[[Sequence[Message]], bytes],
         write_lines: Callable[[bytes], None],
         write_state: Callable[[], None],
+        write_to_files: Callable[[Sequence[Message]], None] | None = None,
     ) -> None:
         """Bind streams together.
 
@@ -111,12 +112,19 @@ class RecordWriter:
             encode_lines: Makes lines of messages.
             write_lines: Writes lines to stdout.
             write_state: Writes a STATE message.
+            write_to_files: Writes the records of RECORD messages into files in their place, if there is `batch_config`.
         """
         self.streams = streams
         self.write_state = write_state
         self._keeps = keeps
         self._encode_lines = encode_lines
         self._write_lines = write_lines
+        self._write_to_files = write_to_files
+
+    @property
+    def in_files(self) -> bool:
+        """Whether records go into files, of which each STATE makes some complete, however small they are."""
+        return self._write_to_files is not None
 
     def write(
         self, recordings: Iterable[tuple[Record, Iterable[StreamWriter]]], max_records: int | None = None
@@ -138,6 +146,9 @@ class RecordWriter:
                 messages: list[Message] = []
                 for stream in wanting:
                     messages += stream.messages(recording, max_records, extracted)
+                if self._write_to_files is not None:
+                    self._write_to_files(messages)
+                    continue
                 pieces.append(self._encode_lines(messages))
                 size += len(pieces[-1])
                 if size > PIECE:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
+BATCH_STATE_SECONDS = 300.0
+"""The same with BATCH messages: a target merges a file of each stream for each STATE. Its own STATEs come as often."""
 FEW_OBJECTS = 50_000
 """Objects that may be made before the garbage collector looks for cycles: more than some pages hold."""
 SAME_POLL = timestamps.DAY
@@ -152,7 +154,8 @@ class Sync:
         progress = dict(plans)
         log = ProgressLog(plans, whole)
         self._missing_scores.begin(query.flags)
-        written_at = float("-inf")
+        state_seconds = BATCH_STATE_SECONDS if self._writer.in_files else STATE_SECONDS
+        written_at = time.monotonic() - STATE_SECONDS
         pages = 0
         try:
             for page in reader:
@@ -160,7 +163,7 @@ class Sync:
                 progress = self._write(page, {stream: p.begun(page.asked_at) for stream, p in progress.items()})
                 self._missing_scores.add(page.records)
                 log.page(len(page.records), reader)
-                if time.monotonic() - written_at >= STATE_SECONDS and reader.position != position:
+                if time.monotonic() - written_at >= state_seconds and reader.position != position:
                     position, written_at = reader.position, time.monotonic()
                     progress = self._save(progress, position)
         except (TapSiroError, StoppedError):

@@ -42,6 +42,7 @@ INTERNAL_MODULES = {
     "singer_sdk.helpers.capabilities",
     "singer_sdk.mapper",
     "singer_sdk.plugin_base",
+    "singer_sdk.singerlib",
     "singer_sdk.singerlib.catalog",
 }
 INTERNAL_NAMES = {
@@ -64,6 +65,7 @@ STREAM = {
 }
 TAP: dict[str, list[str] | None] = {
     "__init__": None,  # takes and passes on whatever there is
+    "append_builtin_config": ["config_jsonschema"],
     "capabilities": None,
     "cb_config": ["ctx", "param", "value"],
     "cb_test": ["ctx", "param", "value"],
@@ -77,6 +79,7 @@ TAP: dict[str, list[str] | None] = {
     "_validate_config": ["raise_errors"],
 }
 OWN = {"block", "make_records", "name", "needed_flags", "stream_writer", "schema"} | {
+    "batch_files",
     "record_writer",
     "sync_recordings",
     "write_state",

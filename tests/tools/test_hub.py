@@ -40,7 +40,7 @@ def defined() -> dict[str, Any]:
 
 def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) -> None:
     own = {name: setting for name, setting in by_name(defined).items() if name in CONFIG["properties"]}
-    assert own.keys() == CONFIG["properties"].keys() - {"faker_config"}
+    assert own.keys() == CONFIG["properties"].keys() - {"faker_config", "batch_config"}
     kinds = {"string": "string", "boolean": "boolean", "integer": "integer", "number": "integer", "object": "object"}
     for name, schema in CONFIG["properties"].items():
         if name in own:
