@@ -13,15 +13,21 @@ class TapSiroError(Exception):
 class RetryableError(TapSiroError):
     """The same request may succeed later."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, heavy: bool = False, advice: str | None = None
+    ) -> None:
         """Describe a failed try.
 
         Args:
             message: What happened.
             retry_after: Seconds after which the server asked to be tried again, if it did.
+            heavy: Whether it may be that too much was asked for.
+            advice: What to do about it, if other tries are unlikely to help.
         """
         super().__init__(message)
         self.retry_after = retry_after
+        self.heavy = heavy
+        self.advice = advice
 
 
 class RefusedError(TapSiroError):
@@ -36,6 +42,14 @@ class RefusedError(TapSiroError):
         """
         super().__init__(message)
         self.status = status
+
+
+class BoundsRefusedError(RefusedError):
+    """The server refuses a request with `createdAt` bounds; it may take it without."""
+
+
+class PageTooHeavyError(TapSiroError):
+    """The server seems unable to answer with a page of that size."""
 
 
 class CursorRefusedError(TapSiroError):

@@ -6,19 +6,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from singer_sdk import typing as th
 
 from tap_siro import timestamps
+from tap_siro.credentials import read_credentials, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_API_URL = "https://functions.siro.ai/api-externalApi"
+DEFAULT_AUTH_URL = "https://auth.siro.ai/oauth2/token"
+CREDENTIALS = (("api_token",), ("client_id", "client_secret"))
+"""Settings without which nothing can be read: all those of one group."""
 PLUGIN_NAME = "tap-siro"
 
 
@@ -62,8 +64,27 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
         "api_token",
         th.StringType(),
         "Organization token, from Siro's admin pages (person icon, API Tokens).",
-        required=True,
         secret=True,
+    ),
+    _setting(
+        "client_id",
+        th.StringType(),
+        "Instead of `api_token`: the id of a client app at Siro, for OAuth client credentials.",
+        examples=["your-client-id"],
+        secret=True,
+    ),
+    _setting(
+        "client_secret",
+        th.StringType(),
+        "The secret that belongs to `client_id`.",
+        examples=["your-client-secret"],
+        secret=True,
+    ),
+    _setting(
+        "auth_url",
+        th.StringType(),
+        "Where `client_id` and `client_secret` become an access token. Must be https, except for a loopback address.",
+        default=DEFAULT_AUTH_URL,
     ),
     _setting(
         "api_url",
@@ -165,6 +186,10 @@ class Settings:
     """The settings, checked and in the units that the code uses. Timestamps and durations in milliseconds."""
 
     api_token: str
+    """Blank if there are client credentials."""
+    client_id: str
+    client_secret: str
+    auth_url: str
     api_url: str
     user_agent: str
     start: int | None
@@ -195,8 +220,9 @@ class Settings:
             The settings, or None and what is wrong with them: a sentence each, which never holds the token.
         """
         faults: list[str] = []
-        token = _token(config.get("api_token"), faults)
-        url = _url(config.get("api_url") or DEFAULT_API_URL, faults)
+        credentials = read_credentials(config, faults)
+        auth_url = read_url(config.get("auth_url"), "auth_url", DEFAULT_AUTH_URL, faults)
+        api_url = read_url(config.get("api_url"), "api_url", DEFAULT_API_URL, faults)
         after = _timestamp(config, "created_after", faults)
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
@@ -206,8 +232,9 @@ class Settings:
         if faults:
             return None, faults
         return cls(
-            api_token=token,
-            api_url=url,
+            **credentials,
+            auth_url=auth_url,
+            api_url=api_url,
             user_agent=agent,
             start=start,
             flags=frozenset(each.flag for each in ENRICHMENTS if config.get(each.setting, True)),
@@ -233,17 +260,6 @@ class Settings:
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
 
 
-def _token(value: object, faults: list[str]) -> str:
-    token = str(value or "").strip()
-    if token[:7].lower() == "bearer ":
-        token = token[7:].strip()
-    if not token or token.lower() == "bearer":
-        faults.append("`api_token` is blank: set it to an organization token from Siro's admin pages.")
-    elif not token.isascii() or not token.isprintable() or " " in token:
-        faults.append("`api_token` holds white space or characters that no token has: copy it again, without quotes.")
-    return token
-
-
 def _agent(value: object, faults: list[str]) -> str:
     agent = str(value)
     if not agent.isascii() or not agent.isprintable():
@@ -254,30 +270,6 @@ def _agent(value: object, faults: list[str]) -> str:
 def _filters(config: Mapping[str, Any]) -> dict[str, str]:
     given = {parameter: config.get(name) for name, parameter in STATUS_FILTERS.items()}
     return {parameter: "true" if value else "false" for parameter, value in given.items() if value is not None}
-
-
-def _url(value: str, faults: list[str]) -> str:
-    url = value.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        host = ""
-    if not host or parts.scheme not in {"http", "https"}:
-        faults.append(f"`api_url` is not a web address: it should look like {DEFAULT_API_URL}.")
-    elif parts.username is not None or parts.query or parts.fragment:
-        faults.append("`api_url` may hold no user name, no query and no fragment.")
-    elif parts.scheme == "http" and not _is_loopback(host):
-        faults.append("`api_url` must be https: over http anybody on the way could read the token and the calls.")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int | None:

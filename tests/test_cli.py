@@ -39,10 +39,9 @@ def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
     assert about["capabilities"] == [
         "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "structured-logging",
     ]  # fmt: skip
-    assert about["settings"]["required"] == ["api_token"]
     assert about["settings"]["properties"]["api_token"]["secret"] is True
     assert {"encoding", "storage"} < about["settings"]["properties"]["batch_config"]["properties"].keys()
-    assert "| api_token | True |" in output(tmp_path, "--about", "--format=markdown")
+    assert "| api_token | False |" in output(tmp_path, "--about", "--format=markdown")
     assert "Name: tap-siro" in output(tmp_path, "--about")
     assert output(tmp_path, "--version").startswith("tap-siro v")
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"probe", "tap", "streams", "__main__"},
     {"sync"},
     {"api", "singer"},
-    {"records", "settings"},
+    {"records", "settings", "credentials"},
     {"timestamps", "errors"},
 )
 """Modules and folders, the highest first."""

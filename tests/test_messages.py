@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -14,9 +16,11 @@ from tap_siro.api.client import Client
 from tap_siro.errors import TapSiroError
 from tap_siro.probe.command import probe
 from tap_siro.singer.run_directory import LOCK
+from tap_siro.sync import reader
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
+from tests.sandbox.tokens import CLIENT_TOKEN
 from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, run_tap, start_tap
 
@@ -73,12 +77,43 @@ def fails(**config: Any) -> Provoke:
     return lambda sandbox, _: sync(config_for(sandbox, **config), status=1).errors
 
 
-def fault(kind: str, *, on: int | None = None, when: Any = None, state: Any = None, **options: Any) -> Provoke:
+def client(**config: Any) -> Provoke:
+    """With client credentials that are wrong."""
+    return setting(**{"api_token": None, "client_id": "c", "client_secret": "s"} | config)
+
+
+def as_client(kind: str, **options: Any) -> Provoke:
+    """In a sync with client credentials that ends with status 1."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        sandbox.fault(kind, on=None, **options)
+        config = config_for(sandbox, api_token=None, auth_url=sandbox.auth_url)
+        config |= {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
+        return sync(config, status=1).errors
+
+    return provoke
+
+
+def no_host(sandbox: Sandbox, directory: Path) -> list[str]:
+    unknown = socket.gaierror(socket.EAI_NONAME, "unknown")
+    with mock.patch.object(socket, "getaddrinfo", side_effect=unknown):
+        return sync(config_for(sandbox, api_url="https://nowhere.test"), status=1).errors
+
+
+def quiet(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.fault("slow", seconds=0.5)
+    with mock.patch.object(reader, "QUIET_SECONDS", 0.1):
+        return sync(config_for(sandbox)).warnings
+
+
+def fault(
+    kind: str, *, on: int | None = None, when: Any = None, state: Any = None, patience: float = 5, **options: Any
+) -> Provoke:
     """When the API answers in some way: for ever, or `on` times, after which the sync ends well."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=on, when=when, **options)
-        config = config_for(sandbox, max_retry_seconds=5, page_size=10 if when else 100)
+        config = config_for(sandbox, max_retry_seconds=patience, page_size=10 if when else 100)
         outcome = sync(config, state=state, clock=Clock(), status=1 if on is None else 0)
         return outcome.warnings + outcome.errors
 
@@ -208,12 +243,16 @@ def has_cursor(request: Any) -> bool:
 
 CASES: dict[str, list[Provoke]] = {
     "`api_token` is not set": [setting(api_token=None)],
-    "`api_token` is blank": [setting(api_token=" "), setting(api_token="Bearer ")],
-    "`api_token` holds white space": [setting(api_token="a b"), setting(api_token="a\nb")],
+    "`…` is blank": [setting(api_token=" "), setting(api_token="Bearer "), setting(api_token='""')],
+    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="changeme")],
+    "`…` holds white space": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
+    "`api_token` and `…` are both set": [client(api_token="t"), setting(client_id="c"), setting(client_secret="s")],
+    "`…` is not set, and without it": [client(client_id=None), client(client_secret=" ")],
     "`…` is not a date": [setting(start_date="2026-02-30"), setting(created_before="tomorrow")],
     "`…` must be": [setting(page_size=0), setting(concurrency=17), setting(show_summary="perhaps")],
     "`…` is not as it should be": [setting(stream_maps={"recordings": 5})],
-    "`api_url`": [
+    "`…_url`": [
+        setting(auth_url="http://example.test"),
         setting(api_url="http://example.test"),
         setting(api_url="example.test"),
         setting(api_url="https://me@example.test"),
@@ -244,13 +283,24 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "A file cannot be read or written:": [process("--config", "missing.json")],
     "Siro's API answered 401": [fatal("401")],
+    "Siro's API answered 401 …: it does not take the token that": [as_client("status", status=401)],
+    "`auth_url` answered …: it does not take": [as_client("status", path=CLIENT_TOKEN, status=401)],
+    "`auth_url` answered …, so there is no token": [as_client("status", path=CLIENT_TOKEN, status=404)],
     "Siro's API answered 403 …: the token may not read this": [fatal("403 from the API")],
     "Siro's API answered 403 …: error code: 1010": [fatal("403 with 1010")],
     "Siro's API answered 403 …: something in front": [fatal("403 from something else")],
     "Siro's API answered 404": [fatal("404")],
+    "Siro's API answered 402": [fault("status", status=402)],
+    "Siro's API answered …: that is no fault of the settings": [
+        fault("status", status=409),
+        fault("status", status=423),
+    ],
     "Siro's API answered …, a redirect": [fatal("redirect")],
     "Siro's API answered …: it does not take this request": [fatal("405")],
     "The request could not be sent": [fails(api_url="https://.example.test")],
+    "Siro's API at … could not be reached or broke off (…). Check": [no_host],
+    "Siro's API answered with …, which is not what was asked for. Check": [fault("html", patience=600)],
+    "… It asks to wait for": [fault("status", status=429, headers={"Retry-After": "3600"})],
     "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
     "Siro's API answered … to a cursor that it gave itself. That happened": [
         fault("status", status=410, when=has_cursor)
@@ -284,6 +334,14 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
         fault("status", on=1, status=410, when=has_cursor)
+    ],
+    "Pages of … recordings seem to be too much": [fault("status", on=3, status=502, patience=600)],
+    "Nothing has come from Siro's API for": [quiet],
+    "Siro's API sent text that is not UTF-8": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": "\xff"}], "cursor": null}')
+    ],
+    "Siro's API sent NaN or an infinity": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
     ],
     "Siro's API answered …; trying without pageSize": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],

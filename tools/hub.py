@@ -17,6 +17,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
+from tap_siro.settings import CREDENTIALS
 from tools.plugin_settings import ROOT, about, plugin_settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def definition() -> dict[str, Any]:
         "quality": "silver",  # what the hub gives to a community's tap on the SDK until some projects use it
         "repo": metadata["urls"]["Repository"],
         "settings": sorted(plugin_settings(), key=lambda each: str(each["name"])),
-        "settings_group_validation": [sorted(told["settings"]["required"])],
+        "settings_group_validation": [list(group) for group in CREDENTIALS],
         "settings_preamble": "",
         "supported_python_versions": told["supported_python_versions"],
         "usage": "",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_siro.settings import ADVANCED, CONFIG, ORDINARY
+from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ORDINARY
 from tools.marked import filled
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def meltano() -> str:
     settings = [each for each in plugin_settings() if each["name"] not in OPEN]
     parts = [
         _yaml({"capabilities": sorted(told["capabilities"])}),
-        f"settings_group_validation:\n- [{', '.join(told['settings']['required'])}]\n",
+        "settings_group_validation:\n" + "".join(f"- [{', '.join(group)}]\n" for group in CREDENTIALS),
         _yaml({"settings": settings}),
     ]
     return textwrap.indent("".join(parts).rstrip("\n"), INDENT)
@@ -107,8 +107,8 @@ def _variable(name: str) -> str:
     if low is not None and high is not None:
         sentences.append(f"From {low} to {high}.")
     mark, value = "# ", schema.get("default")
-    if name in CONFIG["required"]:
-        sentences.append("Required.")
+    if name in CREDENTIALS[0]:
+        sentences.append("Required, unless another way to authorize is set.")
         mark, value = "", ""
     elif value is None:
         if "examples" not in schema:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.settings import ADVANCED, CONFIG, ENRICHMENTS, ORDINARY
+from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ENRICHMENTS, ORDINARY
 from tap_siro.streams import STREAMS
 from tap_siro.sync.page_size import SCORED_PAGE, USUAL_PAGE
 from tap_siro.tap import TapSiro
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 README = Path(__file__).parent.parent / "README.md"
 RECIPES = README.parent / "docs" / "recipes.md"
 COLUMNS = README.parent / "docs" / "streams.md"
-TAP = TapSiro(config={"api_token": "none"})
+TAP = TapSiro(config={"api_token": "tables"})
 
 
 def settings() -> str:
@@ -35,7 +35,7 @@ def _settings(names: Sequence[str]) -> str:
     lines = ["| setting | type | default | what it does |", "|---|---|---|---|"]
     for name in names:
         each = CONFIG["properties"][name]
-        required = " **Required.**" if name in CONFIG["required"] else ""
+        required = " **Required**, or the two below." if name in CREDENTIALS[0] else ""
         lines.append(f"| `{name}` | {_setting_type(each)} | {_default(each)} | {each['description']}{required} |")
     return "\n".join(lines)
 

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
 
 from requests.auth import AuthBase
 
+from tap_siro.api.decoding import MalformedPageError, decode_object
+from tap_siro.errors import RefusedError, TapSiroError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     import requests
 
+EARLY = 300
+"""Seconds before its end at which a token is renewed, if it lives long enough for that."""
 
-class BearerToken(AuthBase):
-    """Sets the token. As an `auth` object, so that no .netrc file of the user's replaces it."""
+
+class Authentication(AuthBase):
+    """Adds nothing. As an `auth` object, so that no .netrc file of the user's adds anything either."""
+
+    refusal = ""
+    """What a 401 means for the user, and what to do: goes on after a colon."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Authorize a request."""
+        return request
+
+    def renew(self, request: requests.PreparedRequest) -> bool:  # noqa: ARG002
+        """Whether a request that was answered by 401 is worth another try, with another token."""
+        return False
+
+
+class BearerToken(Authentication):
+    """A token that stays the same."""
+
+    refusal = (
+        "the token is not valid. Set `api_token` to an organization token from Siro's admin pages (not an OAuth "
+        "token), or make a new one if it was revoked."
+    )
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -20,3 +52,94 @@ class BearerToken(AuthBase):
         """Add the header."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+class Token(NamedTuple):
+    """A token that was made for this run."""
+
+    value: str
+    seconds: float | None
+    """How long it lives, if that is known."""
+
+
+class RenewedToken(Authentication):
+    """A token that is made when it is first needed, and again before its end. All threads share one."""
+
+    def __init__(
+        self, make: Callable[[], Token], *, refusal: str, header: str = "Authorization", prefix: str = "Bearer "
+    ) -> None:
+        """Make no token yet.
+
+        Args:
+            make: Gets one from the server.
+            refusal: What it means if the API does not take it.
+            header: The header that it goes into.
+            prefix: What stands before it there.
+        """
+        self.refusal = refusal
+        self._make = make
+        self._header = header
+        self._prefix = prefix
+        self._lock = threading.Lock()
+        self._value: str | None = None
+        self._renew_at = float("inf")
+        self._failure: TapSiroError | None = None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        request.headers[self._header] = self._prefix + self._valid()
+        return request
+
+    def renew(self, request: requests.PreparedRequest) -> bool:
+        """Drop the token, unless another thread already has."""
+        with self._lock:
+            if self._value is not None and request.headers.get(self._header) == self._prefix + self._value:
+                self._value = None
+        return True
+
+    def _valid(self) -> str:
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure  # so that a wrong secret is not sent once by each thread
+            if self._value is None or time.monotonic() >= self._renew_at:
+                asked_at = time.monotonic()
+                try:
+                    self._value, seconds = self._make()
+                except TapSiroError as error:
+                    self._failure = error
+                    raise
+                self._renew_at = float("inf") if seconds is None else asked_at + max(seconds - EARLY, seconds / 2)
+            return self._value
+
+
+def oauth_token(body: bytes) -> Token:
+    """Read the answer of an OAuth 2 token endpoint (RFC 6749, 5.1).
+
+    Raises:
+        MalformedPageError: There is no token in it.
+    """
+    answer = decode_object(body)
+    value = answer.get("access_token")
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value or not value:
+        message = "JSON without an access token"
+        raise MalformedPageError(message)
+    return Token(value, _seconds(answer.get("expires_in")))
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds < float("inf") else None
+
+
+def client_refused(error: RefusedError) -> TapSiroError:
+    """What it means that a token endpoint refuses."""
+    said = f"`auth_url` answered {error.status}"
+    if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return TapSiroError(
+            f"{said}: it does not take `client_id` and `client_secret`. Copy both again from the client app's page "
+            "at Siro; was it revoked?"
+        )
+    return TapSiroError(f"{said}, so there is no token to be had at that address. Check `auth_url`.")

@@ -1,60 +1,43 @@
-"""One request, safely: sending it, trying again, and what a page of recordings needs besides."""
+"""What is asked of the API: pages of recordings, with all that these need, and anything else."""
 
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from contextlib import nullcontext
-from dataclasses import dataclass
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
-import backoff
-import requests
-from requests.adapters import HTTPAdapter
-
-from tap_siro import timestamps
 from tap_siro.api import decoding
-from tap_siro.api.authentication import BearerToken
-from tap_siro.api.rate_limit import RateLimit
-from tap_siro.api.responses import failure, parse_date
-from tap_siro.errors import RefusedError, RetryableError, StoppedError, TapSiroError
+from tap_siro.api.authentication import Authentication, BearerToken, RenewedToken, Token, client_refused, oauth_token
+from tap_siro.api.retries import Host, Request, Retries
+from tap_siro.api.transport import Body
+from tap_siro.errors import BoundsRefusedError, PageTooHeavyError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
-    from requests.auth import AuthBase
+    import requests
 
     from tap_siro.api.decoding import Page
     from tap_siro.settings import Settings
     from tap_siro.singer.signals import Stop
 
+__all__ = ["Client", "Host"]
+
 PATH = "/v1/core/recordings"
 DEFAULT_PAGE_SIZE = 25
 """Records on a page if no `pageSize` is sent, by the vendor's page."""
-LONGEST_WAIT = 60
-"""Seconds; a try after a longer wait gains nothing."""
-
+LARGEST_PAGE = 500
+SMALLEST_PAGE = 5
+"""Records on the pages that are asked for when larger ones are too heavy for the API."""
 logger = logging.getLogger(__name__)
-
-
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Host:
-    """Where requests go, and how they are authorized there."""
-
-    url: str
-    """What all paths are appended to."""
-    auth: AuthBase
-
-
-class Client:
-    """Sends requests and tries again. All threads share one."""
+class Client(Retries):
+    """What is asked of the API. All threads share one."""
 
     def __init__(self, settings: Settings, stop: Stop) -> None:
         """Make a client.
@@ -63,25 +46,18 @@ class Client:
             settings: The tap's settings.
             stop: Set when the sync is to end: whoever waits then gets a `StoppedError`.
         """
+        super().__init__(settings, stop)
         self._settings = settings
-        self._stop = stop
-        self._api = Host(settings.api_url, BearerToken(settings.api_token))
-        self._rate_limit = RateLimit(settings.requests_per_minute)
+        self.api = Host(settings.api_url, self._authentication())
+        self._lock = threading.Lock()
         self._send_page_size = True
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": settings.user_agent, "Accept": "application/json"})
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_maxsize=settings.concurrency)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._page_size_limit = LARGEST_PAGE
+        self._taken: set[frozenset[str]] = set()
+        """The names of the query parameters that the API has taken together."""
 
     def page_size(self, wanted: int) -> int:
-        """The recordings that really are asked for with each request of a pass."""
-        return wanted if self._send_page_size else DEFAULT_PAGE_SIZE
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
+        """The recordings that are really asked for with each request. May become less while a sync runs."""
+        return min(wanted if self._send_page_size else DEFAULT_PAGE_SIZE, self._page_size_limit)
 
     def page(
         self, query: Mapping[str, str], decoding: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -89,31 +65,64 @@ class Client:
         """Fetch a page of recordings.
 
         Args:
-            query: The query parameters.
+            query: The query parameters. With `pageSize`: what is wanted, if nothing speaks against it.
             decoding: As for `get`.
 
         Raises:
+            PageTooHeavyError: The page seems too much for the API: read again from the chain's first page.
+            BoundsRefusedError: The API may not take the `createdAt` bounds, or not beside the other parameters.
             TapSiroError: As for `get`.
             StoppedError: As for `get`.
         """
-        sized = self._send_page_size
-        parameters = query if sized else {name: value for name, value in query.items() if name != "pageSize"}
-        page_size = int(query["pageSize"])
+        size = self.page_size(int(query["pageSize"]))
+        sized = self._send_page_size or size < DEFAULT_PAGE_SIZE
+        parameters = {name: value for name, value in query.items() if name != "pageSize"}
+        names = frozenset(parameters) - {"cursor"}
+        if sized:
+            parameters["pageSize"] = str(size)
         try:
-            page, asked_at = self._fetch(self._api, PATH, parameters, _decode_page, decoding)
-        except RefusedError as error:
-            if error.status != HTTPStatus.BAD_REQUEST or not sized or page_size <= DEFAULT_PAGE_SIZE:
+            page, asked_at = self.send(
+                Request(self.api, PATH, parameters, _decode_page, decoding, may_be_heavy=size > SMALLEST_PAGE)
+            )
+        except PageTooHeavyError:
+            self._ask_for_less(size)
+            if "cursor" in query:
                 raise
-            if self._send_page_size:
-                self._send_page_size = False
-                logger.warning(
-                    "Siro's API answered 400 Bad Request; trying without pageSize, that is with %d recordings a page. "
-                    "If that helps, set `page_size` to less than %d.",
-                    DEFAULT_PAGE_SIZE, page_size,
-                )  # fmt: skip
-            return self.page(query, decoding)
-        page.asked_at = asked_at
-        return page
+        except RefusedError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            if names not in self._taken and any(name.startswith("createdAt:") for name in names):
+                raise BoundsRefusedError(str(error), error.status) from None
+            if not sized or size <= DEFAULT_PAGE_SIZE:
+                raise
+            self._ask_without_page_size(size)
+        else:
+            self._taken.add(names)
+            page.asked_at = asked_at
+            return page
+        return self.page(query, decoding)
+
+    def _ask_for_less(self, size: int) -> None:
+        with self._lock:
+            if self._page_size_limit < size:
+                return  # another thread was faster
+            self._page_size_limit = max(SMALLEST_PAGE, size // 2)
+        logger.warning(
+            "Pages of %d recordings seem to be too much for Siro's API; asking for %d from now on. If that helps, set "
+            "`page_size` to that.",
+            size, self._page_size_limit,
+        )  # fmt: skip
+
+    def _ask_without_page_size(self, size: int) -> None:
+        with self._lock:
+            if not self._send_page_size:
+                return
+            self._send_page_size = False
+        logger.warning(
+            "Siro's API answered 400 Bad Request; trying without pageSize, that is with %d recordings a page. If that "
+            "helps, set `page_size` to less than %d.",
+            DEFAULT_PAGE_SIZE, size,
+        )  # fmt: skip
 
     def get(
         self,
@@ -139,49 +148,11 @@ class Client:
             TapSiroError: It cannot be had for another reason.
             StoppedError: The sync is being stopped.
         """
-        return self._fetch(host or self._api, path, query, decode, decoding)[0]
+        return self.send(Request(host or self.api, path, query, decode, decoding))[0]
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the sync is stopped meanwhile.
-
-        Raises:
-            StoppedError: It is.
-        """
-        if self._stop.wait(seconds):
-            raise StoppedError
-
-    def _fetch(
-        self,
-        host: Host,
-        path: str,
-        query: Mapping[str, str],
-        decode: Callable[[bytes], T],
-        decoding: Callable[[], AbstractContextManager[None]],
-    ) -> tuple[T, int]:
-        """Try until there is an answer that can be decoded: that, and the moment of asking."""
-        waits = _waits()
-        started = time.monotonic()
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                body, asked_at = self._send(host, path, query)
-                arrived = time.monotonic()
-                with decoding():
-                    started += time.monotonic() - arrived  # waiting for memory is not trying
-                    return _decoded(body, decode), asked_at
-            except RetryableError as error:
-                # The waiting is ours and not the library's decorator's: it must end when the sync is stopped.
-                wait = next(waits) if error.retry_after is None else max(error.retry_after, 1.0)
-                spent = time.monotonic() - started
-                if spent + wait > self._settings.max_retry_seconds:
-                    message = (
-                        f"{error} Gave up after {tries} tries in {spent:.0f} seconds (`max_retry_seconds` is "
-                        f"{self._settings.max_retry_seconds:g}). Nothing is lost; the next run goes on from here."
-                    )
-                    raise TapSiroError(message) from None
-                logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
-                self.pause(wait)
+    def post(self, host: Host, path: str, body: Body, *, decode: Callable[[bytes], T]) -> T:
+        """Send something to a host, and try again, as `get` does."""
+        return self.send(Request(host, path, {}, decode, body=body))[0]
 
     def exchange(self, path: str, query: Mapping[str, str]) -> requests.Response:
         """Send one request to the API, once, and return the answer whatever its status is.
@@ -190,61 +161,31 @@ class Client:
             RetryableError: No whole answer came.
             TapSiroError: The request cannot be sent.
         """
-        self._rate_limit.wait(self.pause)
-        return self._response(self._api, path, query)
+        return self.send_once(Request(self.api, path, query, bytes))
 
-    def _send(self, host: Host, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
-        """Send one request: the body of the answer, and the moment of asking."""
-        self._rate_limit.wait(self.pause)
-        asked_at = timestamps.now()
-        started = time.monotonic()
-        response = self._response(host, path, query)
-        if response.status_code != HTTPStatus.OK:
-            raise failure(response, query)
-        server = parse_date(response.headers.get("Date"))
-        took = int((time.monotonic() - started) * timestamps.SECOND)
-        return response.content, asked_at if server is None else min(asked_at, server - took)
+    def _authentication(self) -> Authentication:
+        settings = self._settings
+        if not settings.client_id:
+            return BearerToken(settings.api_token)
+        host = Host(settings.auth_url, Authentication(), "auth_url")
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret,
+        }
 
-    def _response(self, host: Host, path: str, query: Mapping[str, str]) -> requests.Response:
-        try:
-            # Redirects are not followed: the token goes to the configured host and nowhere else.
-            return self._session.get(
-                host.url + path,
-                params=query,
-                auth=host.auth,
-                timeout=self._settings.request_timeout,
-                allow_redirects=False,
-            )
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            message = f"Siro's API at {urlsplit(host.url).netloc} could not be reached or broke off ({_reason(error)})."
-            raise RetryableError(message) from None
-        except requests.exceptions.ContentDecodingError:
-            message = "Siro's API sent an answer that cannot be decompressed."
-            raise RetryableError(message) from None
-        except requests.RequestException as error:
-            message = f"The request could not be sent ({_reason(error)}): check `api_url` and the proxy settings."
-            raise TapSiroError(message) from None
+        def make() -> Token:
+            try:
+                return self.post(host, "", Body(form), decode=oauth_token)
+            except RefusedError as error:
+                raise client_refused(error) from None
 
-
-def _decoded(body: bytes, decode: Callable[[bytes], T]) -> T:
-    try:
-        return decode(body)
-    except decoding.MalformedPageError as error:
-        message = f"Siro's API answered with {error}, which is not what was asked for."
-        raise RetryableError(message) from None
+        return RenewedToken(
+            make,
+            refusal="it does not take the token that `client_id` and `client_secret` gave. Check that this client app "
+            "may read recordings.",
+        )
 
 
 def _decode_page(body: bytes) -> Page:
     return decoding.decode(body)
-
-
-def _waits() -> Generator[float, None, None]:
-    seconds = backoff.expo(base=2, factor=2, max_value=LONGEST_WAIT)
-    next(seconds)  # the generator is primed with a first value
-    for wait in seconds:
-        yield wait / 2 + backoff.full_jitter(wait / 2)
-
-
-def _reason(error: Exception) -> str:
-    # Only the kind: the text of these errors may hold the address with its query.
-    return type(error).__name__

@@ -29,6 +29,13 @@ _decode = msgspec.json.Decoder(float_hook=_fraction).decode
 _BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
+# Text, in which all this is allowed; or what is no number in JSON, but one for many a serializer.
+_NEARLY_JSON = re.compile(rb'("(?:[^"\\]|\\.)*")|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE | re.DOTALL)
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+NOT_UTF_8 = "text that is not UTF-8: the bad bytes were replaced by \N{REPLACEMENT CHARACTER}"
+NOT_FINITE = "NaN or an infinity as a number: it was written as null"
+
 
 class MalformedPageError(ValueError):
     """The answer is not a page. The message says in what way, and holds nothing out of it."""
@@ -125,6 +132,26 @@ def _decode_any(body: bytes) -> Any:
     except (ValueError, RecursionError):
         message = f"{len(body)} bytes that are not JSON"
         raise MalformedPageError(message) from None
+
+
+def repair(body: bytes) -> tuple[bytes, set[str]]:
+    """Make JSON of a body that is nearly JSON: one bad byte in one record would cost all the others.
+
+    Returns:
+        The body, and what was lost by it: `NOT_UTF_8`, `NOT_FINITE`.
+    """
+    faults = set()
+    text = body.decode("utf-8-sig", "replace").encode()
+    if text.count(_REPLACEMENT) != body.count(_REPLACEMENT):
+        faults.add(NOT_UTF_8)
+
+    def repaired(match: re.Match[bytes]) -> bytes:
+        if match[1]:
+            return _CONTROL.sub(lambda control: b"\\u%04x" % control[0][0], match[1])
+        faults.add(NOT_FINITE)
+        return b"null"
+
+    return _NEARLY_JSON.sub(repaired, text), faults
 
 
 def _needs_cleaning(body: bytes) -> bool:

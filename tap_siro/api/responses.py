@@ -15,48 +15,65 @@ if TYPE_CHECKING:
 
     import requests
 
+    from tap_siro.api.retries import Host
     from tap_siro.errors import TapSiroError
 
 
-def failure(response: requests.Response, query: Mapping[str, str]) -> TapSiroError:
+RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+HEAVY = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+LATER = "that is no fault of the settings. Run again later, and report it to Siro if it stays."
+ADVICE = {
+    HTTPStatus.PAYMENT_REQUIRED: "that is for Siro to settle: ask them what the organization's plan includes.",
+    HTTPStatus.CONFLICT: LATER,
+    HTTPStatus.LOCKED: LATER,
+}
+
+
+def failure(response: requests.Response, query: Mapping[str, str], host: Host) -> TapSiroError:
     """What an answer other than 200 means."""
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
-    if status in {408, 429} or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.MULTIPLE_CHOICES:
-        return RetryableError(f"Siro's API answered {name}.", retry_after=retry_after_seconds(response))
-    if status in {400, 410} and "cursor" in query:
+    if (
+        status in RETRIED
+        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or status < HTTPStatus.MULTIPLE_CHOICES
+        or (status == HTTPStatus.FORBIDDEN and "Retry-After" in response.headers)
+    ):
+        message = f"Siro's API answered {name}."
+        return RetryableError(message, retry_after=retry_after_seconds(response), heavy=status in HEAVY)
+    if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
         return CursorRefusedError(f"Siro's API answered {name} to a cursor that it gave itself.")
-    return RefusedError(_fatal_message(name, response, query), status)
+    return RefusedError(f"Siro's API answered {name}{_meaning(response, query, host)}", status)
 
 
-def _fatal_message(name: str, response: requests.Response, query: Mapping[str, str]) -> str:
+def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
     """What a status that no other try will change means for the user. The body is not shown."""
-    advice = {
-        HTTPStatus.UNAUTHORIZED: (
-            "the token is not valid. Set `api_token` to an organization token from Siro's admin pages (not an OAuth "
-            "token), or make a new one if it was revoked."
-        ),
-        HTTPStatus.FORBIDDEN: _forbidden(response, query),
-        HTTPStatus.NOT_FOUND: "there is no such address. Check `api_url`.",
+    status = response.status_code
+    advice = ADVICE | {
+        HTTPStatus.UNAUTHORIZED: host.auth.refusal,
+        HTTPStatus.FORBIDDEN: _forbidden(response, query, host),
+        HTTPStatus.NOT_FOUND: f"there is no such address. Check `{host.setting}`.",
     }
-    said = f"Siro's API answered {name}"
-    if response.status_code in advice:
-        return f"{said}: {advice[HTTPStatus(response.status_code)]}"
-    if response.status_code < HTTPStatus.BAD_REQUEST:
-        return f"{said}, a redirect, which is not followed: set `api_url` to where the API is now."
+    if status in advice:
+        return f": {advice[HTTPStatus(status)]}"
+    if status < HTTPStatus.BAD_REQUEST:
+        return f", a redirect, which is not followed: set `{host.setting}` to where the API is now."
     sent = ", ".join(sorted(query)) or "none"
-    return f"{said}: it does not take this request (parameters sent: {sent}). Check the settings that set them."
+    return f": it does not take this request (parameters sent: {sent}). Check the settings that set them."
 
 
-def _forbidden(response: requests.Response, query: Mapping[str, str]) -> str:
+def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
     if b"1010" in response.content:
         return (
             "error code: 1010, that is, the network in front of Siro's API refuses this client, not the token. Set "
             "`user_agent` to another value."
         )
     if "json" not in response.headers.get("Content-Type", ""):
-        return "something in front of Siro's API refuses: check `api_url`, `user_agent`, proxies and firewalls."
-    flags = ", ".join(sorted(name for name in query if name.startswith("show"))) or "none"
+        return f"something in front of Siro's API refuses: check `{host.setting}`, `user_agent`, proxies and firewalls."
+    flags = ", ".join(sorted(name for name in query if name.startswith("show")))
+    if not flags:
+        return "the token may not read this. Give it the scope for it."
     return (
         f"the token may not read this. Give it the scope for recordings and for what was asked for (flags sent: "
         f"{flags}), or switch off the `show_…` setting that it lacks."

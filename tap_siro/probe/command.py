@@ -30,6 +30,8 @@ from tap_siro.tap import TapSiro
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tap_siro.api.client import Host
+
 MOST_REQUESTS = 40
 FLAGS = {each.flag: "true" for each in ENRICHMENTS}
 SMALL, LARGE, LARGEST = 25, 100, 500
@@ -81,7 +83,7 @@ def probe(client: Client, *, per_minute: int) -> list[Finding]:
     asking = Probe(client)
     first = asking.ask(pageSize=str(SMALL), **FLAGS)  # not timed: it opens the connection
     if not first.ok:
-        raise _failure(first)
+        raise _failure(first, client.api)
     pages = _pages(asking)
     small, large = pages[SMALL, True], pages[LARGE, True]
     largest = asking.ask(pageSize=str(LARGEST))
@@ -107,12 +109,12 @@ def probe(client: Client, *, per_minute: int) -> list[Finding]:
     ]
 
 
-def _failure(answer: Answer) -> TapSiroError:
+def _failure(answer: Answer, api: Host) -> TapSiroError:
     if answer.response is None:
         return TapSiroError("Siro's API did not answer, so nothing can be found out: check `api_url`, or try later.")
     if answer.status == HTTPStatus.OK:
         return TapSiroError("Siro's API answered with something that is not JSON: check `api_url`.")
-    return failure(answer.response, FLAGS)
+    return failure(answer.response, FLAGS, api)
 
 
 def _pages(asking: Probe) -> dict[tuple[int, bool], Answer]:

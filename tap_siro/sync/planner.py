@@ -211,6 +211,11 @@ class SlicePlanner:
         self._leave(part)
         return False
 
+    def ask_for(self, page_size: int) -> None:
+        """Take note that requests ask for so many rows from now on: no more than before."""
+        self._page_size = page_size
+        self._largest_page = min(self._largest_page, page_size)
+
     def done(self, part: Slice, rows: int) -> None:
         """A chain has ended: so many rows are in the slice."""
         del self._reading[part]

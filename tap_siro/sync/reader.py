@@ -6,13 +6,14 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
 from tap_siro.api.paginator import CursorPaginator
-from tap_siro.errors import CursorRefusedError, StoppedError, TapSiroError
+from tap_siro.errors import CursorRefusedError, PageTooHeavyError, StoppedError, TapSiroError
 from tap_siro.singer.signals import STEP
 from tap_siro.sync.planner import SlicePlanner
 
@@ -32,6 +33,8 @@ MOST_REREADS = 3
 """How often a slice is read again because it changed meanwhile."""
 MOST_HALVINGS = 3
 """How often a slice is halved because a cursor in it was refused."""
+QUIET_SECONDS = 60.0
+"""After so long without a page, the log says that the sync still waits."""
 
 SETTLING = 10 * timestamps.SECOND
 """How old an `updatedAt` may be when a change becomes visible, in milliseconds."""
@@ -94,6 +97,7 @@ class PassReader:
         """
         for number in range(1, self._thread_count + 1):
             threading.Thread(target=self._work, name=f"siro-{number}", daemon=True).start()
+        quiet_since = time.monotonic()
         try:
             while not self._complete():
                 if self._stop.is_set():
@@ -101,6 +105,11 @@ class PassReader:
                 try:
                     event = self._queue.get(timeout=STEP)
                 except queue.Empty:
+                    if time.monotonic() - quiet_since >= QUIET_SECONDS:
+                        logger.warning(
+                            "Nothing has come from Siro's API for %.0f seconds; still waiting.", QUIET_SECONDS
+                        )
+                        quiet_since = float("inf")
                     continue
                 if isinstance(event, BaseException):
                     raise event
@@ -111,6 +120,7 @@ class PassReader:
                     yield event
                     del event
                     self._room.release()
+                quiet_since = time.monotonic()
         finally:
             with self._changed:
                 self._ended = True
@@ -173,6 +183,8 @@ class PassReader:
             except CursorRefusedError as error:
                 self._halve(part, error)
                 return None
+            except PageTooHeavyError:
+                return self._follow(part)  # with smaller pages
             self._query.check(page, part)
             more = paginator.advance(len(page.records), page.cursor)
             chain.add(page)
@@ -183,6 +195,7 @@ class PassReader:
             records = len(page.records)
             del page  # not to be kept while the next one is fetched
             with self._changed:
+                self._planner.ask_for(self._client.page_size(self._query.page_size))
                 go_on = self._planner.page(part, paginator.pages, records, created)
                 self._changed.notify_all()  # a page may say how to cut what others wait for
                 if not go_on:

@@ -85,7 +85,7 @@ def test_an_api_that_is_away_for_a_while_costs_no_row(sandbox: Sandbox, where: s
         clock, urls = Clock(), iter([gone, gone, gone])
 
         def on_wait(client: Client) -> None:
-            client._api.url = next(urls, sandbox.url)
+            client.api.url = next(urls, sandbox.url)
 
         clock.on_wait = on_wait
         fault = sandbox.fault("reset", when=place(sandbox, where))

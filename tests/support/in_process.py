@@ -19,7 +19,7 @@ from unittest import mock
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from tap_siro.api import client as client_module
+from tap_siro.api import retries
 from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
@@ -54,7 +54,7 @@ RETRIED: dict[str, tuple[str, dict[str, Any]]] = {
     "data an object": ("body", {"body": {"data": {"id": "a"}, "cursor": None}}),
     "a list": ("body", {"body": []}),
     "cursor a number": ("body", {"body": {"data": [], "cursor": 7}}),
-    "not UTF-8": ("body", {"body": b'{"data":[{"id":"\xff\xfe"}],"cursor":null}'}),
+    "no text": ("body", {"body": b'\x00\xff\xfe{"data":[],"cursor":null}'}),
     "not what its encoding says": ("status", {"status": 200, "headers": {"Content-Encoding": "gzip"}}),
 }
 JSON = "application/json"
@@ -108,7 +108,7 @@ class Clock:
 
         with (
             mock.patch.object(Client, "pause", pause),
-            mock.patch.object(client_module, "time", SimpleNamespace(monotonic=self.monotonic)),
+            mock.patch.object(retries, "time", SimpleNamespace(monotonic=self.monotonic)),
         ):
             yield self
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from tap_siro.settings import ADVANCED, CONFIG, ORDINARY
+from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ORDINARY
 from tap_siro.tap import TapSiro
 from tests.support.process import ROOT
 from tools import __main__ as generated
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MADE = generated.files()
+
+SECRET = ["api_token", "client_id", "client_secret"]
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
@@ -58,14 +60,14 @@ def test_meltano_yml_still_has_what_is_not_made() -> None:
     (plugin,) = project["plugins"]["extractors"]
     assert {"name", "namespace", "pip_url", "executable"} < plugin.keys()
     assert {each["name"] for each in plugin["settings"]} >= {*ORDINARY, *ADVANCED, "stream_maps", "flattening_enabled"}
-    assert [each["name"] for each in plugin["settings"] if each.get("sensitive")] == ["api_token"]
-    assert plugin["settings_group_validation"] == [["api_token"]]
+    assert [each["name"] for each in plugin["settings"] if each.get("sensitive")] == SECRET
+    assert plugin["settings_group_validation"] == [["api_token"], ["client_id", "client_secret"]]
 
 
 def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every comment sign taken away, by a shell and by the library that reads `.env`."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8").replace("TOKEN=", "TOKEN=a-token")
-    text = re.sub(r"^# (?=TAP_SIRO_\w+=)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^# (?=TAP_SIRO_\w+=)", "", text, flags=re.MULTILINE).replace("=your-", "=a-")
     path = tmp_path / ".env"
     path.write_text(text, encoding="utf-8")
     printed = subprocess.run(
@@ -74,14 +76,17 @@ def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch:
     shell = dict(line.split("=", 1) for line in printed.splitlines() if line.startswith("TAP_SIRO_"))
     assert shell == dotenv_values(path)
     assert set(shell) == {f"TAP_SIRO_{name.upper()}" for name in (*ORDINARY, *ADVANCED)}
-    for name, value in shell.items():
-        monkeypatch.setenv(name, value)
-    tap = TapSiro(parse_env_config=True)
-    assert tap.settings is not None
-    for name in (*ORDINARY, *ADVANCED):
-        schema = CONFIG["properties"][name]
-        shown = schema.get("default", schema.get("examples", ["a-token"])[0])
-        assert tap.config[name] == shown, name
+    for group in CREDENTIALS:
+        others = {name for names in CREDENTIALS for name in names} - set(group)
+        for name in (*ORDINARY, *ADVANCED):
+            # One kind of credentials at a time; as with any variable, a blank one is not set.
+            monkeypatch.setenv(f"TAP_SIRO_{name.upper()}", "" if name in others else shell[f"TAP_SIRO_{name.upper()}"])
+        tap = TapSiro(parse_env_config=True)
+        assert tap.settings is not None
+        for name in {*ORDINARY, *ADVANCED} - others:
+            schema = CONFIG["properties"][name]
+            shown = schema.get("default", schema.get("examples", ["your-token"])[0])
+            assert tap.config[name] == (shown.replace("your-", "a-") if name in group else shown), name
 
 
 def test_the_example_workflow_uses_the_actions_of_the_projects_own() -> None:

@@ -38,6 +38,9 @@ def defined() -> dict[str, Any]:
     return read(DEFINITION)
 
 
+SECRET = {"api_token", "client_id", "client_secret"}
+
+
 def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) -> None:
     own = {name: setting for name, setting in by_name(defined).items() if name in CONFIG["properties"]}
     assert own.keys() == CONFIG["properties"].keys() - {"faker_config", "batch_config"}
@@ -45,10 +48,10 @@ def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) ->
     for name, schema in CONFIG["properties"].items():
         if name in own:
             kind = "date_iso8601" if schema.get("format") else kinds[schema["type"][0]]
-            assert own[name]["kind"] == ("password" if name == "api_token" else kind), name
+            assert own[name]["kind"] == ("password" if name in SECRET else kind), name
             assert own[name].get("value") == schema.get("default"), name
-            assert own[name].get("sensitive", False) == (name == "api_token"), name
-    assert defined["settings_group_validation"] == [CONFIG["required"]]
+            assert own[name].get("sensitive", False) == (name in SECRET), name
+    assert defined["settings_group_validation"] == [["api_token"], ["client_id", "client_secret"]]
     assert set(defined["capabilities"]) == {each.value for each in TapSiro.capabilities}
 
 

@@ -1,0 +1,210 @@
+"""One HTTP exchange: the session that it goes through, its time limits, and why it failed, in words."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+import time
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from tap_siro.credentials import is_loopback
+from tap_siro.errors import RetryableError, TapSiroError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_siro.api.authentication import Authentication
+
+WHOLE_ANSWER = 3
+"""A whole answer may take so many times as long as the next part of one."""
+NO_PROXY = {"http": None, "https": None, "all": None}
+
+
+class Body(NamedTuple):
+    """What is posted: a form, or JSON."""
+
+    form: Mapping[str, str] | None = None
+    json: Mapping[str, str] | None = None
+
+
+class Transport:
+    """The connections, shared by all threads."""
+
+    def __init__(self, *, user_agent: str, connections: int, timeout: float) -> None:
+        """Open nothing yet.
+
+        Args:
+            user_agent: The header.
+            connections: How many to keep to each host.
+            timeout: Seconds to wait for a connection, and for the next part of an answer.
+        """
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(pool_maxsize=connections)
+        adapter.seconds = WHOLE_ANSWER * timeout
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def send(
+        self,
+        url: str,
+        *,
+        auth: Authentication,
+        setting: str,
+        query: Mapping[str, str],
+        body: Body | None = None,
+    ) -> requests.Response:
+        """Send a GET request, or a POST request if there is a body, and read the whole answer.
+
+        Args:
+            url: The address without the query.
+            auth: Authorizes it.
+            setting: The setting that the address comes from.
+            query: The query parameters.
+            body: What to post.
+
+        Raises:
+            RetryableError: No whole answer came.
+            TapSiroError: The request cannot be sent.
+        """
+        parts = urlsplit(url)
+        try:
+            # Redirects are not followed: the token goes to the configured host and nowhere else. A proxy of the
+            # network's has no business with this machine, and would see the token: there is no TLS.
+            return self._session.request(
+                "GET" if body is None else "POST",
+                url,
+                params=query,
+                data=body and body.form,
+                json=body and body.json,
+                auth=auth,
+                timeout=self._timeout,
+                allow_redirects=False,
+                proxies=NO_PROXY if is_loopback(parts.hostname or "") else None,  # type: ignore[arg-type]
+            )
+        except requests.exceptions.ContentDecodingError:
+            message = "Siro's API sent an answer that cannot be decompressed."
+            raise RetryableError(message) from None
+        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+            reason = _reason(error)
+            message = f"Siro's API at {parts.netloc} could not be reached or broke off ({reason.words})."
+            advice = reason.advice and reason.advice.format(setting=setting)
+            raise RetryableError(message, heavy=reason is TIMED_OUT, advice=advice) from None
+        except requests.RequestException as error:
+            # Only the kind: the text of these errors may hold the address with its query.
+            message = (
+                f"The request could not be sent ({type(error).__name__}): check `{setting}` and the proxy settings."
+            )
+            raise TapSiroError(message) from None
+
+
+class _Reason(NamedTuple):
+    words: str
+    advice: str | None = None
+    """What to do about it, where no other try helps."""
+
+
+CERTIFICATE = _Reason(
+    "its certificate is not valid",
+    "Check `{setting}` and this machine's clock; if your network has a certificate of its own, set "
+    "`REQUESTS_CA_BUNDLE` to it.",
+)
+TLS = _Reason("no secure connection", "Check `{setting}` and what is between: proxies and firewalls.")
+PROXY = _Reason("the proxy refuses or is not there", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
+NO_HOST = _Reason("there is no host of that name", "Check `{setting}`, and this machine's network.")
+TIMED_OUT = _Reason("no answer in time")
+REFUSED = _Reason("connection refused")
+BROKEN = _Reason("connection lost")
+
+
+_REASONS: tuple[tuple[_Reason, tuple[type[BaseException], ...]], ...] = (
+    (PROXY, (requests.exceptions.ProxyError,)),
+    (CERTIFICATE, (ssl.SSLCertVerificationError,)),
+    (BROKEN, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError)),
+    (TLS, (ssl.SSLError,)),
+    (TIMED_OUT, (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError)),
+    (REFUSED, (ConnectionRefusedError,)),
+)
+
+
+def _reason(error: Exception) -> _Reason:
+    """Why an exchange failed: one of a fixed list, because the library's own words may hold the query."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in causes):
+        return NO_HOST
+    found = (reason for reason, kinds in _REASONS if any(isinstance(cause, kinds) for cause in causes))
+    return next(found, BROKEN)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and all those that led to it: the libraries wrap them in several ways."""
+    left, seen = [error], set[int]()
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        links = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        left += [link for link in links if isinstance(link, BaseException)]
+
+
+class _Adapter(HTTPAdapter):
+    """Limits the time that a whole answer may take, headers included; `requests` only limits each part's."""
+
+    seconds: float
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """Where `requests` gets its connections from."""
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        if not issubclass(pool.ConnectionCls, _Limited):
+            kind = pool.ConnectionCls
+            pool.ConnectionCls = type(kind.__name__, (_Limited, kind), {"response_class": _response(self.seconds)})
+        return pool
+
+
+class _Limited:
+    """Marks a kind of connection whose answers are limited."""
+
+
+def _response(seconds: float) -> type[HTTPResponse]:
+    class Response(HTTPResponse):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), time.monotonic() + seconds))
+
+    return Response
+
+
+class _UntilDeadline(io.RawIOBase):
+    """Reads from a socket until a deadline. Each part may come in time, and the whole never."""
+
+    def __init__(self, raw: Any, deadline: float) -> None:
+        self._raw = raw
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        if time.monotonic() > self._deadline:
+            raise TimeoutError
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -1,0 +1,94 @@
+"""Tokens, secrets and the addresses that they go to, as a user gives them: cleaned of what copying adds, or refused.
+
+No message holds a token or a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_QUOTES = ("''", '""', "``")
+_PLACEHOLDER = re.compile(
+    r"[<{$%].*|.*[>}]|(?:your|my|the|insert|put|paste|enter|add)\b.*|.*\bhere"
+    r"|(?:change|replace|fix|fill)[ _-]?(?:me|this|in)|x{3,}|\.{3,}|\*{3,}|todo|tbd|none|null"
+    r"|(?:siro|api|organi[sz]ation|access|secret|client)?[ _-]?(?:token|secret|key|id)",
+    re.IGNORECASE,
+)
+"""A text in the place of a token, as examples and templates have it, or a variable that nobody has filled in."""
+
+
+def read_credentials(config: Mapping[str, Any], faults: list[str]) -> dict[str, str]:
+    """The organization token, or a client's id and secret; what is not given is blank.
+
+    Args:
+        config: The settings by name.
+        faults: Gets what is wrong with them, a sentence each.
+    """
+    found = dict.fromkeys(("api_token", "client_id", "client_secret"), "")
+    client = [name for name in ("client_id", "client_secret") if str(config.get(name) or "").strip()]
+    if client and str(config.get("api_token") or "").strip():
+        faults.append(f"`api_token` and `{client[0]}` are both set: keep the token, or the client's id and secret.")
+    elif client:
+        for name, other in (("client_id", "client_secret"), ("client_secret", "client_id")):
+            if name in client:
+                found[name] = read_secret(config[name], name, faults)
+            else:
+                faults.append(f"`{name}` is not set, and without it `{other}` is of no use: set both.")
+    elif config.get("api_token") is None:
+        faults.append(
+            "`api_token` is not set, and nothing can be read without it: set it to an organization token from Siro's "
+            "admin pages, or set `client_id` and `client_secret`."
+        )
+    else:
+        found["api_token"] = read_secret(config["api_token"], "api_token", faults)
+    return found
+
+
+def read_secret(value: object, name: str, faults: list[str]) -> str:
+    """A token or secret without what was copied with it: white space, `Bearer`, a pair of quotes."""
+    secret = str(value).strip()
+    while secret[:1] + secret[-1:] in _QUOTES and len(secret) > 1:
+        secret = secret[1:-1].strip()
+    if secret[:7].lower() == "bearer ":
+        secret = secret[7:].strip()
+    if not secret or secret.lower() == "bearer":
+        faults.append(f"`{name}` is blank: set it to what Siro's admin pages show.")
+    elif _PLACEHOLDER.fullmatch(secret):
+        faults.append(f"`{name}` is a placeholder that was never replaced: set it to what Siro's admin pages show.")
+    elif not secret.isascii() or not secret.isprintable() or any(sign in secret for sign in " '\"`"):
+        faults.append(
+            f"`{name}` holds white space, quotes or characters that no token has: copy it again, without quotes."
+        )
+    return secret
+
+
+def read_url(value: object, name: str, default: str, faults: list[str]) -> str:
+    """An address that may be sent secrets: https, except for this machine."""
+    url = str(value or default).strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in {"http", "https"}:
+        faults.append(f"`{name}` is not a web address: it should look like {default}.")
+    elif parts.username is not None or parts.query or parts.fragment:
+        faults.append(f"`{name}` may hold no user name, no query and no fragment.")
+    elif parts.scheme == "http" and not is_loopback(host):
+        faults.append(f"`{name}` must be https: over http anybody on the way could read the token and the calls.")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,246 @@
+"""OAuth client credentials: a token is there when it is needed, and nobody sees it or the secret."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+from requests import Request as Prepared
+
+from tap_siro.api import authentication
+from tap_siro.api.authentication import RenewedToken, Token
+from tap_siro.errors import TapSiroError
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.tokens import CLIENT_TOKEN
+from tests.support.in_process import loaded, sync
+from tests.support.process import config_for, run_tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.sandbox import Request
+
+DATA = plain(60, sections=1, extractions=1)
+EXPECTED = expected_rows(DATA)
+SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA, token="organization-token") as sandbox:
+        yield sandbox
+
+
+def client_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    config = config_for(sandbox, **SMALL) | {
+        "auth_url": sandbox.auth_url,
+        "client_id": sandbox.oauth.client_id,
+        "client_secret": sandbox.oauth.client_secret,
+    }
+    del config["api_token"]
+    return config | settings
+
+
+def bearers(sandbox: Sandbox) -> list[str | None]:
+    return [request.bearer for request in sandbox.requests]
+
+
+def check_silent(sandbox: Sandbox, *texts: str) -> None:
+    for secret in (sandbox.oauth.client_secret, *sandbox.oauth.client.issued):
+        assert secret not in "".join(texts)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_client_reads_everything_with_one_token(sandbox: Sandbox, threads: int) -> None:
+    """Organization tokens end: whoever has a client app instead would have nothing to set."""
+    outcome = sync(client_config(sandbox, concurrency=threads))
+    assert loaded(outcome) == EXPECTED
+    assert set(bearers(sandbox)) == {"client-token-1"}
+    (asked,) = sandbox.requests_to(CLIENT_TOKEN)
+    assert parse_qs(asked.body.decode()) == {
+        "grant_type": ["client_credentials"],
+        "client_id": [sandbox.oauth.client_id],
+        "client_secret": [sandbox.oauth.client_secret],
+    }
+    assert "Authorization" not in asked.headers
+    check_silent(sandbox, outcome.stderr, str(outcome.messages))
+
+
+def test_neither_the_secret_nor_the_token_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Whoever can read a job's log could read all conversations."""
+    sandbox.fault("status", path=CLIENT_TOKEN, status=503)
+    sandbox.fault("status", status=429)
+    debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+    run = run_tap(tmp_path, client_config(sandbox, start_date="yesterday"), status=1, environment=debug)
+    check_silent(sandbox, run.stderr)
+    run = run_tap(tmp_path, client_config(sandbox), environment=debug)
+    assert loaded(run) == EXPECTED
+    assert "DEBUG" in run.stderr
+    check_silent(sandbox, run.stderr, str(run.messages))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_token_that_ends_early_is_renewed_once_for_all_threads(sandbox: Sandbox, threads: int) -> None:
+    """A long history would end with the first token's life, or each thread would ask for one of its own."""
+
+    def revoke(sandbox: Sandbox, request: Request) -> None:
+        if request.number in {6, 12}:
+            sandbox.oauth.client.revoke()
+
+    sandbox.hook = revoke
+    outcome = sync(client_config(sandbox, concurrency=threads))
+    assert loaded(outcome) == EXPECTED
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) == 3
+    assert set(bearers(sandbox)) == set(sandbox.oauth.client.issued)
+    assert outcome.warnings == []
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_client_that_the_api_does_not_take_ends_the_sync(sandbox: Sandbox, threads: int) -> None:
+    """A job would get one token after the other for ever."""
+    sandbox.fault("status", on=None, status=401)
+    outcome = sync(client_config(sandbox, concurrency=threads), status=1)
+    (error,) = outcome.errors
+    assert "`client_id`" in error
+    assert "api_token" not in error
+    assert len(sandbox.requests) == len(sandbox.requests_to(CLIENT_TOKEN)) == 2
+    check_silent(sandbox, outcome.stderr)
+
+
+@pytest.mark.parametrize("wrong", ["client_id", "client_secret"])
+def test_wrong_credentials_are_named(sandbox: Sandbox, wrong: str) -> None:
+    """A user would be told of a token that nobody has set, or see it retried for ten minutes."""
+    outcome = sync(client_config(sandbox, **{wrong: "wrong"}), status=1)
+    (error,) = outcome.errors
+    assert error.startswith("`auth_url` answered 401: it does not take `client_id`")
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) == 1
+    assert sandbox.requests == []
+    check_silent(sandbox, outcome.stderr)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("status", {"status": 404}),
+        ("status", {"status": 405}),
+        ("redirect", {"location": "http://127.0.0.1:9/elsewhere"}),
+        ("html", {}),
+        ("body", {"body": {}}),
+        ("body", {"body": {"access_token": None}}),
+        ("body", {"body": {"access_token": ""}}),
+        ("body", {"body": {"access_token": "a\r\nX-Other: b"}}),
+        ("body", {"body": {"accessToken": "other"}}),
+        ("body", {"body": []}),
+    ],
+    ids=str,
+)
+def test_an_address_that_gives_no_token_is_named(sandbox: Sandbox, kind: str, options: dict[str, Any]) -> None:
+    """A user would look for the fault in the wrong setting, and wait ten minutes for it."""
+    sandbox.fault(kind, on=None, path=CLIENT_TOKEN, **options)
+    outcome = sync(client_config(sandbox), status=1)
+    (error,) = outcome.errors
+    assert "heck `auth_url`" in error
+    assert "api_url" not in error
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) <= 5
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("reset", {}), ("status", {"status": 503}), ("status", {"status": 429}), ("cut", {})], ids=str
+)
+def test_what_passes_is_tried_again(sandbox: Sandbox, kind: str, options: dict[str, Any]) -> None:
+    """Each hiccup of the authorization server would end a sync."""
+    sandbox.fault(kind, path=CLIENT_TOKEN, **options)
+    outcome = sync(client_config(sandbox))
+    assert loaded(outcome) == EXPECTED
+    assert len(outcome.warnings) == 1
+
+
+def test_a_netrc_file_adds_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The password of another service would be sent."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password other\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert loaded(sync(client_config(sandbox))) == EXPECTED
+    assert "Authorization" not in sandbox.requests_to(CLIENT_TOKEN)[0].headers
+    assert set(bearers(sandbox)) == {"client-token-1"}
+
+
+# When a token is renewed
+
+
+class Source:
+    """Makes tokens of a given life, on a clock that stands still."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float | None) -> None:
+        self.now = 1_000.0
+        self.made = 0
+        self._seconds = seconds
+        self.auth = RenewedToken(self._make, refusal="no")
+        monkeypatch.setattr(authentication, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def _make(self) -> Token:
+        self.made += 1
+        return Token(f"token-{self.made}", self._seconds)
+
+    def used_at(self, seconds: float) -> str:
+        self.now = 1_000.0 + seconds
+        return Prepared("GET", "http://127.0.0.1", auth=self.auth).prepare().headers["Authorization"]
+
+
+@pytest.mark.parametrize(
+    ("life", "renewed_after"), [(3_600, 3_300), (43_200, 42_900), (700, 400), (600, 300), (500, 250), (60, 30)]
+)
+def test_a_token_is_renewed_before_its_end(monkeypatch: pytest.MonkeyPatch, life: float, renewed_after: float) -> None:
+    """A request would be refused on its way; or each request would ask for a token, if they live for minutes only."""
+    source = Source(monkeypatch, life)
+    assert source.used_at(0) == source.used_at(renewed_after - 1) == "Bearer token-1"
+    assert source.used_at(renewed_after) == source.used_at(renewed_after + 1) == "Bearer token-2"
+
+
+def test_a_token_that_does_not_say_how_long_it_lives_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request would ask for a token."""
+    source = Source(monkeypatch, None)
+    assert source.used_at(0) == source.used_at(10**9) == "Bearer token-1"
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [('"3600"', 3600), ("3600", 3600), ("1.5", 1.5), ("null", None), ('"soon"', None), ("0", None), ("-5", None)],
+)
+def test_the_life_of_a_token_is_read_in_any_form(said: str, seconds: float | None) -> None:
+    """An answer that is a bit off would end every sync, or make each request ask for a token."""
+    body = f'{{"access_token": "a", "expires_in": {said}}}'.encode()
+    assert authentication.oauth_token(body) == Token("a", seconds)
+
+
+def test_a_failure_is_not_repeated_by_each_thread() -> None:
+    """A wrong secret, sent a dozen times at once, may lock the client app."""
+    asked = []
+
+    def make() -> Token:
+        asked.append(1)
+        raise TapSiroError("no")
+
+    auth = RenewedToken(make, refusal="no")
+    failed = []
+
+    def work() -> None:
+        with pytest.raises(TapSiroError):
+            auth(Prepared("GET", "http://127.0.0.1").prepare())
+        failed.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert len(failed) == 8
+    assert len(asked) == 1
