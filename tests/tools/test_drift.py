@@ -12,9 +12,12 @@ import pytest
 
 from tap_siro.api.client import PATH
 from tap_siro.records.schemas import RECORDINGS
+from tests.sandbox import Route, Sandbox
+from tests.sandbox.faults import Answer
 from tests.sandbox.query import DATES, FLAGS, STATUSES
 from tests.support.process import ROOT
 from tools import drift
+from tools.openapi import Document as OpenApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +48,7 @@ def parameter(name: str, **schema: Any) -> Document:
 def agreeing() -> Document:
     """A document that differs only where it is meant to."""
     recording = deepcopy(RECORDINGS)
+    del recording["properties"]["otherFields"]
     extraction = recording["properties"]["entityExtractions"]["items"]["properties"]
     del extraction["valueType"]
     scalar = [TEXT, {"type": "number"}, {"type": "boolean"}, {"nullable": True}]
@@ -112,20 +116,20 @@ def parameter_of_another_type(_: Document, parameters: list[Document]) -> None:
     parameters.append(parameter("pageSize", type="integer", maximum=50))
 
 
-LINKS = "field data[].links"
-VALUE = "field data[].entityExtractions[].value"
+LINKS = f"{PATH}: field data[].links"
+VALUE = f"{PATH}: field data[].entityExtractions[].value"
 CHANGES: dict[Callable[[Document, list[Document]], None], tuple[set[str], set[str]]] = {
-    new_field: ({"field data[].language: string in the document, nothing in the tap"}, set()),
-    new_nested_field: ({"field data[].crm.users[].email: string in the document, nothing in the tap"}, set()),
+    new_field: ({f"{PATH}: field data[].language: string in the document, nothing in the tap"}, set()),
+    new_nested_field: ({f"{PATH}: field data[].crm.users[].email: string in the document, nothing in the tap"}, set()),
     new_block: (
         {
-            "field data[].talk: object in the document, nothing in the tap",
-            "field data[].talk.ratio: number in the document, nothing in the tap",
+            f"{PATH}: field data[].talk: object in the document, nothing in the tap",
+            f"{PATH}: field data[].talk.ratio: number in the document, nothing in the tap",
         },
         set(),
     ),
-    gone_field: ({"field data[].latitude: nothing in the document, number in the tap"}, set()),
-    other_type: ({"field data[].userId: integer in the document, string in the tap"}, set()),
+    gone_field: ({f"{PATH}: field data[].latitude: nothing in the document, number in the tap"}, set()),
+    other_type: ({f"{PATH}: field data[].userId: integer in the document, string in the tap"}, set()),
     another_alternative: (
         {f"{VALUE}: array|boolean|number|object|string in the document, string in the tap"},
         {f"{VALUE}: array|boolean|number|string in the document, string in the tap"},
@@ -141,11 +145,11 @@ CHANGES: dict[Callable[[Document, list[Document]], None], tuple[set[str], set[st
         },
         set(),
     ),
-    new_parameter: ({"parameter teamId: string in the document, nothing in the tap"}, set()),
-    new_flag: ({"parameter showTranscript: false|true in the document, nothing in the tap"}, set()),
-    gone_parameter: ({"parameter createdAt:gt: nothing in the document, string in the tap"}, set()),
-    gone_known_parameter: (set(), {"parameter updatedAt:lte: string in the document, nothing in the tap"}),
-    parameter_of_another_type: ({"parameter pageSize: integer in the document, string in the tap"}, set()),
+    new_parameter: ({f"{PATH}: parameter teamId: string in the document, nothing in the tap"}, set()),
+    new_flag: ({f"{PATH}: parameter showTranscript: false|true in the document, nothing in the tap"}, set()),
+    gone_parameter: ({f"{PATH}: parameter createdAt:gt: nothing in the document, string in the tap"}, set()),
+    gone_known_parameter: (set(), {f"{PATH}: parameter updatedAt:lte: string in the document, nothing in the tap"}),
+    parameter_of_another_type: ({f"{PATH}: parameter pageSize: integer in the document, string in the tap"}, set()),
 }
 
 
@@ -178,7 +182,7 @@ def test_references_are_followed() -> None:
     order = parameter("order", **{"$ref": "#/components/schemas/a~1b~0c"})
     whole = document(recording, parameters, components={"schemas": schemas, "parameters": {"Order": order}})
     whole["paths"][PATH]["parameters"] = [parameter("tenant")]
-    assert drift.Document(whole).endpoint() == (
+    assert OpenApi(whole).endpoint(PATH) == (
         {
             "data": "array",
             "data[]": "object",
@@ -206,7 +210,7 @@ def test_a_reference_that_leads_nowhere_is_told(reference: str) -> None:
         drift.differences(whole)
 
 
-def run(path: Path) -> subprocess.CompletedProcess[str]:
+def run(path: Path | str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools.drift", str(path)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
@@ -223,9 +227,9 @@ def test_the_command_tells_and_its_status_says_whether_all_is_well(agreeing: Doc
     path.write_text(json.dumps(agreeing))
     drifted = run(path)
     assert drifted.returncode == 1
-    assert "NEW: field data[].language: string in the document, nothing in the tap.\n" in drifted.stdout
-    assert "GONE: parameter updatedAt:lte: string in the document, nothing in the tap.\n" in drifted.stdout
-    assert "docs/drift.py" in drifted.stderr
+    assert f"NEW: {PATH}: field data[].language: string in the document, nothing in the tap.\n" in drifted.stdout
+    assert f"GONE: {PATH}: parameter updatedAt:lte: string in the document, nothing in the tap.\n" in drifted.stdout
+    assert "tools/drift.py" in drifted.stderr
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"paths": {}}', None])
@@ -236,3 +240,21 @@ def test_what_is_no_such_document_is_told_in_a_sentence(tmp_path: Path, text: st
     failed = run(path)
     assert failed.returncode == 1
     assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_document_may_be_at_an_address(agreeing: Document) -> None:
+    """The weekly workflow compares with what Siro has published."""
+    path = "/specs/openapi.json"
+    body = json.dumps(agreeing).encode()
+    with Sandbox([], routes=[Route(path, lambda _: Answer(200, body), base="", allows=lambda _: True)]) as sandbox:
+        well = run(f"{sandbox.host}{path}")
+        assert well.returncode == 0, well.stderr
+        assert [request.status for request in sandbox.all_requests] == [200]
+        assert "Authorization" not in sandbox.all_requests[0].headers
+        missing = run(f"{sandbox.host}/elsewhere.json")
+        sandbox.fault("html", path=path)
+        other = run(f"{sandbox.host}{path}")
+    for failed in (missing, other):
+        assert failed.returncode == 1
+        assert len(failed.stderr.splitlines()) == 1
+        assert "is not a JSON document that can be read" in failed.stderr
