@@ -77,13 +77,12 @@ def test_test_schema_writes_schemas(tmp_path: Path) -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "blank token": ({"api_token": "  "}, "`api_token` is blank"),
+    "blank token": ({"api_token": "  "}, "`api_token` is not set"),
     "no token": ({"api_token": None}, "`api_token` is not set"),
     "only a prefix": ({"api_token": "Bearer "}, "`api_token` is blank"),
     "token with a space": ({"api_token": f"{TOKEN} {TOKEN}"}, "`api_token` holds white space"),
     "token of the wrong type": ({"api_token": [TOKEN]}, "`api_token` must be of type string"),
     "impossible date": ({"start_date": "2026-02-30"}, "`start_date` is not a date"),
-    "blank date": ({"start_date": ""}, "`start_date` is not a date"),
     "yesterday": ({"created_after": "yesterday"}, "`created_after` is not a date"),
     "empty range": (
         {"created_after": "2026-01-01T00:00:00.000Z", "created_before": "2026-01-01T00:00:00.001Z"},
@@ -97,7 +96,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "too many threads": ({"concurrency": 17}, "`concurrency` must be at most 16"),
     "no lookback": ({"lookback_seconds": 0}, "`lookback_seconds` must be at least 1"),
     "no time": ({"request_timeout": 0}, "`request_timeout` must be more than 0"),
-    "not a flag": ({"show_summary": "perhaps"}, "`show_summary` must be of type boolean"),
     "files nowhere": ({"batch_config": {"encoding": {"format": "jsonl"}}}, "`batch_config.storage.root` must be a"),
     "files in a bucket": (
         {"batch_config": {"storage": {"root": "s3://bucket"}}},
@@ -111,6 +109,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"batch_config": {"storage": {"root": "file:///x"}, "batch_size": 0}},
         "`batch_config.batch_size` must be at least 1",
     ),
+    "not a flag": ({"show_summary": "perhaps"}, "`show_summary` must be true or false"),
+    "not a flag of the SDK's": ({"flattening_enabled": "t"}, "`flattening_enabled` must be true or false"),
+    "not a number": ({"request_timeout": float("nan")}, "`request_timeout` must be of type number"),
+    "not a number as text": ({"daily_recheck_days": "NaN"}, "`daily_recheck_days` must be of type number"),
+    "infinity": ({"max_retry_seconds": float("inf")}, "`max_retry_seconds` must be of type number"),
+    "not a whole number": ({"page_size": float("nan")}, "`page_size` must be of type integer"),
+    "not a map": ({"stream_maps": "recordings"}, "`stream_maps` must be of type object"),
 }
 
 
@@ -191,6 +196,66 @@ def test_null_means_the_default(tmp_path: Path) -> None:
     assert params["showSummary"] == "true"
     assert params["pageSize"] == "25"
     assert "isSummaryDone" not in params
+
+
+BLANK = {name: "" for name in CONFIG["properties"] if not name.startswith("api_")}
+
+
+def test_blank_means_the_default(tmp_path: Path) -> None:
+    """A variable that a CI system has and that nobody has set would filter recordings away, or end the sync."""
+    blank = BLANK | dict.fromkeys(("stream_maps", "flattening_enabled", "flattening_max_depth", "batch_config"), " ")
+    with Sandbox(recordings(5)) as sandbox:
+        run_tap(tmp_path, config_for(sandbox, **blank))
+        (blank_request,) = sandbox.requests
+        sandbox.clear()
+        run_tap(tmp_path, config_for(sandbox))
+        (request,) = sandbox.requests
+    assert blank_request.params == request.params
+    assert blank_request.user_agent == request.user_agent
+
+
+def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    """Editors and PowerShell on Windows write one; the message would speak of UTF-8, which the file is in."""
+    catalog = discover(tmp_path, recordings=True)
+    with Sandbox(recordings(5)) as sandbox:
+        bookmark = {"bookmarks": {"recordings": {"replication_key_value": "2025-01-01T00:00:00.000Z"}}}
+        files = {"config": config_for(sandbox), "catalog": catalog, "state": bookmark}
+        for name, content in files.items():
+            (tmp_path / f"{name}-bom.json").write_text(json.dumps(content), encoding="utf-8-sig")
+        arguments = tuple(part for name in files for part in (f"--{name}", f"{name}-bom.json"))
+        run = run_tap(tmp_path, None, arguments=arguments)
+        assert sandbox.requests[0].params["updatedAt:gte"].startswith("2024-12-31T")
+    assert set(run.records) == {"recordings"}
+
+
+def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    """A mark at its beginning would hide the first setting, and another encoding would end in a traceback."""
+    with Sandbox(recordings(5)) as sandbox:
+        text = f"TAP_SIRO_API_TOKEN={sandbox.token}\nTAP_SIRO_API_URL={sandbox.url}\nTAP_SIRO_USER_AGENT=é"
+        (tmp_path / ".env").write_text(text.replace("é", "e"), encoding="utf-8-sig")
+        assert len(run_tap(tmp_path, {}, arguments=("--config", "ENV")).records["recordings"]) == 5
+        for encoding in ("latin-1", "utf-16"):
+            (tmp_path / ".env").write_text(text, encoding=encoding)
+            run = run_tap(tmp_path, {}, arguments=("--config", "ENV"), status=1)
+            (error,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
+            assert "The file `.env` is not UTF-8" in error
+            assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("LOGLEVEL", "", 0), ("LOGLEVEL", "loud", 1), ("LOGLEVEL", "warning", 0), ("TAP_SIRO_LOGLEVEL", "", 0),
+        ("TAP_SIRO_LOGLEVEL", "7x", 1), ("SINGER_SDK_LOG_CONFIG", "", 0), ("SINGER_SDK_LOG_CONFIG", ".", 1),
+    ],
+)  # fmt: skip
+def test_how_much_is_logged_is_set_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
+    """A traceback before the first line of the log looks as if the tap were broken."""
+    with start_tap(tmp_path, {}, arguments=("--version",), environment={name: value}) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == status
+    messages = [line.rpartition(" | ")[2].partition(" (")[0] for line in err.splitlines()]
+    assert messages == (["Logging cannot be set up"] if status else [])
 
 
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:

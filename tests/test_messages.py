@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -138,6 +139,8 @@ def process(option: str, name: str, text: str | None = None) -> Provoke:
     """From the command line, with a file that is not in UTF-8 or is missing."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        if name == "ENV":
+            (directory / ".env").write_text("A=é", encoding="latin-1")
         if text is not None:
             (directory / name).write_text(text, encoding="utf-16")
         return lines(run_tap(directory, config_for(sandbox), status=1, arguments=(option, name)).stderr)
@@ -177,8 +180,21 @@ def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
     return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory)}})).warnings
 
 
+def environment(**variables: str) -> Provoke:
+    """From the command line, with something in the environment."""
+    return lambda sandbox, directory: lines(
+        run_tap(directory, config_for(sandbox), status=1, environment=variables).stderr
+    )
+
+
 def lines(stderr: str) -> list[str]:
     return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
+
+
+def closed_stdout(sandbox: Sandbox, directory: Path) -> list[str]:
+    command = f"{sys.executable} -m tap_siro --discover >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+    return lines(done.stderr)
 
 
 def closed_pipe(sandbox: Sandbox, directory: Path) -> list[str]:
@@ -242,8 +258,8 @@ def has_cursor(request: Any) -> bool:
 
 
 CASES: dict[str, list[Provoke]] = {
-    "`api_token` is not set": [setting(api_token=None)],
-    "`…` is blank": [setting(api_token=" "), setting(api_token="Bearer "), setting(api_token='""')],
+    "`api_token` is not set": [setting(api_token=None), setting(api_token=" ")],
+    "`…` is blank": [setting(api_token="Bearer "), setting(api_token='""')],
     "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="changeme")],
     "`…` holds white space": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
     "`api_token` and `…` are both set": [client(api_token="t"), setting(client_id="c"), setting(client_secret="s")],
@@ -282,6 +298,9 @@ CASES: dict[str, list[Provoke]] = {
         with_state({"singer_state": BOOKMARK}),
     ],
     "A file cannot be read or written:": [process("--config", "missing.json")],
+    "The file `.env` is not UTF-8": [process("--config", "ENV")],
+    "stdout is closed": [closed_stdout],
+    "Logging cannot be set up": [environment(LOGLEVEL="loud")],
     "Siro's API answered 401": [fatal("401")],
     "Siro's API answered 401 …: it does not take the token that": [as_client("status", status=401)],
     "`auth_url` answered …: it does not take": [as_client("status", path=CLIENT_TOKEN, status=401)],

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from dotenv import find_dotenv, load_dotenv
+
+from tap_siro.errors import TapSiroError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jsonschema import ValidationError
 
 
+def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
+    """Settings from the environment and from a `.env` in the working directory or above, as text."""
+    try:
+        load_dotenv(find_dotenv(usecwd=True), override=True, encoding="utf-8-sig")
+    except ValueError:
+        raise TapSiroError("The file `.env` is not UTF-8: save it as such, or remove it.") from None
+    return {name: value for name in names if (value := os.environ.get(f"{prefix}{name.upper()}", "")).strip()}
+
+
 def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in their JSON types: null means not set, and from the environment all are text."""
+    """Settings in their JSON types: null and blank mean not set, and from the environment all are text.
+
+    A variable that is not set in a CI system is often there and blank; Meltano passes it on.
+    """
     typed = {}
     for name, value in config.items():
         kinds = schema["properties"].get(name, {}).get("type", [])
-        if value is None:
+        if value is None or (isinstance(value, str) and not value.strip()):
             continue
         typed[name] = _from_text(value, kinds) if isinstance(value, str) and "string" not in kinds else value
         if isinstance(value, Decimal):  # the SDK reads fractions in files so
             typed[name] = float(value)
+        if isinstance(number := typed[name], float) and not math.isfinite(number):
+            typed[name] = str(number)  # Python reads NaN as a number; no limit would refuse it
     return typed
 
 
@@ -51,6 +71,8 @@ def describe_error(error: ValidationError) -> str:
         return f"`{name}` must be {limits[error.validator]} {rule}."
     if error.validator == "enum":
         return f"`{name}` must be {' or '.join(f'`{value}`' for value in rule if value is not None)}."
+    if error.validator == "type" and "boolean" in rule:
+        return f"`{name}` must be true or false."
     if error.validator == "type":
         return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
     return f"`{name}` is not as it should be; see the documentation of this setting."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -21,10 +20,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def ignore_signals() -> None:
-    """What is over needs no signal: Python would die of it while it ends, with a status that says nothing was done."""
+def keep_status() -> None:
+    """Let nothing change the exit status of what is over: neither a signal nor a log that cannot be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        sys.stderr.flush()
+    except (AttributeError, OSError):  # it is closed, or its disk is full
+        sys.stderr = None
 
 
 @contextlib.contextmanager
@@ -37,9 +40,6 @@ def exit_with_status(stop: Stop | None) -> Iterator[None]:
         logger.warning("Stopped by a signal; the next run goes on from here.")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
-        with contextlib.suppress(OSError):  # stdout may be no file
-            # Python would complain once more when it flushes stdout at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         logger.error("The target has closed its input, see its own messages; the next run goes on from the last state.")
         raise SystemExit(1) from None
     except ConfigValidationError as error:

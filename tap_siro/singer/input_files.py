@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def read_object(option: str, read: Callable[[], str]) -> str:
     """The text of a file from the command line, if it holds a JSON object."""
     with contextlib.suppress(ValueError, RecursionError):  # also for what is not UTF-8
-        text = read()
+        text = read().removeprefix("\ufeff")  # a byte-order mark
         if isinstance(json.loads(text), dict):
             return text
     # Without the text: it may hold the token.

@@ -12,32 +12,33 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from fnmatch import filter as matching
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dotenv import find_dotenv
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import merge_missing_config_jsonschema, parse_environment_config
+from singer_sdk.cli import plugin_cli
 from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
-from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_siro.errors import TapSiroError
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
-from tap_siro.singer.config import describe_error, parse_config
-from tap_siro.singer.exit_status import exit_with_status, ignore_signals
+from tap_siro.singer.config import describe_error, parse_config, read_environment
+from tap_siro.singer.exit_status import exit_with_status, keep_status
 from tap_siro.singer.input_files import is_state, read_object
 from tap_siro.singer.signals import Stop
+from tap_siro.singer.stdout import write_wholly
 from tap_siro.singer.stream_maps import passes_filter, transformed
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
@@ -69,9 +70,19 @@ class LineWriter(MsgSpecWriter):
         super().write_message(message)
 
     def write_lines(self, lines: bytes) -> None:
-        """Write whole lines. stdout is looked up each time, for those who redirect it."""
+        """Write lines. stdout is looked up each time, for those who redirect it; see `stdout.py`."""
         sys.stdout.buffer.write(lines)
         sys.stdout.flush()
+
+
+class Command(SingerCommand):
+    """The command line, whose options do their work while it is parsed: `--config`, `--discover`, `--test`."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Parse the command line; errors end it with a sentence, where the SDK shows a traceback."""
+        with exit_with_status(None):
+            write_wholly()
+            return super().make_context(*args, **options)
 
 
 class SiroStream(Stream):
@@ -224,7 +235,8 @@ class SiroTap(Tap):
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Also our declaration of `batch_config`, before the SDK adds its own."""
-        merge_missing_config_jsonschema(BATCH_CONFIG, config_jsonschema)
+        for name, declared in BATCH_CONFIG["properties"].items():
+            config_jsonschema["properties"].setdefault(name, declared)
         super().append_builtin_config(config_jsonschema)
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -268,11 +280,12 @@ class SiroTap(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Settings from the environment, as text: the SDK reads anything but "true" as false, also a blank one."""
+        """Settings from the environment, as text: the SDK reads anything but "true" as false, also a blank one.
+
+        And it shows a traceback if a `.env` is not UTF-8.
+        """
         cls.append_builtin_config(cls.config_jsonschema)
-        texts = {name: {"type": ["string"]} for name in cls.config_jsonschema["properties"]}
-        found = parse_environment_config({"properties": texts}, cls._env_var_prefix, find_dotenv(usecwd=True))
-        return {name: value for name, value in found.items() if value.strip()}
+        return read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
 
     def _set_compatible_replication_methods(self) -> None:
         """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
@@ -288,6 +301,35 @@ class SiroTap(Tap):
         """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
         self.stop.signal = signum
 
+    @plugin_cli
+    def cli(cls) -> click.Command:  # noqa: N805
+        """The command. The SDK sets up logging here, and a level that is blank or unknown would end in a traceback."""
+        for name in ("LOGLEVEL", "SINGER_SDK_LOG_CONFIG"):
+            if not os.environ.get(name, "").strip():
+                os.environ.pop(name, None)
+        try:
+            return super().cli
+        except Exception as error:  # noqa: BLE001 - a logging configuration can fail in any way
+            logger.error(  # to stderr, by Python's last resort
+                "Logging cannot be set up (%s): `LOGLEVEL` must be DEBUG, INFO, WARNING, ERROR or CRITICAL, and "
+                "`SINGER_SDK_LOG_CONFIG`, if it is set, must name a logging configuration in YAML.",
+                type(error).__name__,
+            )
+            raise SystemExit(1) from None
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The command, made by the SDK, as one of this module."""
+        made = super().get_singer_command()
+        return Command(
+            name=made.name,
+            callback=made.callback,
+            context_settings=made.context_settings,
+            help=made.help,
+            params=made.params,
+            logger=cls.logger,
+        )
+
     @classmethod
     def invoke(cls, **options: Any) -> None:
         """Run from the command line; errors end it with a sentence."""
@@ -298,22 +340,15 @@ class SiroTap(Tap):
                         options[name] = io.StringIO(read_object(name, file.read))
                 super().invoke(**options)
         finally:
-            ignore_signals()
-
-    @classmethod
-    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """`--test`: errors end it with a sentence, where the SDK shows a traceback."""
-        with exit_with_status(None):
-            super().cb_test(ctx, param, value)
+            keep_status()
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """`--config`: the same."""
-        with exit_with_status(None):
-            for path in value:
-                if path != "ENV":
-                    read_object("config", partial(Path(path).read_text, encoding="utf-8"))
-            return super().cb_config(ctx, param, value)
+        """`--config`: look at the files first."""
+        for path in value:
+            if path != "ENV":
+                read_object("config", partial(Path(path).read_text, encoding="utf-8"))
+        return super().cb_config(ctx, param, value)
 
 
 def _are_identity(maps: Sequence[StreamMap]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.cli import plugin_cli
 from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._catalog import get_selected_schema
@@ -19,7 +19,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._state import StateWriter
 from singer_sdk.mapper import CustomStreamMap, PluginMapper, SameRecordTransform
 from singer_sdk.metrics import Counter
-from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, SingerCommand
 from singer_sdk.singerlib import Catalog, StateMessage
 
 from tap_siro.singer import sdk
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 DOCUMENTED = {"singer_sdk", "singer_sdk.exceptions", "singer_sdk.metrics", "singer_sdk.typing"}
 # What the tests below look at. Whoever uses more adds it here, with what would be lost if it changed.
 INTERNAL_MODULES = {
-    "singer_sdk.configuration._dict_config",
+    "singer_sdk.cli",
     "singer_sdk.contrib.msgspec",
     "singer_sdk.helpers._catalog",
     "singer_sdk.helpers._classproperty",
@@ -68,7 +68,8 @@ TAP: dict[str, list[str] | None] = {
     "append_builtin_config": ["config_jsonschema"],
     "capabilities": None,
     "cb_config": ["ctx", "param", "value"],
-    "cb_test": ["ctx", "param", "value"],
+    "cli": None,
+    "get_singer_command": [],
     "invoke": ["about", "about_format", "config", "state", "catalog"],
     "load_state": ["state"],
     "message_writer_class": None,
@@ -220,11 +221,7 @@ def test_a_state_is_still_left_out_if_it_was_the_last_and_only_then() -> None:
     assert len(written) == 2
 
 
-def test_settings_are_still_read_and_refused_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(inspect.signature(parse_environment_config).parameters) == ["config_schema", "prefix", "dotenv_path"]
-    monkeypatch.setenv("SOME_SETTING", " text ")
-    schema = {"properties": {"setting": {"type": ["string"]}}}
-    assert parse_environment_config(schema, "SOME_", "/dev/null") == {"setting": " text "}
+def test_settings_are_still_refused_in_the_same_way() -> None:
     (error,) = JSONSchemaValidator({"properties": {"a": {"minimum": 1}}}).iter_errors({"a": 0})
     assert (error.validator, error.validator_value, list(error.absolute_path)) == ("minimum", 1, ["a"])
     assert ConfigValidationError("m", errors=["e"]).errors == ["e"]
@@ -234,7 +231,7 @@ def test_settings_are_still_read_and_refused_in_the_same_way(monkeypatch: pytest
 
 
 def test_files_of_the_command_line_still_come_as_they_did(tmp_path: Path) -> None:
-    """State and catalog as open files, `--config` as paths; `--test` is a callback."""
+    """State and catalog as open files, `--config` as paths; the other options do their work while they are parsed."""
     parameters = {each.name: each for each in TapSiro.cli.params}
     path = tmp_path / "file.json"
     path.write_text("{}", encoding="utf-8")
@@ -243,7 +240,12 @@ def test_files_of_the_command_line_still_come_as_they_did(tmp_path: Path) -> Non
         with parameters[name].type.convert(str(path), parameters[name], context) as file:
             assert file.read() == "{}"
     assert parameters["config"].callback == TapSiro.cb_config
+    assert parameters["discover"].callback == TapSiro.cb_discover
     assert parameters["test"].callback == TapSiro.cb_test
+    assert isinstance(inspect.getattr_static(Tap, "cli"), plugin_cli)
+    assert isinstance(super(SiroTap, TapSiro).get_singer_command(), SingerCommand)
+    assert {name for name in vars(sdk.Command) if not name.startswith("__")} == {"make_context"}
+    assert list(inspect.signature(SingerCommand.__init__).parameters) == ["self", "args", "logger", "kwargs"]
 
 
 def test_stream_maps_still_have_what_is_read_from_them() -> None:

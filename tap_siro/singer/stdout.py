@@ -1,0 +1,55 @@
+"""stdout, on which a write that returns has written everything."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from typing import Any
+
+from tap_siro.errors import TapSiroError
+
+
+class WholeWrites(io.RawIOBase):
+    """A file descriptor that is written to until all bytes are out.
+
+    The system may take only a part of them: when a signal such as SIGCONT comes in between, or when the other side has
+    made the pipe non-blocking. A raw file, which stdout is with `PYTHONUNBUFFERED=1`, leaves the rest to its caller.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Write to `descriptor`, which stays open when this is closed."""
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The file descriptor."""
+        return self._descriptor
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write everything, or raise an `OSError`."""
+        left = memoryview(data)
+        written = len(left)
+        while left:
+            try:
+                left = left[os.write(self._descriptor, left) :]
+            except BlockingIOError:
+                select.select([], [self._descriptor], [])
+        return written
+
+
+def write_wholly() -> None:
+    """Make `sys.stdout` write everything at once and whole, whatever its buffering was.
+
+    Raises:
+        TapSiroError: It is closed.
+    """
+    if sys.stdout is None:
+        raise TapSiroError("stdout is closed, so there is nowhere to write to: connect it to a target or a file.")
+    if sys.stdout is sys.__stdout__:  # not redirected within Python
+        whole = WholeWrites(sys.__stdout__.fileno())
+        sys.stdout = io.TextIOWrapper(whole, encoding="utf-8", write_through=True)
