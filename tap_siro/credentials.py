@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _QUOTES = ("''", '""', "``")
 _PLACEHOLDER = re.compile(
-    r"[<{$%].*|.*[>}]|(?:your|my|the|insert|put|paste|enter|add)\b.*|.*\bhere"
+    r"[<{$%].*|.*[>}]|(?:your|my|the|insert|put|paste|enter|add)(?:[ _-].*)?|.*\bhere"
     r"|(?:change|replace|fix|fill)[ _-]?(?:me|this|in)|x{3,}|\.{3,}|\*{3,}|todo|tbd|none|null"
     r"|(?:siro|api|organi[sz]ation|access|secret|client)?[ _-]?(?:token|secret|key|id)",
     re.IGNORECASE,

@@ -1,0 +1,255 @@
+"""Connections: an answer has an end, a fault has a reason, and the token goes where it belongs."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain
+from tests.sandbox.expected import expected_rows
+from tests.support.in_process import Clock, loaded, sync
+from tests.support.process import config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tap_siro.api.client import Client
+
+DATA = plain(60, sections=1, extractions=1)
+EXPECTED = expected_rows(DATA)
+SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA) as sandbox:
+        yield sandbox
+
+
+# Answers without an end
+
+TRICKLES: dict[str, tuple[bytes, bytes]] = {
+    "status line": (b"HTTP/1.1 200 ", b"O"),
+    "headers": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+    "many headers": (b"HTTP/1.1 200 OK\r\n", b"X-A: a\r\n"),
+    "body with a length": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    "body without a length": (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "one chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", b" "),
+    "size of a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    "refusal": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n", b" "),
+}
+
+
+@contextmanager
+def trickling(beginning: bytes, drop: bytes) -> Iterator[str]:
+    """A server that answers each request with a beginning, and then a few bytes every now and then, for ever."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            try:
+                connection.recv(65_536)
+                connection.sendall(beginning)
+                while not ended.wait(0.05):
+                    connection.sendall(drop)
+            except OSError:
+                return
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ended.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("where", TRICKLES)
+def test_an_answer_that_never_ends_is_tried_again(sandbox: Sandbox, where: str) -> None:
+    """Each byte comes in time, so that no time-out is met: a sync would hang for days without a line in its log."""
+    with trickling(*TRICKLES[where]) as url:
+        clock = Clock()
+
+        def on_wait(client: Client) -> None:
+            client.api.url = sandbox.url
+
+        clock.on_wait = on_wait
+        outcome = sync(config_for(sandbox, request_timeout=0.2, **SMALL) | {"api_url": url}, clock=clock)
+    assert loaded(outcome) == EXPECTED
+    (warning,) = outcome.warnings
+    assert "no answer in time" in warning
+
+
+# Faults that no other try cures
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def self_signed(directory: Path) -> Iterator[str]:
+    """A server whose certificate nobody has signed."""
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
+            "-addext", "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        with serving(server):
+            yield f"https://127.0.0.1:{server.server_address[1]}"
+
+
+def check_ends(url: str, *said: str, tries: int = 5, **settings: Any) -> None:
+    clock = Clock()
+    outcome = sync({"api_url": url, "api_token": "canary-of-a-token", **settings}, clock=clock, status=1)
+    (error,) = outcome.errors
+    for words in said:
+        assert words in error
+    assert len(clock.waits) == tries - 1
+    for hidden in ("canary-of-a-token", "pageSize", "showSummary", "v1/core", "Error", "Gave up"):
+        assert hidden not in outcome.stderr.replace("ERROR", "")
+
+
+def test_a_certificate_that_is_not_valid_ends_the_sync(tmp_path: Path) -> None:
+    """Ten minutes of retries, and then a word that says nothing: behind a company's proxy, the first thing to meet."""
+    with self_signed(tmp_path) as url:
+        check_ends(url, "its certificate is not valid", "REQUESTS_CA_BUNDLE", "Check `api_url`")
+
+
+def test_a_certificate_that_is_made_known_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice would not help."""
+    with self_signed(tmp_path) as url:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+        (error,) = sync({"api_url": url, "api_token": "t"}, status=1).errors
+    assert "501" in error  # the server's own answer
+
+
+def test_a_server_without_tls_ends_the_sync(sandbox: Sandbox) -> None:
+    """https to a port that speaks http, or something between that answers for the server."""
+    check_ends(sandbox.url.replace("http:", "https:"), "no secure connection", "Check `api_url`")
+
+
+def test_a_host_that_there_is_not_ends_the_sync() -> None:
+    """A typing error in `api_url` would be retried for ten minutes."""
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    with mock.patch.object(socket, "getaddrinfo", side_effect=unknown):
+        check_ends("https://functions.siro.invalid", "there is no host of that name", "Check `api_url`")
+
+
+def test_a_proxy_that_is_not_there_ends_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user would look for the fault at Siro."""
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    check_ends("https://functions.siro.invalid", "the proxy", "HTTPS_PROXY")
+
+
+def test_a_login_page_ends_the_sync(sandbox: Sandbox) -> None:
+    """A captive portal or a wrong `api_url` answers everything with 200."""
+    sandbox.fault("html", on=None)
+    check_ends(sandbox.url, "which is not what was asked for", "Check `api_url` and proxies", api_token=sandbox.token)
+    assert len(sandbox.requests) == 5
+
+
+def test_once_something_has_succeeded_such_a_fault_is_sat_out(sandbox: Sandbox) -> None:
+    """A history of hours would end because a name was not found for a minute."""
+    sandbox.fault("html", on=8, when=lambda request: request.number > 3)
+    outcome = sync(config_for(sandbox, concurrency=1, **SMALL))
+    assert loaded(outcome) == EXPECTED
+    assert len(outcome.warnings) == 8
+
+
+def test_a_name_that_cannot_be_looked_up_for_now_is_tried_again(sandbox: Sandbox) -> None:
+    """While a container starts, its network often is not there yet."""
+    later = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    find, failures = socket.getaddrinfo, iter([later] * 7)
+
+    def getaddrinfo(*args: Any, **options: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return find(*args, **options)
+
+    with mock.patch.object(socket, "getaddrinfo", getaddrinfo):
+        outcome = sync(config_for(sandbox, **SMALL))
+    assert loaded(outcome) == EXPECTED
+    assert len(outcome.warnings) == 7
+
+
+# Proxies
+
+
+@contextmanager
+def proxy() -> Iterator[tuple[str, list[str]]]:
+    """Keeps all that it is asked to pass on, and refuses it."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def refuse(self) -> None:
+            seen.append(f"{self.requestline}\n{self.headers}")
+            self.send_error(403)
+
+        do_GET = do_POST = do_CONNECT = refuse  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, serving(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY", "http_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_what_is_for_this_machine_does_not_go_through_a_proxy(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str, host: str
+) -> None:
+    """Without TLS, the token and all conversations would be there for the proxy to read."""
+    monkeypatch.delenv("NO_PROXY")
+    with proxy() as (url, seen):
+        monkeypatch.setenv(variable, url)
+        outcome = sync(config_for(sandbox, **SMALL) | {"api_url": sandbox.url.replace("127.0.0.1", host)})
+    assert loaded(outcome) == EXPECTED
+    assert seen == []
+
+
+def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy is asked for a tunnel, and the rest goes through it encrypted."""
+    monkeypatch.delenv("NO_PROXY")
+    with proxy() as (url, seen):
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        check_ends("https://functions.siro.invalid", "the proxy", "HTTPS_PROXY")
+    assert len(seen) == 5
+    assert all(line.startswith("CONNECT functions.siro.invalid:443") for line in seen)
+    assert "canary-of-a-token" not in "".join(seen)
