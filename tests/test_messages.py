@@ -253,6 +253,12 @@ def deselected() -> dict[str, Any]:
     return catalog
 
 
+def widened() -> dict[str, Any]:
+    catalog: dict[str, Any] = TapSiro(config={"api_token": "t"}).catalog_dict
+    catalog["streams"][0]["schema"]["properties"]["added"] = {"type": ["string", "null"]}
+    return catalog
+
+
 def has_cursor(request: Any) -> bool:
     return "cursor" in request.params
 
@@ -369,6 +375,7 @@ CASES: dict[str, list[Provoke]] = {
     "'…' is selected but `…` is off": [warned(show_summary=False)],
     "No stream is selected": [warned(catalog=deselected())],
     "What an earlier run left in": [not_removable],
+    "The catalog has columns of '…'": [warned(catalog=widened())],
     "There is no setting `…`": [warned(strat_date="2026-01-01")],
     "`stream_maps` is for a stream '…', which there is not": [
         warned(stream_maps={"recordingz": {"title": None}}),

@@ -29,9 +29,9 @@ HEADER = """\
 
 # The SDK's stream maps are one setting there, whatever their schema says of what is in them.
 WHOLE = {"stream_maps"}
-# Meltano has no numbers that may have a fraction but `decimal`, on which 4.4 fails if the value comes from an
-# environment variable. A fraction can still be set in `meltano.yml`.
-KINDS = {"number": "integer"}
+# Meltano 4.4 makes false of a blank variable for a `boolean`, and fails with a traceback on a blank or a fraction for
+# an `integer`. Text comes to the tap as it is: there, blank means not set, and a wrong word is refused in a sentence.
+KINDS = {"boolean": "string", "integer": "string", "number": "string"}
 # Where the SDK leaves open what a setting is.
 OPEN = {"faker_config.locale": "array", "faker_config.seed": "string"}
 

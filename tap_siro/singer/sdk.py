@@ -34,6 +34,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INC
 from tap_siro.errors import TapSiroError
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
+from tap_siro.singer.catalog import differences, drop_empty_objects, narrowed
 from tap_siro.singer.config import describe_error, parse_config, read_environment
 from tap_siro.singer.exit_status import exit_with_status, keep_status
 from tap_siro.singer.input_files import is_state, read_object
@@ -104,13 +105,23 @@ class SiroStream(Stream):
     # Internals of the SDK
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """A catalog may not take the replication key away, and a forced method in its metadata counts.
+        """A catalog may take columns away, but neither change them nor the replication key.
 
-        The SDK lets the entry's `replication_method`, which discovery wrote, win over the metadata that a user set.
+        The SDK would send the catalog's schema to the target, whatever the records hold. And it lets the entry's
+        `replication_method`, which discovery wrote, win over the metadata that a user set.
         """
         super().apply_catalog(catalog)
         self.replication_key = str(type(self).replication_key)
         entry = catalog.get_stream(self.name)
+        if self._input_schema is not None:
+            mine, theirs = type(self).schema, self._input_schema
+            self._input_schema = narrowed(mine, theirs)
+            if names := differences(mine, theirs):
+                logger.warning(
+                    "The catalog has columns of '%s' that the tap does not write so (%s): they are written as the tap "
+                    "declares them, or not at all. Remove Meltano's `schema` extra; cast types in the target.",
+                    self.name, ", ".join(names),
+                )  # fmt: skip
         forced = entry.metadata.root.forced_replication_method if entry else None
         wanted = forced or (entry.replication_method if entry else None)
         full = wanted == REPLICATION_FULL_TABLE
@@ -259,6 +270,7 @@ class SiroTap(Tap):
             schema = stream.effective_schema
             if stream.selected:
                 schema = get_selected_schema(stream.name, schema, stream.mask)
+                drop_empty_objects(schema)
             self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -48,6 +48,7 @@ INTERNAL_MODULES = {
 INTERNAL_NAMES = {
     "_config",
     "_env_var_prefix",
+    "_input_schema",
     "_last_emitted_state",
     "_set_compatible_replication_methods",
     "_tap",
@@ -178,6 +179,8 @@ def test_a_stream_and_the_tap_still_have_what_is_read_from_them() -> None:
     assert stream._tap is tap
     assert {child.name for child in stream.child_streams} == tap.streams.keys() - {"recordings"}
     assert stream.effective_schema == stream.schema
+    assert stream._input_schema is None
+    assert "self._input_schema = entry.schema.to_dict()" in inspect.getsource(Stream.apply_catalog)
     assert get_selected_schema("recordings", stream.effective_schema, stream.mask)["properties"]
     assert len(stream.stream_maps) == 1
     stream.stream_state["replication_key_value"] = "2026"

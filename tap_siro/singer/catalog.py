@@ -1,0 +1,57 @@
+"""What a catalog's schema may change: which columns there are, not what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def narrowed(mine: Schema, theirs: Schema) -> Schema:
+    """The stream's own schema, with only those of its properties that the catalog has too, at all depths, and the keys.
+
+    A catalog from before a column came, or edited by hand, makes no row wider than its SCHEMA.
+    """
+    made = dict(mine)
+    if "properties" in mine and "properties" in theirs:
+        kept = {*mine.get("required", ()), *theirs["properties"]}
+        made["properties"] = {
+            name: narrowed(own, theirs["properties"].get(name, {}))
+            for name, own in mine["properties"].items()
+            if name in kept
+        }
+    if "items" in mine and "items" in theirs:
+        made["items"] = narrowed(mine["items"], theirs["items"])
+    return made
+
+
+def differences(mine: Schema, theirs: Schema, path: str = "") -> list[str]:
+    """The properties that only the catalog has, or that it declares to be of another type."""
+    found = []
+    for name, declared in theirs.get("properties", {}).items():
+        inner = f"{path}.{name}" if path else name
+        own = mine.get("properties", {}).get(name)
+        if own is None or _kind(own) != _kind(declared):
+            found.append(inner)
+        else:
+            found += differences(own.get("items", own), declared.get("items", declared), inner)
+    return found
+
+
+def _kind(schema: Schema) -> tuple[frozenset[str], Any]:
+    kinds = schema.get("type", [])
+    return frozenset([kinds] if isinstance(kinds, str) else kinds) - {"null"}, schema.get("format")
+
+
+def drop_empty_objects(schema: Schema) -> bool:
+    """Deselect objects all of whose properties are deselected: targets refuse an object without any.
+
+    Returns:
+        Whether the schema is such an object itself.
+    """
+    properties = schema.get("properties")
+    if properties is None:
+        return False
+    for name in [name for name, inner in properties.items() if drop_empty_objects(inner)]:
+        del properties[name]
+    return not properties
