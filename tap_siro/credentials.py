@@ -50,6 +50,23 @@ def read_credentials(config: Mapping[str, Any], faults: list[str]) -> dict[str, 
     return found
 
 
+def read_oauth_app(config: Mapping[str, Any], faults: list[str]) -> dict[str, str]:
+    """An OAuth app's id, its secret and its user's id; blank if there is none. Some of them alone are refused.
+
+    Args:
+        config: The settings by name.
+        faults: Gets what is wrong with them, a sentence each.
+    """
+    names = ("oauth_client_id", "oauth_client_secret", "oauth_user_id")
+    given = [name for name in names if str(config.get(name) or "").strip()]
+    faults += [
+        f"`{name}` is not set, and without it `{given[0]}` is of no use: set all three."
+        for name in names
+        if given and name not in given
+    ]
+    return {name: read_secret(config[name], name, faults) if name in given else "" for name in names}
+
+
 def read_secret(value: object, name: str, faults: list[str]) -> str:
     """A token or secret without what was copied with it: white space, `Bearer`, a pair of quotes."""
     secret = str(value).strip()

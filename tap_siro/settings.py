@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from singer_sdk import typing as th
 
 from tap_siro import timestamps
-from tap_siro.credentials import read_credentials, read_url
+from tap_siro.credentials import read_credentials, read_oauth_app, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEFAULT_USER_API_URL = "https://api.siro.ai"
 DEFAULT_API_URL = "https://functions.siro.ai/api-externalApi"
 DEFAULT_AUTH_URL = "https://auth.siro.ai/oauth2/token"
 CREDENTIALS = (("api_token",), ("client_id", "client_secret"))
@@ -124,6 +125,31 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
         "Only recordings created before this moment.",
         examples=["2027-01-01T00:00:00Z"],
     ),
+    _setting(
+        "user_api_url",
+        th.StringType(),
+        "Where transcripts are. Must be https, except for a loopback address.",
+        default=DEFAULT_USER_API_URL,
+    ),
+    _setting(
+        "oauth_client_id",
+        th.StringType(),
+        "Id of an OAuth app at Siro, by which `recording_utterances` is read if there are no client credentials.",
+        examples=["an-app-id"],
+    ),
+    _setting(
+        "oauth_client_secret",
+        th.StringType(),
+        "The secret that belongs to `oauth_client_id`.",
+        secret=True,
+        examples=["an-app-secret"],
+    ),
+    _setting(
+        "oauth_user_id",
+        th.StringType(),
+        "Id at Siro of the user in whose name transcripts are read: one who may see all recordings.",
+        examples=["a-user-id"],
+    ),
 )
 
 _ADVANCED: tuple[th.Property[Any], ...] = (
@@ -191,6 +217,11 @@ class Settings:
     client_secret: str
     auth_url: str
     api_url: str
+    user_api_url: str
+    oauth_client_id: str
+    """Blank if there is no OAuth app."""
+    oauth_client_secret: str
+    oauth_user_id: str
     user_agent: str
     start: int | None
     flags: frozenset[str]
@@ -223,6 +254,8 @@ class Settings:
         credentials = read_credentials(config, faults)
         auth_url = read_url(config.get("auth_url"), "auth_url", DEFAULT_AUTH_URL, faults)
         api_url = read_url(config.get("api_url"), "api_url", DEFAULT_API_URL, faults)
+        user_api_url = read_url(config.get("user_api_url"), "user_api_url", DEFAULT_USER_API_URL, faults)
+        app = read_oauth_app(config, faults)
         after = _timestamp(config, "created_after", faults)
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
@@ -235,6 +268,8 @@ class Settings:
             **credentials,
             auth_url=auth_url,
             api_url=api_url,
+            user_api_url=user_api_url,
+            **app,
             user_agent=agent,
             start=start,
             flags=frozenset(each.flag for each in ENRICHMENTS if config.get(each.setting, True)),

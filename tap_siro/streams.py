@@ -1,11 +1,13 @@
-"""The six streams: `recordings`, and five child streams that are cut from its pages."""
+"""The streams: `recordings`, child streams that are cut from its pages, and details asked for one by one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_siro.records import children, schemas
+from tap_siro.records import children, detail_schemas, schemas
+from tap_siro.records.recording import DetailedRecording
 from tap_siro.singer.sdk import SiroStream
+from tap_siro.sync import details
 
 if TYPE_CHECKING:
     from tap_siro.records.recording import Record
@@ -87,5 +89,40 @@ class FollowupsStream(ChildStream):
     cut = staticmethod(children.followups)
 
 
-STREAMS: tuple[type[SiroStream], ...] = (RecordingsStream, *ChildStream.__subclasses__())
+class DetailStream(SiroStream):
+    """Rows that take a request for each recording, as part of the recordings' pass."""
+
+    parent_stream_type = RecordingsStream
+    replication_key = "recordingUpdatedAt"
+    selected_by_default = False
+
+    def make_records(self, recording: Record) -> list[Record]:
+        """The stream's records of a cleaned recording."""
+        return recording.details.get(self.name, []) if isinstance(recording, DetailedRecording) else []
+
+
+class FullFollowupsStream(DetailStream):
+    """One row for each follow-up in full: what to do, why, and what became of it. A request for each recording."""
+
+    name = "followups"
+    primary_keys = ("followupId",)
+    schema = detail_schemas.FOLLOWUPS
+    block = "followups"
+    detail = details.FOLLOWUPS
+
+
+class UtterancesStream(DetailStream):
+    """One row for each utterance: **what was said, word by word**. A request for each recording."""
+
+    name = "recording_utterances"
+    primary_keys = ("recordingId", "ordinal")
+    schema = detail_schemas.UTTERANCES
+    detail = details.UTTERANCES
+
+
+STREAMS: tuple[type[SiroStream], ...] = (
+    RecordingsStream,
+    *ChildStream.__subclasses__(),
+    *DetailStream.__subclasses__(),
+)
 """All of them, in the order of this module."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from tap_siro.settings import CONFIG, ENRICHMENTS, PLUGIN_NAME
+from tap_siro.errors import TapSiroError
+from tap_siro.settings import CONFIG, ENRICHMENTS, PLUGIN_NAME, Settings
 from tap_siro.singer.sdk import SiroStream, SiroTap
-from tap_siro.streams import STREAMS, RecordingsStream
+from tap_siro.streams import STREAMS, RecordingsStream, UtterancesStream
 from tap_siro.sync.run import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class TapSiro(SiroTap):
             return
         sync = Sync(self.settings, self.record_writer(streams, RecordingsStream.name), self.stop)
         if max_records is None:
+            _check_tokens(self.settings, streams)
             sync.run()
         else:
             sync.sample(max_records)
@@ -50,3 +55,15 @@ class TapSiro(SiroTap):
                 )  # fmt: skip
                 return False
         return True
+
+
+def _check_tokens(settings: Settings, streams: Iterable[SiroStream]) -> None:
+    """Transcripts are on a host that takes no organization token."""
+    if settings.client_id or settings.oauth_client_id:
+        return
+    if any(isinstance(stream, UtterancesStream) for stream in streams):
+        raise TapSiroError(
+            "'recording_utterances' is selected, which an organization token cannot read: set `oauth_client_id`, "
+            "`oauth_client_secret` and `oauth_user_id`, or `client_id` and `client_secret` in place of `api_token`, or "
+            "deselect the stream."
+        )

@@ -10,7 +10,7 @@ import pytest
 from tap_siro.settings import CONFIG, Settings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.support.process import KEYS, config_for, discover, run_tap, start_tap
+from tests.support.process import DETAIL_KEYS, KEYS, config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,9 @@ def output(directory: Path, *arguments: str) -> str:
 
 def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
     catalog = discover(tmp_path)
-    assert {entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]} == KEYS
+    assert {
+        entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
+    } == KEYS | DETAIL_KEYS
     for entry in catalog["streams"]:
         expected = "updatedAt" if entry["tap_stream_id"] == "recordings" else "recordingUpdatedAt"
         assert entry["replication_key"] == expected
@@ -73,7 +75,7 @@ def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
 
 def test_test_schema_writes_schemas(tmp_path: Path) -> None:
     run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
-    assert set(run.schemas) == set(KEYS)
+    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

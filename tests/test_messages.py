@@ -21,9 +21,10 @@ from tap_siro.sync import reader
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
-from tests.sandbox.tokens import CLIENT_TOKEN
+from tests.sandbox.details import RECORDING, UTTERANCES
+from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import FATAL, Clock, recording, sync
-from tests.support.process import ROOT, config_for, run_tap, start_tap
+from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,6 +188,22 @@ def environment(**variables: str) -> Provoke:
     )
 
 
+def details(path: str | None, status: int = 0) -> Provoke:
+    """With transcripts and follow-ups selected, and a fault; without one, without a token for transcripts."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        app = {"oauth_client_id": "a", "oauth_client_secret": "b", "oauth_user_id": "c"} if path == USER_TOKEN else {}
+        if path and not app:
+            oauth = sandbox.oauth
+            app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
+            app |= {"oauth_user_id": oauth.user_id}
+            sandbox.fault("status", status=status, path=path, on=None)
+        catalog = discover(directory, followups=path != USER_TOKEN, recording_utterances=True)
+        return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
+
+    return provoke
+
+
 def lines(stderr: str) -> list[str]:
     return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
 
@@ -341,6 +358,9 @@ CASES: dict[str, list[Provoke]] = {
         fails(stream_maps={"recordings": {"title": "float(title)"}}),
     ],
     "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
+    "'…' is selected, which an organization token cannot read": [details(path=None)],
+    "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
+    "'…' cannot be loaded.": [details(path=UTTERANCES, status=403), details(path=RECORDING, status=403)],
     "The target has closed its input": [closed_pipe],
     "Stopped by a signal": [stopped],
     "Siro's API did not answer, so nothing": [probed("reset")],

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from singer_sdk.testing import get_tap_test_class
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
 
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.support.process import DETAIL_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,4 +26,9 @@ def _sandbox() -> Iterator[None]:
         yield
 
 
-TestTapSiro = get_tap_test_class(TapSiro, config=CONFIG)
+TestTapSiro = get_tap_test_class(
+    TapSiro,
+    config=CONFIG,
+    # What `--test` shows is one page, and none of what is asked for recording by recording.
+    suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS]),
+)

@@ -27,8 +27,16 @@ def settings() -> str:
     return "\n".join([_settings(ORDINARY), "", "Advanced:", "", _settings(ADVANCED)])
 
 
-# Of the many columns of `recordings`, those in the diagram.
-SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"}
+# Of streams with more than a few columns, those in the diagram.
+SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"} | {
+    "followupId",
+    "recordingId",
+    "recordingUpdatedAt",
+    "followupType",
+    "followupAction",
+    "status",
+}
+FEW = 12
 
 
 def _settings(names: Sequence[str]) -> str:
@@ -85,12 +93,14 @@ def columns() -> str:
 def diagram() -> str:
     """How the streams belong together."""
     lines = ["```mermaid", "erDiagram"]
-    lines += [f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.block]
+    lines += [
+        f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.parent_stream_type
+    ]
     lines += ['    recording_entity_extractions ||--o{ recording_entity_mappings : "recordingId, extractionOrdinal"']
     for kind in STREAMS:
         lines.append(f"    {kind.name} {{")
         for name, schema in kind.schema["properties"].items():
-            if kind.block or name in SHOWN:
+            if len(kind.schema["properties"]) <= FEW or name in SHOWN:
                 key = " PK" if name in TAP.streams[kind.name].primary_keys else ""
                 lines.append(f"        {_kind(schema).replace('-', '_')} {name}{key}")
         lines.append("    }")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from requests.auth import AuthBase
@@ -13,11 +14,17 @@ from tap_siro.api.decoding import MalformedPageError, decode_object
 from tap_siro.errors import RefusedError, TapSiroError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     import requests
 
+BEARER = MappingProxyType({"Authorization": "Bearer "})
+"""The header of a token on the API's host, and what stands before it there."""
+USER = MappingProxyType({"x-siro-auth-token": ""})
+"""The same on the host of transcripts."""
+USER_SECONDS = 12 * 3_600
+"""How long a user's token is used: its answer does not say, but it lives for some 16 hours."""
 EARLY = 300
 """Seconds before its end at which a token is renewed, if it lives long enough for that."""
 
@@ -65,21 +72,17 @@ class Token(NamedTuple):
 class RenewedToken(Authentication):
     """A token that is made when it is first needed, and again before its end. All threads share one."""
 
-    def __init__(
-        self, make: Callable[[], Token], *, refusal: str, header: str = "Authorization", prefix: str = "Bearer "
-    ) -> None:
+    def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER) -> None:
         """Make no token yet.
 
         Args:
             make: Gets one from the server.
             refusal: What it means if the API does not take it.
-            header: The header that it goes into.
-            prefix: What stands before it there.
+            prefixes: The headers that it goes into, and what stands before it there.
         """
         self.refusal = refusal
         self._make = make
-        self._header = header
-        self._prefix = prefix
+        self._prefixes = dict(prefixes)
         self._lock = threading.Lock()
         self._value: str | None = None
         self._renew_at = float("inf")
@@ -87,13 +90,15 @@ class RenewedToken(Authentication):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the header."""
-        request.headers[self._header] = self._prefix + self._valid()
+        token = self._valid()
+        request.headers.update({header: prefix + token for header, prefix in self._prefixes.items()})
         return request
 
     def renew(self, request: requests.PreparedRequest) -> bool:
         """Drop the token, unless another thread already has."""
         with self._lock:
-            if self._value is not None and request.headers.get(self._header) == self._prefix + self._value:
+            header, prefix = next(iter(self._prefixes.items()))
+            if self._value is not None and request.headers.get(header) == prefix + self._value:
                 self._value = None
         return True
 
@@ -119,11 +124,23 @@ def oauth_token(body: bytes) -> Token:
         MalformedPageError: There is no token in it.
     """
     answer = decode_object(body)
-    value = answer.get("access_token")
+    return Token(_token(answer.get("access_token")), _seconds(answer.get("expires_in")))
+
+
+def user_token(body: bytes) -> Token:
+    """Read the answer of Siro's endpoint for the tokens of an OAuth app.
+
+    Raises:
+        MalformedPageError: There is no token in it.
+    """
+    return Token(_token(decode_object(body).get("accessToken")), USER_SECONDS + EARLY)
+
+
+def _token(value: Any) -> str:
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value or not value:
         message = "JSON without an access token"
         raise MalformedPageError(message)
-    return Token(value, _seconds(answer.get("expires_in")))
+    return value
 
 
 def _seconds(value: Any) -> float | None:
@@ -143,3 +160,12 @@ def client_refused(error: RefusedError) -> TapSiroError:
             "at Siro; was it revoked?"
         )
     return TapSiroError(f"{said}, so there is no token to be had at that address. Check `auth_url`.")
+
+
+def app_refused(error: RefusedError) -> TapSiroError:
+    """What it means that the API makes no token of an OAuth app."""
+    return TapSiroError(
+        f"Siro's API answered {error.status} when asked for a token for transcripts: check `oauth_client_id`, "
+        "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "
+        "'recording_utterances'."
+    )

@@ -7,9 +7,21 @@ import threading
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from tap_siro.api import decoding
-from tap_siro.api.authentication import Authentication, BearerToken, RenewedToken, Token, client_refused, oauth_token
+from tap_siro.api.authentication import (
+    BEARER,
+    USER,
+    Authentication,
+    BearerToken,
+    RenewedToken,
+    Token,
+    app_refused,
+    client_refused,
+    oauth_token,
+    user_token,
+)
 from tap_siro.api.retries import Host, Request, Retries
 from tap_siro.api.transport import Body
 from tap_siro.errors import BoundsRefusedError, PageTooHeavyError, RefusedError
@@ -49,6 +61,8 @@ class Client(Retries):
         super().__init__(settings, stop)
         self._settings = settings
         self.api = Host(settings.api_url, self._authentication())
+        self.user_host = Host(settings.user_api_url, self._user_authentication(), "user_api_url")
+        """Where transcripts are."""
         self._lock = threading.Lock()
         self._send_page_size = True
         self._page_size_limit = LARGEST_PAGE
@@ -184,6 +198,28 @@ class Client(Retries):
             make,
             refusal="it does not take the token that `client_id` and `client_secret` gave. Check that this client app "
             "may read recordings.",
+            prefixes={**BEARER, **USER},  # one token for both hosts
+        )
+
+    def _user_authentication(self) -> Authentication:
+        """For transcripts: the organization token never goes to their host."""
+        settings = self._settings
+        if settings.client_id:
+            return self.api.auth
+        path = f"/v1/core/oauth/apps/{quote(settings.oauth_client_id, safe='')}/access-token"
+        body = {"clientSecret": settings.oauth_client_secret, "userId": settings.oauth_user_id, "scope": "read"}
+
+        def make() -> Token:
+            try:
+                return self.post(self.api, path, Body(json=body), decode=user_token)
+            except RefusedError as error:
+                raise app_refused(error) from None
+
+        return RenewedToken(
+            make,
+            refusal="it does not take the token that `oauth_client_id` and `oauth_client_secret` gave. Check that the "
+            "user of `oauth_user_id` may see the organization's recordings.",
+            prefixes=USER,
         )
 
 

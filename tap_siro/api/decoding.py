@@ -10,11 +10,14 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_siro import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def _fraction(text: str) -> Decimal | str:
@@ -55,6 +58,8 @@ class Page:
     """When each recording was created, as far as that can be read."""
     updated: list[int | None] = field(init=False)
     """When each recording was last updated, as far as that can be read."""
+    details: dict[int, dict[str, list[Any]]] = field(default_factory=dict, init=False)
+    """What was asked for of single recordings, by their place on the page and by stream."""
 
     def __post_init__(self) -> None:
         dicts = [record if isinstance(record, dict) else {} for record in self.records]
@@ -101,6 +106,10 @@ def decode_list(body: bytes) -> Listing:
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
         message = "JSON without a list of records"
         raise MalformedPageError(message)
+    return Listing(answer["data"], _next_cursor(answer))
+
+
+def _next_cursor(answer: Mapping[str, Any]) -> str | None:
     cursor, more = answer.get("cursor"), answer.get("hasNextPage")
     if isinstance(cursor, (bool, list, dict)):
         message = "JSON whose cursor is neither text nor a number"
@@ -109,8 +118,32 @@ def decode_list(body: bytes) -> Listing:
         if more is True:
             message = "JSON that names no cursor although it says that there is another page"
             raise MalformedPageError(message)
-        return Listing(answer["data"], None)
-    return Listing(answer["data"], str(cursor))
+        return None
+    return str(cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPage(Listing):
+    """One page of a recording's utterances."""
+
+    speakers: Any
+    """`speakerMap` as it is: usually names by speaker tag."""
+
+
+def decode_transcript(body: bytes) -> TranscriptPage:
+    """Read a page of a recording's utterances: `{data: {utterances: […], speakerMap: {…}}, cursor: 2}`.
+
+    Raises:
+        MalformedPageError: It is not JSON, or holds no utterances where they should be.
+    """
+    answer = decode_object(body)
+    data = answer.get("data", answer)
+    utterances = data.get("utterances") if isinstance(data, dict) else data
+    if utterances is not None and not isinstance(utterances, list):
+        message = "JSON without a list of utterances"
+        raise MalformedPageError(message)
+    speakers = data.get("speakerMap") if isinstance(data, dict) else None
+    return TranscriptPage(utterances or [], _next_cursor(answer), speakers)
 
 
 def decode_object(body: bytes) -> dict[str, Any]:

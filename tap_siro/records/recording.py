@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
+class DetailedRecording(Record):
+    """A cleaned recording, with what was asked for of it alone."""
+
+    __slots__ = ("details",)
+
+    def __init__(self, recording: Record, details: Mapping[str, list[Record]]) -> None:
+        """Keep a recording and its details: the records of streams, by their names."""
+        super().__init__(recording)
+        self.details = details
+
+
 def value_text(value: Any) -> tuple[str | None, str]:
     """An extracted value as text, and its JSON type.
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     from tap_siro.records.recording import Record
     from tap_siro.singer.batch import BatchFiles
+    from tap_siro.sync.details import Detail
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,8 @@ class SiroStream(Stream):
     schema: ClassVar[dict[str, Any]]  # a property in the SDK
     block: ClassVar[str | None] = None
     """The block of a recording that the stream is cut from, unless it is the recording itself."""
+    detail: ClassVar[Detail | None] = None
+    """What has to be asked for of each recording besides."""
 
     def make_records(self, recording: Record) -> list[Record]:
         """The stream's records of a cleaned recording."""
@@ -160,6 +163,7 @@ class SiroStream(Stream):
             bookmark_column=str(self.replication_key),
             flags=flags,
             make_records=self.make_records,
+            detail=self.detail,
             schema=type(self).schema,
             selected=maps[0].raw_schema,
             alias=maps[0].stream_alias,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 from tap_siro.errors import TapSiroError
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import CustomStreamMap, StreamMap
 
     from tap_siro.records.recording import Record
+
+
+_evaluating = threading.Lock()
+"""An expression's evaluator keeps the record in hand, and filters are asked in several threads."""
 
 
 def transformed(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str, Record]]:
@@ -36,7 +41,8 @@ def passes_filter(stream_map: CustomStreamMap, record: Record) -> bool:
 def _explained(stream_map: StreamMap) -> Iterator[None]:
     """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
     try:
-        yield
+        with _evaluating:
+            yield
     except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
         kind = type(error.__cause__ or error).__name__
         raise TapSiroError(

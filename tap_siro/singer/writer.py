@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
 
     from tap_siro.records.recording import Record
+    from tap_siro.sync.details import Detail
 
 Message = dict[str, Any]
 
@@ -35,6 +36,7 @@ class StreamWriter:
         bookmark_column: str,
         flags: frozenset[str],
         make_records: Callable[[Record], list[Record]],
+        detail: Detail | None,
         schema: Mapping[str, Any],
         selected: Mapping[str, Any],
         alias: str,
@@ -50,6 +52,7 @@ class StreamWriter:
             bookmark_column: Its replication key.
             flags: The query flags without which it, or what is selected of it, would be empty.
             make_records: Makes its records of a cleaned recording.
+            detail: What has to be asked for of each recording besides, if anything.
             schema: Fits those records.
             selected: The schema of what is selected of them.
             alias: The stream's name in messages.
@@ -65,6 +68,7 @@ class StreamWriter:
         self.state = state
         self.counter = counter
         self.full_table = full_table
+        self.detail = detail
         self.records = 0
         self._make_records = make_records
         self._alias = alias
@@ -126,6 +130,10 @@ class RecordWriter:
         """Whether records go into files, of which each STATE makes some complete, however small they are."""
         return self._write_to_files is not None
 
+    def keeps(self, recording: Record) -> bool:
+        """Whether a recording is written, with all that belongs to it."""
+        return self._keeps is None or self._keeps(recording)
+
     def write(
         self, recordings: Iterable[tuple[Record, Iterable[StreamWriter]]], max_records: int | None = None
     ) -> None:
@@ -142,7 +150,7 @@ class RecordWriter:
         pieces: list[bytes] = []
         size = 0
         for recording, wanting in recordings:
-            if self._keeps is None or self._keeps(recording):
+            if self.keeps(recording):
                 messages: list[Message] = []
                 for stream in wanting:
                     messages += stream.messages(recording, max_records, extracted)

@@ -15,14 +15,16 @@ from tap_siro import timestamps
 from tap_siro.api.paginator import CursorPaginator
 from tap_siro.errors import CursorRefusedError, PageTooHeavyError, StoppedError, TapSiroError
 from tap_siro.singer.signals import STEP
+from tap_siro.sync.details import DetailReader
 from tap_siro.sync.planner import SlicePlanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tap_siro.api.client import Client
     from tap_siro.api.decoding import Page
     from tap_siro.singer.signals import Stop
+    from tap_siro.sync.details import Detail
     from tap_siro.sync.query import Query
     from tap_siro.sync.slices import Slice
 
@@ -55,7 +57,16 @@ class PassReader:
     Iterate over it for the pages. A page counts as written when the next one is asked for; `position` follows.
     """
 
-    def __init__(self, client: Client, query: Query, whole: Slice, *, threads: int, stop: Stop) -> None:
+    def __init__(  # noqa: PLR0913 - all of it is what a pass is
+        self,
+        client: Client,
+        query: Query,
+        whole: Slice,
+        *,
+        threads: int,
+        stop: Stop,
+        wanted_details: Callable[[Page], Iterable[tuple[int, str, Detail]]] = lambda _: (),
+    ) -> None:
         """Prepare to read; nothing is fetched before the iteration begins.
 
         Args:
@@ -64,6 +75,7 @@ class PassReader:
             whole: Between which moments of creation.
             threads: How many requests may be in flight.
             stop: Set from outside when the sync is to end.
+            wanted_details: As for `DetailReader`.
         """
         self._client = client
         self._query = query
@@ -76,6 +88,7 @@ class PassReader:
         self._ended = False
         self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()
         self._room = threading.Semaphore(DECODED_PAGES)
+        self._details = DetailReader(client, wanted_details, self._changed, self._check_going)
 
     @property
     def position(self) -> int | None:
@@ -87,6 +100,11 @@ class PassReader:
         """A guess at the recordings still to come."""
         with self._changed:
             return self._planner.rows_left()
+
+    @property
+    def details(self) -> int:
+        """How often something was asked for a single recording."""
+        return self._details.requests
 
     def __iter__(self) -> Iterator[Page]:
         """Read the whole.
@@ -142,14 +160,18 @@ class PassReader:
             self._queue.put(error)
 
     def _take(self) -> Slice | None:
-        with self._changed:
-            while not self._planner.finished:
+        while True:
+            with self._changed:
+                if self._planner.finished:
+                    return None
                 self._check_going()
                 part = self._planner.take()
                 if part is not None:
                     return part
-                self._changed.wait(STEP)
-        return None
+                if not self._details.tasks:
+                    self._changed.wait(STEP)
+                    continue
+            self._details.help()
 
     def _read(self, part: Slice) -> None:
         """Read a slice until nothing in it changes meanwhile, but not for ever."""
@@ -188,6 +210,7 @@ class PassReader:
             self._query.check(page, part)
             more = paginator.advance(len(page.records), page.cursor)
             chain.add(page)
+            self._details.complete(page)
             self._queue.put(page)
             if not more:
                 return chain

@@ -10,13 +10,14 @@ import gc
 import logging
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
 from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
-from tap_siro.records.recording import RecordingCleaner
+from tap_siro.records.recording import DetailedRecording, RecordingCleaner
 from tap_siro.sync.page_size import MissingScores, PageSize
 from tap_siro.sync.query import Query
 from tap_siro.sync.reader import PassReader
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from tap_siro.settings import Settings
     from tap_siro.singer.signals import Stop
     from tap_siro.singer.writer import RecordWriter, StreamWriter
+    from tap_siro.sync.details import Detail
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
@@ -68,7 +70,10 @@ class Sync:
         self._writer = writer
         self._stop = stop
         self._client = Client(settings, stop)
-        self._clean = RecordingCleaner(FieldWarnings())
+        field_warnings = FieldWarnings()
+        self._clean = RecordingCleaner(field_warnings)
+        details = [stream.detail for stream in writer.streams if stream.detail is not None]
+        self._clean_details = {detail.stream: detail.cleaner(field_warnings) for detail in details}
         self._without_id = RecordsWithoutId()
         self._page_size = PageSize(settings.page_size)
         self._missing_scores = MissingScores()
@@ -150,7 +155,14 @@ class Sync:
         query = self._query(min(plans.values(), key=lambda plan: _or_beginning(plan.since)), plans)
         position = min((plan.position for plan in plans.values()), key=_or_beginning)
         whole = query.whole(position)
-        reader = PassReader(self._client, query, whole, threads=self._settings.concurrency, stop=self._stop)
+        reader = PassReader(
+            self._client,
+            query,
+            whole,
+            threads=self._settings.concurrency,
+            stop=self._stop,
+            wanted_details=partial(self._wanted_details, plans),
+        )
         progress = dict(plans)
         log = ProgressLog(plans, whole)
         self._missing_scores.begin(query.flags)
@@ -198,18 +210,38 @@ class Sync:
         self._writer.write(self._loadable(page, progress), max_records)
         return {stream: p.at(None, _newest(page.updated)) for stream, p in progress.items()}
 
+    def _wanted_details(self, plans: Mapping[StreamWriter, Progress], page: Page) -> Iterator[tuple[int, str, Detail]]:
+        """What to ask for of single recordings of a page. Called in threads."""
+        details = [(stream.detail, plan) for stream, plan in plans.items() if stream.detail is not None]
+        if not details:
+            return
+        for index, (record, created, updated) in enumerate(zip(page.records, page.created, page.updated, strict=True)):
+            wanted = [detail for detail, plan in details if plan.wants(created, updated)]
+            if wanted and isinstance(record, dict):
+                recording = self._clean(record)
+                if recording["id"] and self._writer.keeps(recording):
+                    yield from ((index, recording["id"], detail) for detail in wanted if detail.needed(recording))
+
+    def _detailed(self, recording: Record, items: Mapping[str, list[Any]]) -> Record:
+        """A cleaned recording with the records of its details, if it has any."""
+        if not items:
+            return recording
+        return DetailedRecording(
+            recording, {stream: self._clean_details[stream](recording, each) for stream, each in items.items()}
+        )
+
     def _loadable(
         self, page: Page, progress: Mapping[StreamWriter, Progress]
     ) -> Iterator[tuple[Record, list[StreamWriter]]]:
         """Clean a page's recordings one by one, each with the streams that want it."""
         alike = len({(p.position, p.since) for p in progress.values()}) == 1
         everybody = list(progress)
-        for record, created, updated in zip(page.records, page.created, page.updated, strict=True):
+        for index, (record, created, updated) in enumerate(zip(page.records, page.created, page.updated, strict=True)):
             wanting = everybody if alike else [o for o, p in progress.items() if p.wants(created, updated)]
             if not wanting:
                 continue
             if isinstance(record, dict) and (cleaned := self._clean(record))["id"]:
-                yield cleaned, wanting
+                yield self._detailed(cleaned, page.details.get(index, {})), wanting
             else:
                 self._without_id.add(record, created)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
+import trustme
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -112,20 +112,13 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 @contextmanager
-def self_signed(directory: Path) -> Iterator[str]:
-    """A server whose certificate nobody has signed."""
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=localhost",
-            "-addext", "subjectAltName=IP:127.0.0.1",
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
+def badly_signed(issuer: Path | None = None) -> Iterator[str]:
+    """A server whose certificate is of an unknown issuer, whose own can be written into a file."""
+    authority = trustme.CA()
+    if issuer is not None:
+        authority.cert_pem.write_to_path(str(issuer))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -144,15 +137,15 @@ def check_ends(url: str, *said: str, tries: int = 5, **settings: Any) -> None:
         assert hidden not in outcome.stderr.replace("ERROR", "")
 
 
-def test_a_certificate_that_is_not_valid_ends_the_sync(tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_valid_ends_the_sync() -> None:
     """Ten minutes of retries, and then a word that says nothing: behind a company's proxy, the first thing to meet."""
-    with self_signed(tmp_path) as url:
+    with badly_signed() as url:
         check_ends(url, "its certificate is not valid", "REQUESTS_CA_BUNDLE", "Check `api_url`")
 
 
 def test_a_certificate_that_is_made_known_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The advice would not help."""
-    with self_signed(tmp_path) as url:
+    with badly_signed(tmp_path / "certificate.pem") as url:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
         (error,) = sync({"api_url": url, "api_token": "t"}, status=1).errors
     assert "501" in error  # the server's own answer

@@ -11,27 +11,34 @@ if TYPE_CHECKING:
     from tests.sandbox import Sandbox
 
 KEYS = {"followups": ("followupId",), "recording_utterances": ("recordingId", "ordinal")}
-"""The key columns of _each stream."""
+"""The key columns of each stream."""
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else _text(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+
 
 _OPPORTUNITY = {
     "id": _text,
     "externalId": _text,
     "name": _text,
     "amount": _number,
-    "closedAt": _text,
+    "closedAt": _moment,
     "disposition": _text,
-    "createdAt": _text,
-    "updatedAt": _text,
+    "createdAt": _moment,
+    "updatedAt": _moment,
     "recordingId": _text,
     "accountId": _text,
     "organizationId": _text,
+    "account": _json,
+    "opportunityUsers": _json,
 }
 _CUSTOMER = {
     "id": _text,
     "name": _text,
     "crmUrl": _text,
     "customerType": _text,
-    "lastActivityAt": _text,
+    "lastActivityAt": _moment,
     "createdAt": _moment,
     "updatedAt": _moment,
     "closedAt": _moment,
@@ -54,6 +61,7 @@ _CUSTOMER = {
     "opportunities": lambda value: _known(
         value, data=lambda items: _each(items, lambda item: _known(item, **_OPPORTUNITY)), cursor=_text
     ),
+    "opportunityUsers": _json,
     "contactAccount": lambda value: _known(value, id=_text, name=_text, externalId=_text),
     "address": _text,
     "organizationId": _text,
@@ -73,9 +81,7 @@ _FOLLOWUP = {
     "followupAction": _text,
     "context": lambda value: _each(value, lambda item: _known(item, header=_text, value=_text)),
     "updatedAt": _moment,
-    "metadata": lambda value: (
-        None if value is None else _text(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
-    ),
+    "metadata": _json,
     "starred": _boolean,
     "status": _text,
     "thinking": _text,
@@ -114,6 +120,7 @@ def expected_details(sandbox: Sandbox) -> dict[str, Rows]:
                 parent
                 | {"followupId": item["followupId"]}
                 | {column: clean(item.get(column)) for column, clean in _FOLLOWUP.items()}
+                | {"otherFields": None}
             )
         transcript = sandbox.details.transcript_of(recording) or {}
         for ordinal, item in enumerate(transcript.get("utterances") or []):
@@ -132,4 +139,5 @@ def _utterance(item: Row, speakers: Any) -> Row:
         "speakerName": _text((speakers or {}).get(written)),
         "redacted": _boolean(item.get("redacted")),
         "confidence": _number(item.get("confidence")),
+        "otherFields": None,
     }

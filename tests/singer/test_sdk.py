@@ -80,7 +80,7 @@ TAP: dict[str, list[str] | None] = {
     "_set_compatible_replication_methods": [],
     "_validate_config": ["raise_errors"],
 }
-OWN = {"block", "make_records", "name", "needed_flags", "stream_writer", "schema"} | {
+OWN = {"block", "detail", "make_records", "name", "needed_flags", "stream_writer", "schema"} | {
     "batch_files",
     "record_writer",
     "sync_recordings",

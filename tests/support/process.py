@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox import expected
+from tests.sandbox import expected, expected_details
 from tests.support.fork_server import Forked, Nursery, measured
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.sandbox import Sandbox
 
 KEYS = expected.KEYS
+DETAIL_KEYS = expected_details.KEYS
+"""The key columns of the streams that are asked for recording by recording."""
 ROOT = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "tap_siro")
 """The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
@@ -72,13 +74,15 @@ class Warehouse:
     def __init__(self) -> None:
         """Start empty, with a table for each stream."""
         self.tables: dict[str, Table] = {stream: {} for stream in KEYS}
+        self.details: dict[str, Table] = {stream: {} for stream in DETAIL_KEYS}
         self.state: State = {}
 
     def load(self, run: Run) -> None:
         """Load what a run wrote, and keep its last state."""
         for stream, rows in run.records.items():
+            tables, keys = (self.tables, KEYS) if stream in KEYS else (self.details, DETAIL_KEYS)
             for row in rows:
-                self.tables[stream][tuple(row[key] for key in KEYS[stream])] = row
+                tables[stream][tuple(row[key] for key in keys[stream])] = row
         self.state = run.state or self.state
 
     def live(self) -> dict[str, Table]:

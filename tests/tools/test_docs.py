@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MADE = generated.files()
 
-SECRET = ["api_token", "client_id", "client_secret"]
+SECRET = ["api_token", "client_id", "client_secret", "oauth_client_secret"]
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)

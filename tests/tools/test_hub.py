@@ -38,7 +38,7 @@ def defined() -> dict[str, Any]:
     return read(DEFINITION)
 
 
-SECRET = {"api_token", "client_id", "client_secret"}
+SECRET = {"api_token", "client_id", "client_secret", "oauth_client_secret"}
 
 
 def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) -> None:

@@ -1,0 +1,79 @@
+"""Follow-ups in full and utterances, as they are cut from the answers on a single recording."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from tap_siro.records import detail_schemas
+from tap_siro.records.cleaning import FieldWarnings
+from tap_siro.records.details import FollowupCleaner, UtteranceCleaner, named
+
+MOMENT = "2026-11-02T11:06:00.000Z"
+RECORDING: dict[str, Any] = {"id": "r", "updatedAt": MOMENT}
+PARENT = {"recordingId": "r", "recordingUpdatedAt": MOMENT}
+
+
+def followups(*items: Any) -> list[dict[str, Any]]:
+    return FollowupCleaner(FieldWarnings())(RECORDING, list(items))
+
+
+def utterances(*items: Any) -> list[dict[str, Any]]:
+    return UtteranceCleaner(FieldWarnings())(RECORDING, list(items))
+
+
+def test_a_followup_belongs_to_the_recording_that_was_asked_for() -> None:
+    """What it says of its recording itself may be missing, or an older id."""
+    (record,) = followups({"followupId": "f", "recordingId": "another", "score": 4, "context": [{"header": "h"}]})
+    empty = dict.fromkeys(detail_schemas.FOLLOWUPS["properties"])
+    assert record == empty | PARENT | {"followupId": "f", "score": 4, "context": [{"header": "h"}]}
+
+
+def test_what_is_not_documented_is_kept_as_json_text_at_every_depth() -> None:
+    deal = {"id": "o", "account": {"name": "A", "size": 1.50}, "opportunityUsers": [1, "two"]}
+    customer = {"opportunity": deal, "opportunities": {"data": [deal, None, deal]}, "opportunityUsers": [{"id": 1}]}
+    (record,) = followups({"followupId": "f", "metadata": [{"a": [1]}], "crmCustomer": customer})
+    assert record["metadata"] == '[{"a":[1]}]'
+    as_text = {"id": "o", "account": '{"name":"A","size":1.5}', "opportunityUsers": '[1,"two"]'}
+    assert record["crmCustomer"] == {
+        "opportunity": as_text,
+        "opportunities": {"data": [as_text, None, as_text]},
+        "opportunityUsers": '[{"id":1}]',
+    }
+
+
+def test_a_followup_without_an_id_has_no_key_and_hides_no_other() -> None:
+    assert [each["followupId"] for each in followups({"followupId": None}, {}, "text", {"followupId": 7})] == ["7"]
+
+
+def test_a_field_that_siro_adds_is_kept(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        (record,) = followups({"followupId": "f", "mood": {"level": 3}})
+        (line,) = utterances({"utterance": "Hello.", "language": "en"})
+    assert record["otherFields"] == '{"mood":{"level":3}}'
+    assert line["otherFields"] == '{"language":"en"}'
+    assert "`followups.mood`" in caplog.text
+    assert "`utterances.language`" in caplog.text
+    assert "Hello" not in caplog.text
+
+
+def test_utterances_keep_their_place() -> None:
+    """The place is the key: a transcript that is read again overwrites itself."""
+    lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
+    empty = dict.fromkeys(detail_schemas.UTTERANCES["properties"])
+    assert lines == [
+        empty | PARENT | {"ordinal": 0, "utterance": "a", "speakerTag": "1"},
+        empty | PARENT | {"ordinal": 2, "utterance": "b", "redacted": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("speakers", "names"),
+    [({"0": "Ada", "1": None}, ["Ada", None, None]), ({}, [None] * 3), (None, [None] * 3), (["Ada"], [None] * 3)],
+)
+def test_speakers_have_the_name_that_siro_has_for_their_tag(speakers: Any, names: list[str | None]) -> None:
+    items = [{"speakerTag": 0}, {"speakerTag": "1"}, {"speakerTag": None}, "no object"]
+    lines = utterances(*named(items, speakers))
+    assert [line["speakerName"] for line in lines] == names

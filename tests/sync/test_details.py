@@ -1,0 +1,243 @@
+"""What is asked for recording by recording arrives whole, whenever it is to be had, and costs no request in vain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.details import RECORDING, UTTERANCES
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.expected_details import expected_details
+from tests.sandbox.store import ORDERS
+from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.support.process import Warehouse, config_for, discover, run_and_kill, run_tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sandbox import Request
+    from tests.support.process import Run
+
+DATA = recordings(80)
+STREAMS = ("recordings", "followups", "recording_utterances")
+
+
+def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    """The settings with a token of an OAuth app for transcripts."""
+    oauth = sandbox.oauth
+    return config_for(
+        sandbox,
+        user_api_url=sandbox.user_api_url,
+        oauth_client_id=oauth.app_id,
+        oauth_client_secret=oauth.app_secret,
+        oauth_user_id=oauth.user_id,
+        page_size=10,
+        **settings,
+    )
+
+
+def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    """The settings with client credentials."""
+    credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
+    config = config_for(sandbox, user_api_url=sandbox.user_api_url, auth_url=sandbox.auth_url, page_size=10, **settings)
+    del config["api_token"]
+    return config | credentials
+
+
+def selected(directory: Path, *streams: str) -> dict[str, Any]:
+    return discover(directory, **dict.fromkeys(streams or STREAMS, True))
+
+
+def check(sandbox: Sandbox, *runs: Run) -> None:
+    """The tables are those of the source."""
+    warehouse = Warehouse()
+    for run in runs:
+        warehouse.load(run)
+    expected = expected_details(sandbox)
+    assert expected["followups"]
+    assert expected["recording_utterances"]
+    assert warehouse.details == expected
+    assert warehouse.tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("order", ["newest_created", "oldest_updated"])
+def test_every_followup_and_utterance_arrives_as_it_is(tmp_path: Path, order: str, threads: int) -> None:
+    assert order in ORDERS
+    with Sandbox(DATA, order=order) as sandbox:
+        run = run_tap(tmp_path, app(sandbox, concurrency=threads), catalog=selected(tmp_path))
+        assert sandbox.max_in_flight <= threads
+        check(sandbox, run)
+        check(sandbox, run_tap(tmp_path, client(sandbox, concurrency=threads), catalog=selected(tmp_path)))
+
+
+def test_only_recordings_that_can_have_some_are_asked_for_and_each_once(tmp_path: Path) -> None:
+    """A request for each recording is what these streams cost: none may be in vain."""
+    with Sandbox(DATA) as sandbox:
+        run_tap(tmp_path, app(sandbox, concurrency=1), catalog=selected(tmp_path))
+        loadable = {str(each["id"]): each for each in DATA if each.get("id")}
+        processed = {name for name, each in loadable.items() if each.get("isProcessingDone") is not False}
+        followed = {name for name in processed if isinstance(loadable[name].get("followups"), list)}
+        asked = [request.values["id"] for request in sandbox.requests_to(RECORDING)]
+        assert set(asked) == {name for name in followed if loadable[name]["followups"]}
+        assert all(request.params == {"showFollowups": "true"} for request in sandbox.requests_to(RECORDING))
+        first = [each.values["id"] for each in sandbox.requests_to(UTTERANCES) if "cursor" not in each.params]
+        assert set(first) == processed
+
+
+def test_nothing_is_asked_for_that_is_not_selected(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        run_tap(tmp_path, app(sandbox))
+        run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, "recordings", "recording_followups"))
+        assert not sandbox.requests_to(RECORDING)
+        assert not sandbox.requests_to(UTTERANCES)
+        assert not sandbox.requests_to(USER_TOKEN)
+
+
+def test_each_works_without_the_recordings_stream(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, "followups"))
+        assert run.schemas == ["followups"]
+        warehouse = Warehouse()
+        warehouse.load(run)
+        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
+        assert not sandbox.requests_to(UTTERANCES)
+
+
+def test_idle_threads_help_with_the_page_in_hand(tmp_path: Path) -> None:
+    """A poll is one page: read by one thread alone, its details would take as many times longer."""
+    with Sandbox(recordings(25, odd=False), latency=0.05) as sandbox:
+        run_tap(tmp_path, app(sandbox, concurrency=4) | {"page_size": 25}, catalog=selected(tmp_path))
+        assert sandbox.max_in_flight == 4
+
+
+@pytest.mark.parametrize("at_request", [5, 40, 90])
+def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
+    """A page counts as written only with its details."""
+    with Sandbox(DATA) as sandbox:
+        catalog = selected(tmp_path)
+        seen = 0
+
+        def count(_: Sandbox, request: Request) -> None:
+            nonlocal seen
+            seen += 1
+
+        config = app(sandbox, concurrency=2) | {"page_size": 5}
+        first = run_and_kill(tmp_path, config, sandbox, at_request=at_request // 5 + 1, catalog=catalog)
+        second = run_tap(tmp_path, config, state=first.state or None, catalog=catalog)
+        check(sandbox, first, second)
+
+
+def test_a_recording_that_is_filtered_out_saves_its_details(tmp_path: Path) -> None:
+    maps = {"recordings": {"__filter__": "result == 'WON'"}}
+    with Sandbox(DATA) as sandbox:
+        run = run_tap(tmp_path, app(sandbox, stream_maps=maps), catalog=selected(tmp_path))
+        won = {str(each["id"]) for each in DATA if each.get("result") == "WON"}
+        assert {each.values["id"] for each in sandbox.requests_to(UTTERANCES)} <= won
+        assert {each.values["id"] for each in sandbox.requests_to(RECORDING)} <= won
+        warehouse = Warehouse()
+        warehouse.load(run)
+        expected = expected_details(sandbox)["recording_utterances"]
+        assert warehouse.details["recording_utterances"] == {key: row for key, row in expected.items() if key[0] in won}
+
+
+def test_what_is_gone_has_none_and_ends_nothing(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        sandbox.details.gone.update(str(each["id"]) for each in DATA[::3])
+        check(sandbox, run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path)))
+
+
+def test_what_was_not_processed_comes_when_it_is(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        pending = next(each for each in DATA if each.get("isProcessingDone") is False and each.get("updatedAt"))
+        first = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path))
+        assert pending["id"] not in {row["recordingId"] for row in first.records["recording_utterances"]}
+        sandbox.update(pending["id"], isProcessingDone=True)
+        sandbox.details.transcripts[pending["id"]] = {"utterances": [{"utterance": "At last."}]}
+        sandbox.clear()
+        second = run_tap(tmp_path, app(sandbox), state=first.state, catalog=selected(tmp_path))
+        check(sandbox, first, second)
+
+
+def test_a_fault_is_tried_again_and_a_refusal_names_the_stream(tmp_path: Path) -> None:
+    with Sandbox(recordings(20, odd=False)) as sandbox:
+        sandbox.fault("status", status=503, headers={"Retry-After": "0"}, path=UTTERANCES, on=1)
+        check(sandbox, run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path)))
+        sandbox.fault("status", status=403, path=UTTERANCES, on=None)
+        run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
+        assert "'recording_utterances'" in run.stderr
+        assert "deselect the stream" in run.stderr
+
+
+def test_the_organization_token_never_goes_to_the_users_host(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path))
+        (made,) = sandbox.requests_to(USER_TOKEN)
+        assert made.headers["Authorization"] == f"Bearer {sandbox.token}"
+        for request in sandbox.requests_to(UTTERANCES):
+            assert request.headers["X-Siro-Auth-Token"] == sandbox.oauth.user.issued[0]
+            assert sandbox.token not in str(request.headers)
+
+
+def test_a_token_of_client_credentials_goes_in_both_headers(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        run_tap(tmp_path, client(sandbox), catalog=selected(tmp_path))
+        assert len(sandbox.requests_to(CLIENT_TOKEN)) == 1
+        (token,) = sandbox.oauth.client.issued
+        for request in sandbox.requests_to(UTTERANCES):
+            assert request.headers["X-Siro-Auth-Token"] == token
+            assert request.headers["Authorization"] == f"Bearer {token}"
+
+
+def test_a_users_token_that_is_refused_is_made_anew_once(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+
+        def revoke(_: Sandbox, request: Request) -> None:
+            if request.route == UTTERANCES and len(sandbox.oauth.user.issued) == 1 and len(sandbox.all_requests) > 20:
+                sandbox.oauth.user.revoke()
+
+        sandbox.watch = revoke
+        check(sandbox, run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path)))
+        assert len(sandbox.requests_to(USER_TOKEN)) == 2
+        sandbox.watch = None
+        sandbox.oauth.user.lifetime = -1
+        run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
+        assert "`oauth_user_id`" in run.stderr
+
+
+def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox), status=1, catalog=selected(tmp_path))
+        assert "`oauth_client_id`, `oauth_client_secret` and `oauth_user_id`" in run.stderr
+        assert not sandbox.all_requests
+
+
+def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) -> None:
+    canary = "KANARIENVOGEL"
+    with Sandbox(recordings(12, odd=False)) as sandbox:
+        for each in sandbox.recordings:
+            line = {"utterance": canary, "speakerTag": {"odd": canary}, canary: 1}
+            sandbox.details.transcripts[each["id"]] = {"utterances": [line, canary], "speakerMap": {"0": canary}}
+            sandbox.details.followups[each["id"]] = [{"followupId": {"a": canary}, "thinking": [canary]}]
+        debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
+        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path), environment=debug)
+    said = [line for line in run.stderr.splitlines() if canary in line and "tap-siro does not know" not in line]
+    assert not said
+    assert canary not in str(run.states)
+    assert {row["ordinal"] for row in run.records["recording_utterances"]} == {0}
+    assert all(row["utterance"] == canary for row in run.records["recording_utterances"])
+
+
+def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:
+    """The streams' own bookmarks: nothing is asked for twice that did not change."""
+    with Sandbox(DATA, now=lambda: datetime.now(UTC) + timedelta(days=1)) as sandbox:
+        first = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path))
+        sandbox.clear()
+        run_tap(tmp_path, app(sandbox, lookback_seconds=1), state=first.state, catalog=selected(tmp_path))
+        undated = {str(each["id"]) for each in DATA if not str(each.get("updatedAt")).startswith("202")}
+        again = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
+        assert len(again - undated) <= 3  # those at the bookmark itself
