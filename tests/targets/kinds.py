@@ -14,6 +14,8 @@ class Kind:
     """What pip installs."""
     again: str
     """Whether a row that comes again is replaced or added."""
+    batch: str
+    """Whether it takes BATCH messages."""
     notes: tuple[str, ...]
     """In sentences, for the README."""
     executable: str | None = None
@@ -26,6 +28,7 @@ DUCKDB = Kind(
     "target-duckdb",
     "target-duckdb==0.8.0 duckdb==1.2.2",
     "replaced",
+    "no, it fails",
     (
         "Keep DuckDB below 1.3: with a newer one, this version of the target loses the first row of each batch.",
         "An empty text becomes NULL.",
@@ -36,6 +39,7 @@ POSTGRES = Kind(
     "target-postgres",
     "meltanolabs-target-postgres==0.8.1",
     "replaced",
+    "yes",
     (
         "Column names need their double quotes.",
         "A nested object that is null is JSON's `null`, not NULL.",
@@ -46,6 +50,7 @@ SNOWFLAKE = Kind(
     "target-snowflake",
     "meltanolabs-target-snowflake==0.20.4",
     "replaced",
+    "yes, and removes the files",
     (
         "Tested on [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1 in place of Snowflake itself.",
         "Names are in capitals: write them without quotes.",
@@ -58,6 +63,7 @@ CSV = Kind(
     "target-csv",
     "meltanolabs-target-csv==0.5.0",
     "added",
+    "with `add_record_metadata: true`, else it fails",
     (
         'Set `file_naming_scheme: "{stream_name}-{timestamp}.csv"`.',
         "Otherwise each run overwrites the files of the one before, whatever `overwrite_behavior` says.",
@@ -69,6 +75,7 @@ JSONL = Kind(
     "target-jsonl",
     "target-jsonl==0.1.4",
     "added",
+    "no, it fails",
     (
         "Each run writes files of its own.",
         "With flattening, the columns of an object that is null are left out.",
@@ -79,8 +86,8 @@ KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
 
 def table() -> str:
     """The README's table."""
-    lines = ["| target | tested with | a row that comes again is | to know |", "|---|---|---|---|"]
+    lines = ["| target | tested with | a row that comes again is | takes BATCH | to know |", "|---|---|---|---|---|"]
     for kind in KINDS:
         packages = " ".join(f"`{package}`" for package in kind.packages.split())
-        lines.append(f"| `{kind.name}` | {packages} | {kind.again} | {' '.join(kind.notes)} |")
+        lines.append(f"| `{kind.name}` | {packages} | {kind.again} | {kind.batch} | {' '.join(kind.notes)} |")
     return "\n".join(lines)

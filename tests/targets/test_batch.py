@@ -1,0 +1,163 @@
+"""BATCH messages: the same rows in each target's tables as with RECORD messages, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.expected import expected_rows
+from tests.support.process import KEYS, config_for, run_tap
+from tests.targets import project as projects
+from tests.targets import test_landing as landing
+from tests.targets.destinations import Database, PostgreSQL, Snowflake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.targets.project import Project
+
+pytestmark = pytest.mark.targets
+
+DATA = recordings(120)
+EXPECTED = expected_rows(DATA)
+taking = pytest.mark.parametrize("destination", [PostgreSQL, Snowflake], indirect=True)
+
+
+class BatchedProject(projects.Project):
+    """A project whose tap writes BATCH messages, with a few hundred records in each file."""
+
+    def configure(self, **options: Any) -> None:
+        """Write the project file."""
+        batches = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file://batches"}}
+        super().configure(batch_config=batches | {"batch_size": 500}, **options)
+
+    def files(self) -> list[Path]:
+        """The files that are there."""
+        return list(self.directory.glob("batches/tap-siro-*/*.jsonl.gz"))
+
+
+@pytest.fixture
+def begin(tmp_path: Path, meltano: Path, destination: Database) -> Callable[[Sandbox], BatchedProject]:
+    """Make a Meltano project that loads a sandbox into the destination."""
+    return lambda sandbox: BatchedProject(tmp_path / "project", meltano, sandbox, destination)
+
+
+@taking
+@pytest.mark.parametrize(
+    "check",
+    [
+        landing.test_rows_are_replaced_and_the_live_ones_are_the_sources,
+        landing.test_flattened_with_a_hashed_title_and_with_columns_that_come_later,
+    ],
+    ids=["as they are", "flattened and mapped"],
+)
+def test_tables_are_as_with_record_messages(
+    destination: Database, begin: Callable[[Sandbox], Project], check: Callable[..., None]
+) -> None:
+    """Who switches BATCH on would have other rows, or other values in them, than before."""
+    check(destination, begin)
+
+
+@taking
+def test_what_becomes_of_the_files_and_which_columns_of_the_targets_are_filled(
+    destination: Database, begin: Callable[[Sandbox], BatchedProject]
+) -> None:
+    """A test of freshness would find null; or conversations would stay on the disk for longer than one run."""
+    with Sandbox(DATA) as sandbox:
+        project = begin(sandbox)
+        project.sync()
+        first = project.files()
+        # Snowflake's target removes what it has loaded.
+        assert bool(first) is isinstance(destination, PostgreSQL)
+        project.sync()
+        assert not set(first) & set(project.files())
+    assert not destination.differences(EXPECTED, destination.tables())
+    for rows in destination.tables().values():
+        for row in rows:
+            found = {name for name, value in row.items() if name.lower().startswith("_sdc_") and value is not None}
+            assert {name.lower() for name in found} == {"_sdc_extracted_at", "_sdc_batched_at", "_sdc_sequence"}
+
+
+OTHERS: dict[str, dict[str, Any]] = {
+    "target-duckdb": {"filepath": "siro.duckdb", "default_target_schema": "siro"},
+    "target-jsonl": {},
+    "target-csv": {},
+    "target-csv with metadata": {"add_record_metadata": True},
+}
+
+
+@pytest.mark.usefixtures("meltano")
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_target_that_takes_no_files_says_so_and_keeps_no_state(tmp_path: Path, name: str) -> None:
+    """The table of targets says so: a target that is silent about it would lose everything."""
+    with Sandbox(DATA) as sandbox:
+        batches = {"storage": {"root": str(tmp_path / "batches")}}
+        run = run_tap(tmp_path, config_for(sandbox, page_size=500, batch_config=batches))
+    target = name.split(maxsplit=1)[0]
+    (tmp_path / "target.json").write_text(json.dumps(OTHERS[name]))
+    ended = subprocess.run(
+        [projects.plugin("loaders", target, target), "--config", "target.json"],
+        input="".join(f"{json.dumps(message)}\n" for message in run.messages).encode(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    if name == "target-csv with metadata":
+        assert ended.returncode == 0, ended.stderr.decode()
+        csv.field_size_limit(10**7)
+        with (tmp_path / "recordings.csv").open(encoding="utf-8", newline="") as lines:
+            assert {row["id"] for row in csv.DictReader(lines)} == {row["id"] for row in DATA}
+    else:
+        assert ended.returncode != 0
+        assert not ended.stdout
+
+
+def losing(directory: Path, target: Path) -> Path:
+    """Make a target to which a file is missing, the fifth."""
+    script = directory / "losing"
+    script.write_text(f"""#!{sys.executable}
+import json, pathlib, subprocess, sys
+target = subprocess.Popen([{str(target)!r}, *sys.argv[1:]], stdin=subprocess.PIPE)
+left = 5
+for line in sys.stdin.buffer:
+    if b'"BATCH"' in line:
+        left -= 1
+        if not left:
+            pathlib.Path(json.loads(line)["manifest"][0].removeprefix("file://")).unlink()
+    try:
+        target.stdin.write(line)
+        target.stdin.flush()
+    except BrokenPipeError:
+        break
+try:
+    target.stdin.close()
+except BrokenPipeError:
+    pass
+sys.exit(target.wait())
+""")
+    script.chmod(0o755)
+    return script
+
+
+@taking
+def test_a_target_that_fails_on_a_file_gets_its_rows_in_the_next_run(
+    destination: Database, begin: Callable[[Sandbox], BatchedProject], tmp_path: Path
+) -> None:
+    """What was in the file would be missing for ever."""
+    kind = destination.kind
+    real = projects.plugin("loaders", kind.name, kind.executable or kind.name)
+    with Sandbox(DATA) as sandbox:
+        project = begin(sandbox)
+        assert project.break_off(executable=losing(tmp_path, real)).wait() == 1
+        loaded = destination.tables()
+        assert any(len(loaded[stream]) < len(EXPECTED[stream]) for stream in KEYS)
+        project.sync()
+    assert not destination.differences(EXPECTED, destination.tables())
