@@ -56,5 +56,9 @@ class CursorRefusedError(TapSiroError):
     """The server no longer takes a cursor that it gave."""
 
 
+class BoundsIgnoredError(TapSiroError):
+    """The server does not keep to the `createdAt` bounds of a request."""
+
+
 class StoppedError(Exception):
     """The sync is being stopped; a thread that sees this ends quietly."""

@@ -100,6 +100,13 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
         "without it, all. Does nothing once a stream has a bookmark.",
         examples=["2026-01-01"],
     ),
+    _setting(
+        "end_date",
+        th.DateTimeType(),
+        "Only recordings updated before it, and no bookmark later than it: with `start_date`, a window that is read on "
+        "its own. Earlier than the bookmark, nothing is read.",
+        examples=["2026-02-01"],
+    ),
     *(
         _setting(
             each.setting,
@@ -224,6 +231,7 @@ class Settings:
     oauth_user_id: str
     user_agent: str
     start: int | None
+    end: int | None
     flags: frozenset[str]
     """The query flags that may be sent."""
     created_after: int | None
@@ -262,6 +270,9 @@ class Settings:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
         agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _timestamp(config, "start_date", faults)
+        end = _timestamp(config, "end_date", faults)
+        if start is not None and end is not None and start >= end:
+            faults.append("`start_date` and `end_date` leave no moment between them: swap or widen them.")
         if faults:
             return None, faults
         return cls(
@@ -272,6 +283,7 @@ class Settings:
             **app,
             user_agent=agent,
             start=start,
+            end=end,
             flags=frozenset(each.flag for each in ENRICHMENTS if config.get(each.setting, True)),
             created_after=after,
             created_before=before,
@@ -286,12 +298,14 @@ class Settings:
         ), []
 
     def describe_range(self) -> str:
-        """The range and the filters as text: two passes with the same text ask for the same recordings."""
+        """The range and the filters as query parameters, but for `start_date`: what the state keeps of them."""
         parts = dict(self.filters)
         if self.created_after is not None:
             parts["createdAt:gt"] = timestamps.text(self.created_after)
         if self.created_before is not None:
             parts["createdAt:lt"] = timestamps.text(self.created_before)
+        if self.end is not None:
+            parts["updatedAt:lt"] = timestamps.text(self.end)
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
 
 

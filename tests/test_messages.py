@@ -240,6 +240,11 @@ def restless(sandbox: Sandbox, directory: Path) -> list[str]:
     return sync(config_for(sandbox, page_size=10, concurrency=1)).warnings
 
 
+def served_with(rule: str) -> list[str]:
+    with Sandbox(plain(60, sections=0, extractions=0), created=rule) as sandbox:
+        return sync(config_for(sandbox, page_size=10)).warnings
+
+
 def too_large(sandbox: Sandbox, directory: Path) -> list[str]:
     sandbox.fault("status", status=400)
     return sync(config_for(sandbox, show_evaluation_score=False)).warnings
@@ -295,6 +300,9 @@ CASES: dict[str, list[Provoke]] = {
         setting(api_url="http://example.test"),
         setting(api_url="example.test"),
         setting(api_url="https://me@example.test"),
+    ],
+    "`start_date` and `end_date` leave no moment": [
+        setting(start_date="2026-01-01", end_date="2026-01-01T00:00:00Z"),
     ],
     "`created_after` and `created_before` leave no moment": [
         setting(created_after="2026-01-02", created_before="2026-01-01")
@@ -391,6 +399,11 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API answered …; trying without pageSize": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
+    "Siro's API … requests for what was created between two moments": [
+        lambda *_: served_with("refused"),
+        lambda *_: served_with("ignored"),
+    ],
+    "Siro returned a recording without a readable `createdAt`": [edited(in_rows(createdAt=None), on=1)],
     "Recordings kept changing while they were read": [restless],
     "'…' is selected but `…` is off": [warned(show_summary=False)],
     "No stream is selected": [warned(catalog=deselected())],
@@ -402,6 +415,10 @@ CASES: dict[str, list[Provoke]] = {
         warned(stream_maps={"copies": {"__source__": "recordingz"}}),
     ],
     "`start_date` is later than the bookmark": [warned(BOOKMARK, start_date="2026-02-01")],
+    "`end_date` is earlier than the bookmark": [warned(BOOKMARK, end_date="2025-12-01")],
+    "A bookmark is in the future": [
+        warned({"bookmarks": {"recordings": {"replication_key_value": "2999-01-01T00:00:00Z"}}})
+    ],
     "The bookmark of '…' in the state is not a date": [
         warned({"bookmarks": {"recordings": {"replication_key_value": "yesterday"}}})
     ],

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _POLLED = "the tap asks with updatedAt:gte alone"
 KNOWN = {
     f"{PATH}: parameter updatedAt:gt: string in the document, nothing in the tap": _POLLED,
-    f"{PATH}: parameter updatedAt:lt: string in the document, nothing in the tap": _POLLED,
     f"{PATH}: parameter updatedAt:lte: string in the document, nothing in the tap": _POLLED,
     f"{PATH}: field data[].entityExtractions[].value: array|boolean|number|string in the document, string in the tap": (
         "written as text, because no column of a target holds all of these"
@@ -62,6 +61,7 @@ def recordings() -> Endpoint:
     """The list of recordings."""
     query = Query(
         since=0,
+        until=timestamps.DAY,
         created_after=0,
         created_before=timestamps.DAY,
         filters=dict.fromkeys(STATUS_FILTERS.values(), "true"),

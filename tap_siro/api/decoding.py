@@ -54,6 +54,8 @@ class Page:
     """Where the next page begins, or None if there is none."""
     asked_at: int = 0
     """The moment of the request: by the server's clock or the local one, whichever is earlier."""
+    whole: bool = False
+    """Whether it was asked for without bounds of creation."""
     created: list[int | None] = field(init=False)
     """When each recording was created, as far as that can be read."""
     updated: list[int | None] = field(init=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.errors import TapSiroError
+from tap_siro.errors import BoundsIgnoredError, TapSiroError
 from tap_siro.sync.slices import Slice
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class Query:
 
     since: int | None
     """Only those updated at or after this timestamp."""
+    until: int | None
+    """Only those updated before this timestamp."""
     created_after: int | None
     created_before: int | None
     filters: Mapping[str, str]
@@ -32,9 +34,13 @@ class Query:
     """The blocks to ask for."""
     page_size: int
     """The recordings to ask for with each request."""
+    bounded: bool = True
+    """Whether the API is asked for a part of what was created; if not, the tap itself keeps to the range."""
 
     def whole(self, position: int | None) -> Slice:
         """All of it that was created from a position on."""
+        if not self.bounded:
+            return Slice()
         starts = [start for start in (position, self.created_after) if start is not None]
         start = max(starts) if starts else None
         if self.created_after is not None and start == self.created_after:
@@ -46,6 +52,8 @@ class Query:
         parameters = dict(self.filters)
         if self.since is not None:
             parameters["updatedAt:gte"] = timestamps.text(self.since)
+        if self.until is not None:
+            parameters["updatedAt:lt"] = timestamps.text(self.until)
         if part.start is not None:
             # Exclusive, to the millisecond: finer parts of one are in both slices rather than in none.
             parameters["createdAt:gt"] = timestamps.text(part.start - 1)
@@ -57,21 +65,33 @@ class Query:
             parameters["cursor"] = cursor
         return parameters
 
+    def keeps(self, created: int | None) -> bool:
+        """Whether a recording is in the range, as far as the API has not seen to it. One of unknown age is."""
+        if self.bounded or created is None:
+            return True
+        after, before = self.created_after, self.created_before
+        return (after is None or created > after) and (before is None or created < before)
+
     def check(self, page: Page, part: Slice) -> None:
         """Make sure that a page holds what was asked for.
 
         Raises:
-            TapSiroError: A recording lies well outside the bounds, so the API ignores one of them.
+            BoundsIgnoredError: A recording was created well outside the bounds, so the API ignores them.
+            TapSiroError: A recording was updated well outside the bounds, so the API ignores those.
         """
         created = [timestamp for timestamp in page.created if timestamp is not None]
         updated = [timestamp for timestamp in page.updated if timestamp is not None]
+        if created and (
+            (part.start is not None and min(created) < part.start - TOLERANCE)
+            or (part.end is not None and max(created) >= part.end + TOLERANCE)
+        ):
+            message = "Siro's API ignores the `createdAt` bounds of a request: it returned recordings outside of them."
+            raise BoundsIgnoredError(message)
         ignored = None
-        if created and part.start is not None and min(created) < part.start - TOLERANCE:
-            ignored = "createdAt:gt"
-        elif created and part.end is not None and max(created) >= part.end + TOLERANCE:
-            ignored = "createdAt:lt"
-        elif updated and self.since is not None and min(updated) < self.since - TOLERANCE:
+        if updated and self.since is not None and min(updated) < self.since - TOLERANCE:
             ignored = "updatedAt:gte"
+        elif updated and self.until is not None and max(updated) >= self.until + TOLERANCE:
+            ignored = "updatedAt:lt"
         if ignored:
             message = (
                 f"Siro's API returned recordings outside what `{ignored}` asked for, so it ignores that filter and "

@@ -17,6 +17,7 @@ from tap_siro.errors import CursorRefusedError, PageTooHeavyError, StoppedError,
 from tap_siro.singer.signals import STEP
 from tap_siro.sync.details import DetailReader
 from tap_siro.sync.planner import SlicePlanner
+from tap_siro.sync.single_chain import SingleChain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -81,9 +82,10 @@ class PassReader:
         self._query = query
         self._thread_count = threads
         self._stop = stop
-        self._planner = SlicePlanner(
-            whole, now=timestamps.now(), page_size=client.page_size(query.page_size), threads=threads
-        )
+        self._planner: SlicePlanner | SingleChain = SingleChain()
+        if query.bounded:
+            page_size = client.page_size(query.page_size)
+            self._planner = SlicePlanner(whole, now=timestamps.now(), page_size=page_size, threads=threads)
         self._changed = threading.Condition()
         self._ended = False
         self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()
@@ -110,6 +112,8 @@ class PassReader:
         """Read the whole.
 
         Raises:
+            BoundsRefusedError: The API does not take `createdAt` bounds.
+            BoundsIgnoredError: It ignores them. In both cases, the pass must be made again without.
             TapSiroError: A page could not be had.
             StoppedError: The sync is being stopped.
         """
@@ -208,6 +212,7 @@ class PassReader:
             except PageTooHeavyError:
                 return self._follow(part)  # with smaller pages
             self._query.check(page, part)
+            page.whole = part.start is None and part.end is None
             more = paginator.advance(len(page.records), page.cursor)
             chain.add(page)
             self._details.complete(page)
@@ -231,7 +236,7 @@ class PassReader:
                 "report it to Siro if it stays."
             )
             raise TapSiroError(message)
-        logger.warning("%s Reading that part again, in two halves.", error)
+        logger.warning("%s Reading that part again%s.", error, ", in two halves" if self._query.bounded else "")
         with self._changed:
             self._planner.halve(part)
             self._changed.notify_all()

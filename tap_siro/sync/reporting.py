@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
 from tap_siro.errors import TapSiroError
+from tap_siro.sync.state import BOOKMARK, has_open_history, read_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from tap_siro.api.decoding import Page
+    from tap_siro.settings import Settings
     from tap_siro.singer.writer import StreamWriter
     from tap_siro.sync.reader import PassReader
     from tap_siro.sync.slices import Slice
@@ -48,6 +51,68 @@ class RecordsWithoutId:
             "bookmarks have moved. Report it to Siro with these dates."
         )
         raise TapSiroError(message)
+
+
+class UndatedRecordings:
+    """Warns, once in a run, of recordings that slices may not have: they do not say when they were created."""
+
+    def __init__(self) -> None:
+        """Begin with a run."""
+        self._warned = False
+
+    def add(self, page: Page, *, bounded: bool) -> None:
+        """Look at a page. Those of slices are no reason to warn: the API does return such recordings there."""
+        if self._warned or not bounded or not page.whole or None not in page.created:
+            return
+        self._warned = True
+        logger.warning(
+            "Siro returned a recording without a readable `createdAt`. A long history asks by that date and may "
+            "miss such recordings; they come when they are updated. Please report it to Siro."
+        )
+
+
+def warn_of_bookmarks(streams: Iterable[StreamWriter], settings: Settings, now: int) -> list[StreamWriter]:
+    """Say what is strange about bookmarks, beside the settings and the clock.
+
+    Returns:
+        The streams that have something to read.
+    """
+    left: list[StreamWriter] = []
+    future: list[str] = []
+    for stream in streams:
+        bookmark = read_bookmark(stream.state)
+        if bookmark is None and stream.state.get(BOOKMARK) is not None:
+            logger.warning(
+                "The bookmark of '%s' in the state is not a date, so its history is read again. If the state was "
+                "changed by hand, restore it.",
+                stream.name,
+            )
+        if stream.full_table or bookmark is None:
+            left.append(stream)
+            continue
+        if settings.start is not None and settings.start > bookmark:
+            logger.warning(
+                "`start_date` is later than the bookmark of '%s' (%s) and does nothing: the sync goes on from the "
+                "bookmark. To leave out what is in between, clear the stream's state.",
+                stream.name, timestamps.text(bookmark),
+            )  # fmt: skip
+        if settings.end is not None and settings.end < bookmark and not has_open_history(stream.state):
+            logger.warning(
+                "`end_date` is earlier than the bookmark of '%s' (%s), so nothing is read for it. To read a window "
+                "again, use a state of its own.",
+                stream.name, timestamps.text(bookmark),
+            )  # fmt: skip
+            continue
+        left.append(stream)
+        if bookmark - settings.lookback > now:
+            future.append(f"'{stream.name}' ({timestamps.text(bookmark)})")
+    if future:
+        logger.warning(
+            "A bookmark is in the future, so nothing comes until then: %s. If the state was changed by hand, restore "
+            "it, or read the streams again; otherwise check this machine's clock.",
+            ", ".join(future),
+        )
+    return left
 
 
 class ProgressLog:

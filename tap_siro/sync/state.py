@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tap_siro.settings import Settings
 
 BOOKMARK = "replication_key_value"
+LOWER_BOUNDS, UPPER_BOUNDS = {"createdAt:gt"}, {"createdAt:lt", "updatedAt:lt"}
 RECHECKED_ON = "rechecked_on"
 POSITION, SINCE, AS_OF, MAX_SEEN, QUERY = "pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"
 
@@ -42,7 +43,7 @@ class Progress:
     since: int | None
     """Records updated before it are not for this stream."""
     query: str
-    """A fingerprint of the kind, the range and the filters: a pass with another one is not the same pass."""
+    """The kind, the range and the filters, as text: see `describe`."""
     position: int | None = None
     """Records created before it have been written."""
     as_of: int | None = None
@@ -68,10 +69,12 @@ class Progress:
             self, position=_latest(self.position, position), max_seen=_latest(self.max_seen, max_seen)
         )  # fmt: skip
 
-    def bookmark(self, before: int | None) -> int | None:
-        """The bookmark when the pass is over: what was seen, but nothing later than its beginning."""
-        seen = None if self.max_seen is None or self.as_of is None else min(self.max_seen, self.as_of)
-        return _latest(before, seen)
+    def bookmark(self, before: int | None, end: int | None) -> int | None:
+        """The bookmark when the pass is over: what was seen, but nothing later than its beginning or the end date."""
+        if self.max_seen is None or self.as_of is None:
+            return before
+        seen = min(self.max_seen, self.as_of)
+        return _latest(before, seen if end is None else min(seen, end))
 
 
 def _latest(*timestamps_: int | None) -> int | None:
@@ -89,11 +92,17 @@ def write_end(state: MutableMapping[str, Any], replication_key: str, progress: P
     if progress.as_of is not None and _is_recheck(progress, before, settings):
         # The day on which it was begun: what Siro finished later has not been looked for.
         state[RECHECKED_ON] = _day(progress.as_of)
-    bookmark = progress.bookmark(before)
+    bookmark = progress.bookmark(before, settings.end)
     if bookmark is not None:
         state["replication_key"] = replication_key
         state[BOOKMARK] = timestamps.text(bookmark)
     state.update(dict.fromkeys((POSITION, SINCE, AS_OF, MAX_SEEN, QUERY)))
+
+
+def has_open_history(state: Mapping[str, Any]) -> bool:
+    """Whether a history was begun and not ended: it outranks the bookmark."""
+    opened = _opened(state)
+    return opened is not None and opened.kind is Kind.HISTORY
 
 
 def write_progress(state: MutableMapping[str, Any], replication_key: str, progress: Progress) -> None:
@@ -122,24 +131,44 @@ def next_pass(state: Mapping[str, Any], settings: Settings, *, now: int, full_ta
         The pass that was interrupted, if it still asks for what is wanted now; otherwise a new one.
     """
     if full_table:
-        return Progress(Kind.FULL_TABLE, None, fingerprint(Kind.FULL_TABLE, settings))
+        return Progress(Kind.FULL_TABLE, None, describe(Kind.FULL_TABLE, settings))
     bookmark = read_bookmark(state)
     opened = _opened(state)
     kind = Kind.HISTORY if bookmark is None or (opened and opened.kind is Kind.HISTORY) else Kind.POLL
-    wanted = Progress(kind, _since(kind, state, settings, now), fingerprint(kind, settings))
-    if opened and opened.query == wanted.query and _not_later(opened.since, wanted.since):
-        return opened
+    wanted = Progress(kind, _since(kind, state, settings, now), describe(kind, settings))
+    if opened and _lies_within(wanted.query, opened.query) and _not_later(opened.since, wanted.since):
+        # From here on it reads what is wanted now, and that may be less.
+        return replace(opened, query=wanted.query)
     return wanted
 
 
 def follow_up(state: Mapping[str, Any], settings: Settings, *, now: int) -> Progress:
     """A poll right after a pass that took its time, for what was updated meanwhile."""
-    return Progress(Kind.POLL, _since(Kind.POLL, state, settings, now), fingerprint(Kind.POLL, settings))
+    return Progress(Kind.POLL, _since(Kind.POLL, state, settings, now), describe(Kind.POLL, settings))
 
 
-def fingerprint(kind: Kind, settings: Settings) -> str:
-    """What a pass asks for, as text."""
+def describe(kind: Kind, settings: Settings) -> str:
+    """What a pass asks for, as text: its kind, a question mark and the parameters."""
     return f"{kind.value}?{settings.describe_range()}"
+
+
+def _lies_within(wanted: str, begun: str) -> bool:
+    """Whether a pass reads all that is wanted: of the same kind, with the same filters, and in a range not narrower."""
+    (kind, ours), (other_kind, theirs) = _parsed(wanted), _parsed(begun)
+    for name in LOWER_BOUNDS | UPPER_BOUNDS:
+        bound, limit = ours.pop(name, None), theirs.pop(name, None)
+        if limit is None:
+            continue
+        # As text, because all dates have the same form.
+        if bound is None or (bound < limit if name in LOWER_BOUNDS else bound > limit):
+            return False
+    return (kind, ours) == (other_kind, theirs)
+
+
+def _parsed(query: str) -> tuple[str, dict[str, str]]:
+    kind, _, parameters = query.partition("?")
+    pairs = (each.partition("=") for each in parameters.split("&") if each)
+    return kind, {name: value for name, _, value in pairs}
 
 
 def _since(kind: Kind, state: Mapping[str, Any], settings: Settings, now: int) -> int | None:

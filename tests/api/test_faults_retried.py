@@ -37,9 +37,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def check(outcome: Outcome, sandbox: Sandbox) -> None:
-    """All rows arrived, and each as often as the sandbox has sent it in a good page."""
+    """All rows arrived, and none more often than the sandbox has sent it in a good page."""
     assert loaded(outcome) == EXPECTED
-    assert outcome.count()["recordings"] == served(sandbox)
+    assert outcome.count()["recordings"] <= served(sandbox)
     assert outcome.state["bookmarks"]["recordings"]["replication_key_value"] == max(row["updatedAt"] for row in DATA)
     assert threads_left() == []
 

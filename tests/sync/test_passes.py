@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -164,6 +165,23 @@ def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_p
     assert run.state == {"bookmarks": {"recordings": {}}}
 
 
+@pytest.mark.parametrize(("later", "goes_on"), [("2025-02-05", True), ("2025-02-01", True), ("2025-01-31", False)])
+def test_a_history_goes_on_though_the_range_has_slid(sandbox: Sandbox, later: str, goes_on: bool) -> None:
+    """Meltano resolves "90 days ago" in each run: a history of more than a day would begin anew each night."""
+    config = config_for(sandbox, page_size=5, concurrency=1, created_after="2025-02-01", **FAST)
+    fault = sandbox.fault("status", on=None, when=lambda request: request.number > 20, status=401)
+    begun = sync(config, status=1)
+    (position,) = {entry["pass_position"] for entry in begun.state["bookmarks"].values()}
+    assert position > "2025-02-05"
+    fault.on = 0
+    sandbox.clear()
+    ended = sync({**config, "created_after": later}, state=begun.state)
+    assert (sandbox.requests[0].params["createdAt:gt"] == earlier(position, 1)) is goes_on
+    wanted = expected_rows([row for row in DATA if row["createdAt"] > later])
+    rows = loaded(begun, ended)
+    assert {stream: {key: rows[stream].get(key) for key in table} for stream, table in wanted.items()} == wanted
+
+
 # What the log says
 
 
@@ -192,6 +210,49 @@ def test_a_bookmark_that_is_no_date_is_warned_of_by_the_name_of_its_stream(sandb
     state["bookmarks"]["recording_followups"] = {"replication_key_value": "yesterday"}
     (warning,) = sync(config_for(sandbox, **FAST), state=state).warnings
     assert "'recording_followups' in the state is not a date" in warning
+
+
+@pytest.mark.parametrize(
+    ("ahead", "warned"),
+    [({}, False), ({"recordings": 3_600}, False), ({"recordings": 7_260, "recording_crm_links": 99_999}, True)],
+)
+def test_a_bookmark_in_the_future_is_warned_of_once(
+    sandbox: Sandbox, tmp_path: Path, ahead: dict[str, int], warned: bool
+) -> None:
+    """Nothing would come until that day, and a table that does not grow looks like one with nothing new."""
+    now = timestamps.to_ms(datetime.now(UTC))
+    moments = {name: timestamps.from_ms(now + 1_000 * seconds) for name, seconds in ahead.items()}
+    state = {"bookmarks": {name: {"replication_key_value": moment} for name, moment in moments.items()}}
+    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    run = sync(config_for(sandbox, page_size=20), state=state, catalog=catalog)
+    assert [all(f"'{name}' ({moments[name]})" in each for name in moments) for each in run.warnings] == [True] * warned
+
+
+@pytest.mark.parametrize("page_size", [10, 25])
+@pytest.mark.parametrize("created", [None, "yesterday", ...])
+def test_recordings_that_slices_may_miss_are_warned_of_once(created: Any, page_size: int) -> None:
+    """If Siro's filter leaves them out, they are missing in the warehouse, and nothing else would show it."""
+    *dated, last = sorted(DENSE, key=lambda row: str(row["updatedAt"]))
+    undated = [row | {"createdAt": created} for row in (*dated[:20], last)]
+    if created is ...:
+        undated = [{name: value for name, value in row.items() if name != "createdAt"} for row in undated]
+    with Sandbox([*undated, *dated[20:]], order="id") as sandbox:
+        config = config_for(sandbox, page_size=page_size, **FAST)
+        run = sync(config)
+        polled = sync(config, state=run.state)
+    for outcome in (run, polled):
+        dates = [warning for warning in outcome.warnings if "without a readable `createdAt`" in warning]
+        assert len(dates) == 1
+
+
+def test_recordings_that_come_with_the_slices_are_not_warned_of() -> None:
+    """The API does not leave them out, so there is nothing to say."""
+    late = "2026-02-01T19:30:00.000Z"
+    data = [row | {"createdAt": None} if row["createdAt"] > late else row for row in DENSE]
+    with Sandbox(data, order="oldest_updated") as sandbox:
+        sandbox.fault("edit", edit=lambda page: page | {"data": [row for row in page["data"] if row["createdAt"]]})
+        run = sync(config_for(sandbox, page_size=10, **FAST))
+    assert run.warnings == []
 
 
 def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox, tmp_path: Path) -> None:

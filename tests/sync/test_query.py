@@ -9,7 +9,7 @@ import pytest
 
 from tap_siro import timestamps
 from tap_siro.api.decoding import Page
-from tap_siro.errors import TapSiroError
+from tap_siro.errors import BoundsIgnoredError, TapSiroError
 from tap_siro.sync.query import TOLERANCE, Query
 from tap_siro.sync.slices import Slice
 
@@ -17,7 +17,7 @@ T = timestamps.parse("2025-06-01T12:00:00.000Z") or 0
 
 
 def query(**options: Any) -> Query:
-    empty: dict[str, Any] = {"since": None, "created_after": None, "created_before": None, "filters": {}}
+    empty: dict[str, Any] = {"since": None, "until": None, "created_after": None, "created_before": None, "filters": {}}
     return Query(**{**empty, "flags": frozenset(), "page_size": 7, **options})
 
 
@@ -46,10 +46,11 @@ def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
     """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
     assert query().parameters(Slice(), None) == {"pageSize": "7"}
     filters = {"isSummaryDone": "true"}
-    full = query(since=T, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
+    full = query(since=T, until=T + 1, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
     wanted = {
         "isSummaryDone": "true",
         "updatedAt:gte": "2025-06-01T12:00:00.000Z",
+        "updatedAt:lt": "2025-06-01T12:00:00.001Z",
         "createdAt:gt": "2025-06-01T12:00:00.999Z",
         "createdAt:lt": "2025-06-01T12:00:02.000Z",
         "showCrmLinks": "true",
@@ -76,7 +77,7 @@ def page(created: list[int | None], updated: list[int | None]) -> Page:
     return Page(texts, None)
 
 
-PART, SINCE = Slice(T, T + 60_000), T + 5_000
+PART, SINCE, UNTIL = Slice(T, T + 60_000), T + 5_000, T + 90_000
 
 
 @pytest.mark.parametrize(
@@ -85,8 +86,10 @@ PART, SINCE = Slice(T, T + 60_000), T + 5_000
         ([], [], None),
         ([None], [None], None),
         ([T - TOLERANCE, T + 60_000 + TOLERANCE - 1], [SINCE - TOLERANCE, SINCE], None),
-        ([T + 5, T - TOLERANCE - 1, None], [SINCE] * 3, "createdAt:gt"),
-        ([None, T + 60_000 + TOLERANCE, T], [SINCE] * 3, "createdAt:lt"),
+        ([T + 5, T - TOLERANCE - 1, None], [SINCE] * 3, "createdAt"),
+        ([None, T + 60_000 + TOLERANCE, T], [SINCE] * 3, "createdAt"),
+        ([T], [UNTIL + TOLERANCE - 1], None),
+        ([T], [UNTIL + TOLERANCE], "updatedAt:lt"),
         ([T, None], [SINCE, SINCE - TOLERANCE - 1], "updatedAt:gte"),
         ([None, None], [SINCE - TOLERANCE - 1, None], "updatedAt:gte"),
     ],
@@ -95,9 +98,13 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
     created: list[int | None], updated: list[int | None], ignored: str | None
 ) -> None:
     """An API that ignores a filter makes every position and every bookmark wrong."""
+    asked = query(since=SINCE, until=UNTIL)
     if ignored is None:
-        query(since=SINCE).check(page(created, updated), PART)
+        asked.check(page(created, updated), PART)
+    elif ignored == "createdAt":
+        with pytest.raises(BoundsIgnoredError, match="ignores the `createdAt` bounds"):
+            asked.check(page(created, updated), PART)
     else:
         with pytest.raises(TapSiroError, match=re.escape(f"outside what `{ignored}` asked for")):
-            query(since=SINCE).check(page(created, updated), PART)
+            asked.check(page(created, updated), PART)
     query().check(page(created, updated), Slice())

@@ -61,7 +61,7 @@ def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
 def reader(client: Client) -> PassReader:
     """Reads all recordings."""
     return PassReader(
-        client, Query(None, None, None, {}, frozenset(), PAGE_SIZE), Slice(), threads=THREADS, stop=client._stop
+        client, Query(None, None, None, None, {}, frozenset(), PAGE_SIZE), Slice(), threads=THREADS, stop=client._stop
     )
 
 

@@ -11,7 +11,7 @@ from tap_siro.settings import Settings
 from tap_siro.sync.state import (
     Kind,
     Progress,
-    fingerprint,
+    describe,
     follow_up,
     next_pass,
     read_bookmark,
@@ -116,7 +116,15 @@ def test_a_bookmark_is_what_was_seen_up_to_the_beginning(
     as_of: int | None, max_seen: int | None, before: int | None, bookmark: int | None
 ) -> None:
     """Later, and what changed during the sync is never fetched; earlier, and rows come again for ever."""
-    assert Progress(Kind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before) == bookmark
+    assert Progress(Kind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before, None) == bookmark
+
+
+@pytest.mark.parametrize(("end", "bookmark"), [(7, 7), (8, 8), (9, 8), (None, 8)])
+def test_a_bookmark_is_not_past_the_end_date(end: int | None, bookmark: int) -> None:
+    """An API that serves a row too many would move it there, and what was updated in between would never come."""
+    ended = Progress(Kind.POLL, None, "", as_of=10, max_seen=8)
+    assert ended.bookmark(None, end) == ended.bookmark(5, end) == bookmark
+    assert ended.bookmark(9, end) == 9
 
 
 # What is written
@@ -255,14 +263,31 @@ AGREES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"since": START}, {"start_date": MARCH}),
     ({"since": None, "query": "history?isSummaryDone=true"}, {"is_summary_done": True}),
 ]
+APRIL, MAY = "2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z"
+WINDOW = f"history?createdAt:gt={MARCH}&createdAt:lt={MAY}&updatedAt:lt={MAY}"
+AGREES += [
+    ({"since": None}, {"created_after": MARCH}),
+    ({"since": None}, {"created_before": MARCH}),
+    ({"since": None}, {"end_date": MARCH}),
+    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY, "end_date": MAY}),
+    ({"since": None, "query": WINDOW}, {"created_after": APRIL, "created_before": MAY, "end_date": APRIL}),
+]
+BEFORE, JUNE = "2026-02-28T23:59:59.999Z", "2026-05-01T00:00:00.001Z"
 DIFFERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"since": START}, {}),
     ({"since": START + 1}, {"start_date": MARCH}),
     ({"since": None}, {"is_summary_done": True}),
     ({"since": None, "query": "history?isSummaryDone=true"}, {}),
     ({"since": None, "query": "history?isSummaryDone=true"}, {"is_summary_done": False}),
-    ({"since": None}, {"created_after": MARCH}),
-    ({"since": None}, {"created_before": MARCH}),
+    ({"since": None, "query": WINDOW}, {}),
+    ({"since": None, "query": WINDOW}, {"created_before": MAY, "end_date": MAY}),
+    ({"since": None, "query": WINDOW}, {"created_after": BEFORE, "created_before": MAY, "end_date": MAY}),
+    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": JUNE, "end_date": MAY}),
+    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY, "end_date": JUNE}),
+    (
+        {"since": None, "query": WINDOW + "&isSummaryDone"},
+        {"created_after": APRIL, "created_before": MAY, "end_date": MAY},
+    ),
     ({"since": None, "as_of": None}, {}),
 ]
 
@@ -281,7 +306,9 @@ def test_an_open_history_goes_on_if_it_reads_all_that_is_wanted(
     assert found.kind is (Kind.HISTORY if bookmark is None or values["as_of"] else Kind.POLL)
     assert found.resumed is resumed
     if resumed:
-        assert found == Progress(**{"kind": Kind.HISTORY, "query": HISTORY, "resumed": True, **values})
+        # What is wanted now may be less than what it was begun with, and is all that is read from here on.
+        kept = values | {"query": describe(Kind.HISTORY, settings(**options))}
+        assert found == Progress(**{"kind": Kind.HISTORY, "resumed": True, **kept})
     else:
         assert (found.position, found.as_of, found.max_seen) == (None, None, None)
 
@@ -305,7 +332,7 @@ def test_what_a_hand_broke_in_the_state_is_not_gone_on_with(broken: dict[str, An
     assert next_pass(opened, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
 
 
-def test_a_fingerprint_tells_passes_apart() -> None:
+def test_a_description_tells_passes_apart() -> None:
     """Two passes with the same one are taken for the same: rows that only one of them reads would be missing."""
     options: list[dict[str, Any]] = [
         {},
@@ -314,7 +341,8 @@ def test_a_fingerprint_tells_passes_apart() -> None:
         {"is_processing_done": True},
         {"created_after": MARCH},
         {"created_before": MARCH},
+        {"end_date": MARCH},
     ]
-    made = [fingerprint(kind, settings(**each)) for kind in Kind for each in options]
+    made = [describe(kind, settings(**each)) for kind in Kind for each in options]
     assert len(set(made)) == len(made)
-    assert fingerprint(Kind.POLL, settings(start_date=MARCH, page_size=7)) == POLL
+    assert describe(Kind.POLL, settings(start_date=MARCH, page_size=7)) == POLL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from demo.changing import change
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.documents import RECIPES, blocks
 from tests.support.process import KEYS
 from tests.targets import project as projects
 from tests.targets.destinations import DuckDB, PostgreSQL
@@ -57,6 +59,24 @@ def test_each_environment_and_each_suffix_has_a_state_of_its_own(
         name = "tap-siro-to-target-duckdb"
         assert project.states() == [f"dev:{name}", f"dev:{name}:acme", f"prod:{name}:acme"]
         assert project.sync(*suffix)["recordings"] < 10
+    assert not destination.differences(EXPECTED, destination.tables())
+
+
+@duckdb
+def test_a_window_is_read_again_beside_the_scheduled_sync(
+    destination: Destination, start: Callable[[Sandbox], Project]
+) -> None:
+    """The recipe: with one state for both, the window would not be read, or the next sync would begin at its end."""
+    recipe = blocks(RECIPES)["sh: window with meltano"]
+    settings = {name.lower(): day for name, day in re.findall(r"TAP_SIRO_(\w+)=(\S+)", recipe)}
+    (suffix,) = re.findall(r"--state-id-suffix=\S+", recipe)
+    wanted = [row for row in DATA if "2025-05-01" <= (row.get("updatedAt") or "2025-05") < "2025-06-01"]
+    with Sandbox(DATA) as sandbox:
+        project = start(sandbox)
+        project.sync()
+        assert project.sync(suffix, **settings)["recordings"] in range(len(wanted), 2 * len(wanted))
+        assert len(project.states()) == 2
+        assert project.sync()["recordings"] < 10, "the scheduled sync does not go on where it was"
     assert not destination.differences(EXPECTED, destination.tables())
 
 

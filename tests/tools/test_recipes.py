@@ -131,6 +131,23 @@ def test_plain_singer_keeps_the_state(tmp_path: Path) -> None:
         assert json.loads((tmp_path / "state.json").read_text()) == json.loads(before)
 
 
+def test_a_window_is_read_again_beside_the_scheduled_sync(tmp_path: Path) -> None:
+    """Its bookmark would go back, or the month would not be whole."""
+    (tmp_path / "state.json").write_text('{"bookmarks": {}}')
+    install(tmp_path, TARGET, "target-jsonl", "#!/bin/sh\ncat > messages.jsonl\n")
+    data = recordings(80, odd=False)
+    with Sandbox(data) as sandbox:
+        (tmp_path / "config.json").write_text(json.dumps(config_for(sandbox, page_size=20)))
+        shell(tmp_path, blocks(RECIPES)["sh: window"])
+    wanted = [each for each in data if "2025-05-01" <= each["updatedAt"] < "2025-06-01"]
+    assert len(wanted) > 3
+    lines = (tmp_path / "messages.jsonl").read_text().splitlines()
+    warehouse = Warehouse()
+    warehouse.load(Run([json.loads(line) for line in lines], "", 0))
+    assert warehouse.tables == expected_rows(wanted)
+    assert (tmp_path / "state.json").read_text() == '{"bookmarks": {}}'
+
+
 def test_deletions_and_purges_come_with_the_next_poll(tmp_path: Path) -> None:
     """A deletion that comes only with a full refresh comes too late for those who were promised it."""
     with Sandbox(DATA) as sandbox:

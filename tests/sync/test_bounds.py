@@ -1,0 +1,161 @@
+"""An API that refuses `createdAt` bounds, or ignores them: the sync is slower, and as complete."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain, recordings
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.recordings import CREATED_RULES
+from tests.support.in_process import loaded, sync, threads_left
+from tests.support.process import State, Warehouse, config_for, run_and_kill, run_tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.in_process import Outcome
+
+DATA = recordings(120)
+FAST: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+OFTEN = {"refused", "ignored"}
+"""Rules that hold for a history without a start date too: nothing stands beside its bounds."""
+RULES = sorted(CREATED_RULES.keys() - {"taken"})
+
+
+def bounded(sandbox: Sandbox) -> list[int]:
+    """The numbers of the requests that had bounds."""
+    return [each.number for each in sandbox.requests if any(name.startswith("createdAt:") for name in each.params)]
+
+
+def warnings_of(outcome: Outcome) -> list[str]:
+    return [warning for warning in outcome.warnings if "page by page" in warning]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("order", ["newest_created", "oldest_updated", "id"])
+@pytest.mark.parametrize("rule", RULES)
+def test_without_bounds_everything_arrives_in_one_chain(rule: str, order: str, threads: int) -> None:
+    """Every sync of more than a page would end with an error, or take what was left out for done."""
+    settings = {"start_date": "2025-02-01", "concurrency": threads, **FAST}
+    with Sandbox(DATA, created=rule, order=order) as sandbox:
+        outcome = sync(config_for(sandbox, **settings))
+        assert loaded(outcome) == expected_rows(DATA, since="2025-02-01T00:00:00.000Z")
+        assert len(warnings_of(outcome)) == 1
+        asked = bounded(sandbox)
+        assert 1 <= len(asked) <= threads + 1, "tried once, not for each slice"
+        again = sync(config_for(sandbox, **settings), state=outcome.state)
+    assert again.count()["recordings"] < len(DATA) / 2
+    assert threads_left() == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_range_of_the_settings_is_kept_all_the_same(rule: str) -> None:
+    """Whoever reads one year into a table would get them all."""
+    after, before = "2025-04-01T00:00:00.000Z", "2025-10-01T00:00:00.000Z"
+    data = plain(120, sections=1, extractions=1)
+    edges = [data[0] | {"id": each, "createdAt": each} for each in (after, before)]
+    limits = {"created_after": after, "created_before": before, "start_date": "2025-01-01"}
+    with Sandbox([*data, *edges], created=rule) as sandbox:
+        outcome = sync(config_for(sandbox, **limits, **FAST))
+    wanted = [row for row in data if after < row["createdAt"] < before]
+    assert loaded(outcome) == expected_rows(wanted)
+    assert outcome.state["bookmarks"]["recordings"]["replication_key_value"] > max(row["updatedAt"] for row in wanted)
+
+
+@pytest.mark.parametrize("rule", sorted(CREATED_RULES))
+def test_what_fits_on_a_page_needs_no_bounds_and_no_warning(rule: str) -> None:
+    data = plain(20, sections=1, extractions=1)
+    with Sandbox(data, created=rule) as sandbox:
+        outcome = sync(config_for(sandbox))
+        assert (len(sandbox.requests), outcome.warnings) == (1, [])
+    assert loaded(outcome) == expected_rows(data)
+
+
+@pytest.mark.parametrize("ignores", [("createdAt:gt",), ("createdAt:lt",)])
+def test_one_bound_that_is_ignored_is_enough(ignores: tuple[str, ...]) -> None:
+    """Slices would overlap, and with a cursor that expires nobody could say what is missing."""
+    with Sandbox(DATA, ignores=ignores) as sandbox:
+        outcome = sync(config_for(sandbox, **FAST))
+    assert loaded(outcome) == expected_rows(DATA)
+    assert len(warnings_of(outcome)) == 1
+
+
+def test_bounds_beside_each_other_are_all_that_a_history_needs() -> None:
+    """Slices are given up only by those who must."""
+    with Sandbox(DATA, created="refused_beside") as sandbox:
+        config = config_for(sandbox, **FAST)
+        outcome = sync(config)
+        history = [each for each in sandbox.requests if "updatedAt:gte" not in each.params]
+        assert len({each.params.get("createdAt:gt") for each in history}) > 3
+    assert loaded(outcome) == expected_rows(DATA)
+
+
+def test_a_refusal_of_something_else_still_ends_the_sync() -> None:
+    """A wrong filter would be hidden behind a warning of another thing."""
+    with Sandbox(DATA) as sandbox:
+        sandbox.fault("status", on=None, status=400)
+        outcome = sync(config_for(sandbox, created_after="2025-02-01", **FAST), status=1)
+        assert "does not take this request" in outcome.errors[0]
+        assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize("rule", ["refused", "ignored"])
+def test_a_sample_is_shown_all_the_same(tmp_path: Path, rule: str) -> None:
+    """`--test` would fail where a sync does not."""
+    with Sandbox(DATA, created=rule) as sandbox:
+        config = config_for(sandbox, created_after="2025-12-01", page_size=25)
+        run = run_tap(tmp_path, config, arguments=("--test",))
+    assert len(run.records["recordings"]) == 1
+    assert run.records["recordings"][0]["createdAt"] > "2025-12"
+
+
+@pytest.mark.parametrize("rule", sorted(OFTEN))
+def test_an_interrupted_chain_begins_again_and_loses_nothing(tmp_path: Path, rule: str) -> None:
+    """A position that moved with rows in no order would leave out those behind it."""
+    with Sandbox(DATA, created=rule, order="id", latency=0.002) as sandbox:
+        config = config_for(sandbox, **FAST)
+        warehouse = Warehouse()
+        for moment in (6, 20):
+            killed = run_and_kill(tmp_path, config, sandbox, at_request=moment, state=warehouse.state or None)
+            warehouse.load(killed)
+            assert positions(warehouse.state) <= {None}
+        warehouse.load(run_tap(tmp_path, config, state=warehouse.state or None))
+    assert warehouse.tables == expected_rows(DATA)
+
+
+def positions(state: State) -> set[str | None]:
+    return {each.get("pass_position") for each in state.get("bookmarks", {}).values()}
+
+
+@pytest.mark.parametrize("rule", sorted(OFTEN))
+def test_a_position_of_better_days_stays_where_it_is(rule: str) -> None:
+    """It was reached with slices; in one chain nothing may be said about how far that has come, until its end."""
+    with ExitStack() as stack:
+        before, after = (stack.enter_context(Sandbox(DATA, created=each)) for each in ("taken", rule))
+        before.fault("status", on=None, when=lambda request: request.number > 20, status=401)
+        begun = sync(config_for(before, **FAST), status=1)
+        (position,) = positions(begun.state)
+        assert position
+        after.fault("status", on=None, when=lambda request: request.number > 9, status=401)
+        failed = sync(config_for(after, **FAST), state=begun.state, status=1)
+        assert positions(failed.state) == {position}
+        after._faults.clear()
+        ended = sync(config_for(after, **FAST), state=failed.state)
+    assert loaded(begun, failed, ended) == expected_rows(DATA)
+
+
+def test_an_expired_cursor_in_one_chain_has_it_read_again() -> None:
+    """It cannot be halved: without a limit it would be read for ever, without another try it would end the sync."""
+    with Sandbox(DATA, created="refused") as sandbox:
+        config = config_for(sandbox, start_date="2025-02-01", **FAST)
+        fault = sandbox.fault("status", on=2, when=lambda request: request.number % 12 == 0, status=410)
+        outcome = sync(config)
+        assert loaded(outcome) == expected_rows(DATA, since="2025-02-01T00:00:00.000Z")
+        assert [bool(re.search("Reading that part again.$", each)) for each in outcome.warnings].count(True) == 2
+        fault.on = None
+        assert "happened 4 times over" in sync(config, status=1).errors[0]

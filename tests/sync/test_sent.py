@@ -1,0 +1,76 @@
+"""A recording that was sent in a pass is sent again only if it differs: targets that append would show it twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_siro.sync.sent import MOST, SentRecordings
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain, recordings
+from tests.sandbox.store import ORDERS
+from tests.support.in_process import sync
+from tests.support.process import KEYS, config_for
+
+FAST: dict[str, Any] = {"requests_per_minute": 100_000}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("odd", [False, True])
+def test_the_first_sync_of_a_small_organization_sends_each_row_once(order: str, odd: bool) -> None:
+    """300 recordings came as 549 rows. What follows the history is a poll, whose rows may come once more."""
+    data = recordings(300, odd=odd)
+    with Sandbox(data, order=order) as sandbox:
+        run = sync(config_for(sandbox, lookback_seconds=1, **FAST))
+        polled = sum(request.rows for request in sandbox.requests if "updatedAt:gte" in request.params)
+    for stream, keys in KEYS.items():
+        rows = run.records[stream]
+        distinct = {tuple(row[key] for key in keys) for row in rows}
+        of_polled = {row[keys[0]] for row in rows[len(distinct) :]}
+        assert len(of_polled) <= polled, f"rows of {stream} came twice"
+        assert stream != "recordings" or len(rows) <= len(distinct) + polled
+
+
+def test_what_changed_meanwhile_is_sent_again() -> None:
+    """The newer version would be lost: its `updatedAt` need not be later than the bookmark."""
+    data = plain(60, sections=0, extractions=0)
+    with Sandbox(data, order="id") as sandbox:
+        first = min(row["id"] for row in data)
+        changed: dict[str, Any] = {
+            "evaluationScore": 1.5,
+            "updatedAt": next(r["updatedAt"] for r in data if r["id"] == first),
+        }
+        sandbox.hook = lambda box, request: box.update(first, **changed) if request.number == 2 else None
+        run = sync(config_for(sandbox, concurrency=1, page_size=20, lookback_seconds=1, **FAST))
+    assert [row["evaluationScore"] for row in run.records["recordings"] if row["id"] == first][-1] == 1.5
+
+
+def record(number: int, **changes: Any) -> dict[str, Any]:
+    return {"id": f"r{number}", "title": "a", **changes}
+
+
+def test_only_the_same_content_is_a_repetition() -> None:
+    sent = SentRecordings()
+    assert [sent.is_repeated(each) for each in (record(1), record(2), record(1), record(1, title="b"))] == [
+        False, False, True, False,
+    ]  # fmt: skip
+    assert not sent.is_repeated(record(1)), "as it was before, and not as it was sent last"
+    assert [sent.is_repeated(record(2), {"followups": [{}]}) for _ in range(2)] == [False, True]
+    huge = record(3, size=10**40)
+    assert [sent.is_repeated(huge), sent.is_repeated(huge), sent.is_repeated(record(3, size=10**41))] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+def test_memory_has_a_limit_and_what_keeps_coming_is_kept() -> None:
+    """A history of a million recordings must not need a million entries; one without a date comes with each slice."""
+    sent = SentRecordings()
+    assert not sent.is_repeated(record(-1))
+    for number in range(2 * MOST):
+        assert not sent.is_repeated(record(number))
+        if number % 1000 == 0:
+            assert sent.is_repeated(record(-1))
+    assert len(sent._hashes) == MOST
+    assert sent.is_repeated(record(2 * MOST - 1))
+    assert not sent.is_repeated(record(0))
