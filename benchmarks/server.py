@@ -22,7 +22,7 @@ def _say(answer: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until standard input ends."""
-    with Sandbox(stream_plain(int(sys.argv[1]))) as sandbox:
+    with Sandbox(stream_plain(int(sys.argv[1])), most_scored=None) as sandbox:
         _say({"url": sandbox.url, "token": sandbox.token})
         spent = _cpu()
         for line in sys.stdin:

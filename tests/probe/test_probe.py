@@ -58,8 +58,8 @@ COPES: dict[str, tuple[dict[str, Any], str, str]] = {
     "newest first": ({}, "order of a list", "newest created first"),
     "oldest updated first": ({"order": "oldest_updated"}, "order of a list", "in no order of `createdAt`"),
     "bounds taken": ({}, BOUNDS, "kept"),
-    "scores on small pages only": ({"most_scored": 40}, SCORES, "25 of 25, 0 of 95"),
-    "scores on all pages": ({}, SCORES, "25 of 25, 95 of 95"),
+    "scores on small pages only": ({}, SCORES, "25 of 25, 0 of 95"),
+    "scores on all pages": ({"most_scored": None}, SCORES, "25 of 25, 95 of 95"),
     "large pages": ({}, SIZES, "25: 25, 100: 100, 500: 300"),
     "pages capped": ({"page_cap": 50}, SIZES, "25: 25, 100: 50 and a cursor, 500: 50 and a cursor"),
     "large pages refused": ({"max_page_size": 99}, SIZES, "25: 25, 100: status 400, 500: status 400"),
@@ -156,7 +156,7 @@ def test_pages_that_are_too_heavy(probe: Callable[..., Outcome]) -> None:
 
 
 def test_times_and_the_settings_that_follow(probe: Callable[..., Outcome]) -> None:
-    with Sandbox(DATA, most_scored=40, latency=0.1) as sandbox:
+    with Sandbox(DATA, latency=0.1) as sandbox:
         outcome = probe(sandbox)
     assert outcome.found["seconds a page"].count(" s") == 4
     advice = outcome.meaning["seconds a page"]
@@ -245,9 +245,9 @@ def test_bad_settings_end_it_before_the_first_request(
     probe: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
 ) -> None:
     with Sandbox(DATA) as sandbox:
-        assert probe(sandbox, api_token=" ").status == 1
+        assert probe(sandbox, page_size=0).status == 1
         assert sandbox.all_requests == []
-    assert "`api_token` is blank" in caplog.text
+    assert "`page_size` must be at least 1" in caplog.text
 
 
 def test_settings_from_the_environment(
@@ -260,6 +260,29 @@ def test_settings_from_the_environment(
         command.main(["--config", "ENV"])
         assert all(request.authorized for request in sandbox.requests)
     assert "newest created first" in capsys.readouterr().out
+
+
+def test_client_credentials_work_too(probe: Callable[..., Outcome]) -> None:
+    with Sandbox(DATA) as sandbox:
+        outcome = probe(sandbox, **credentials(sandbox))
+        assert sandbox.oauth.client.issued == ["client-token-1"]
+        assert {request.bearer for request in sandbox.requests} == {"client-token-1"}
+    assert (outcome.status, outcome.marked) == (0, set())
+
+
+def test_a_wrong_client_secret_is_told(probe: Callable[..., Outcome], caplog: pytest.LogCaptureFixture) -> None:
+    with Sandbox(DATA) as sandbox:
+        outcome = probe(sandbox, **credentials(sandbox) | {"client_secret": CANARY})
+        assert sandbox.requests == []
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "`client_secret`" in caplog.text
+    assert CANARY not in caplog.text + outcome.err
+
+
+def credentials(sandbox: Sandbox) -> dict[str, Any]:
+    oauth = sandbox.oauth
+    settings = {"client_id": oauth.client_id, "client_secret": oauth.client_secret, "auth_url": sandbox.auth_url}
+    return {"api_token": None, **settings}
 
 
 # Secrecy

@@ -39,7 +39,7 @@ class Recordings:
         default_page_size: int = 25,
         max_page_size: int = 500,
         page_cap: int | None = None,
-        most_scored: int | None = None,
+        most_scored: int | None = 40,
         created: str = "taken",
         ignores: Collection[str] = (),
     ) -> None:
@@ -54,7 +54,7 @@ class Recordings:
             default_page_size: The page size of requests that name none.
             max_page_size: The largest page that may be asked for.
             page_cap: The most recordings on a page, whatever is asked for.
-            most_scored: The largest `pageSize` that still gets evaluation scores; above, all of them are null.
+            most_scored: The largest `pageSize` that still gets evaluation scores; above, all are null (None: never).
             created: One of `CREATED_RULES`.
             ignores: Parameters without an effect.
         """

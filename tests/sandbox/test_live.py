@@ -51,7 +51,7 @@ def test_ids_have_the_form_of_siros() -> None:
 def test_large_pages_have_no_scores() -> None:
     data = recordings(80)
     stored = {row["id"]: row.get("evaluationScore", ...) for row in data}
-    with Sandbox(data, most_scored=40) as sandbox:
+    with Sandbox(data) as sandbox:
         for size, scored in (("40", True), ("41", False)):
             rows = get(sandbox, pageSize=size, showEvaluationScore="true").json()["data"]
             assert len(rows) == int(size)
@@ -191,7 +191,7 @@ def test_expected_follow_ups_are_those_of_recordings_that_are_there() -> None:
         for (key,), row in rows.items():
             assert data[row["recordingId"]].get("deleted") is not True
             assert key in {item.get("id") for item in data[row["recordingId"]]["followups"]}
-            assert (row["followupId"], len(row)) == (key, 26)
+            assert row["followupId"] == key
         statuses = Counter(row["status"] for row in rows.values())
         assert statuses.keys() == {"TO_DO", "IN_PROGRESS", "COMPLETE", None}
 

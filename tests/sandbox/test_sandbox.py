@@ -231,7 +231,7 @@ def test_each_flag_adds_its_block(client: Client) -> None:
     stored = {row["id"]: row for row in data}
     with Sandbox(data) as sandbox:
         for flag, block in FLAGS.items():
-            for row in client.rows(sandbox, **{flag: "true", "pageSize": "60"}):
+            for row in client.rows(sandbox, **{flag: "true", "pageSize": "40"}):
                 others = set(BLOCKS) - {block}
                 assert row == {name: value for name, value in stored[row["id"]].items() if name not in others}
         assert not set(BLOCKS) & client.rows(sandbox, showSummary="false")[0].keys()
