@@ -27,14 +27,17 @@ class SentRecordings:
         """Whether a recording, as it came, was sent already and is the same, with its details. Takes note of it."""
         key, content = hash(str(record.get("id"))), _hash((record, details))
         repeated = self._hashes.pop(key, None) == content
+        if content is None:
+            return False
         self._hashes[key] = content  # as the last one, also if it was there
         if len(self._hashes) > MOST:
             del self._hashes[next(iter(self._hashes))]
         return repeated
 
 
-def _hash(content: object) -> int:
+def _hash(content: object) -> int | None:
+    """None for what cannot be encoded, because it is nested too deeply."""
     try:
         return hash(_encode(content))
-    except (ValueError, OverflowError):  # a number that only Python can hold
-        return hash(repr(content))
+    except (ValueError, OverflowError, RecursionError):
+        return None
