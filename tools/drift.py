@@ -15,6 +15,7 @@ import requests
 
 from tap_siro import timestamps
 from tap_siro.api.client import PATH
+from tap_siro.records.detail_schemas import FOLLOWUPS, FOLLOWUPS_JSON_TEXT
 from tap_siro.records.schemas import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.sync.query import Query
@@ -23,6 +24,7 @@ from tools.openapi import Document, Types
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SINGLE = f"{PATH}/{{id}}"
 _POLLED = "the tap asks with updatedAt:gte alone"
 KNOWN = {
     f"{PATH}: parameter updatedAt:gt: string in the document, nothing in the tap": _POLLED,
@@ -36,8 +38,17 @@ KNOWN = {
     f"{PATH}: field data[].entityExtractions[].valueType: nothing in the document, string in the tap": (
         "the tap's own: what the value is in JSON"
     ),
+    **{
+        f"{SINGLE}: parameter {each.flag}: false|true in the document, nothing in the tap": "the list has these"
+        for each in ENRICHMENTS
+        if each.block != "followups"
+    },
 }
 """Differences that are meant, each with its reason."""
+
+
+OWN = {"otherFields", "recordingUpdatedAt"}
+"""Columns that are the tap's own."""
 
 
 class Endpoint(NamedTuple):
@@ -48,13 +59,27 @@ class Endpoint(NamedTuple):
     answer: Mapping[str, Any]
     """The JSON schema of the answer, as far as the tap reads it."""
     parameters: Types
+    within: str = ""
+    """The one field of the answer that the tap reads, if it is one."""
+    json_text: tuple[str, ...] = ()
+    """Fields that are JSON text in the tap whatever is in them, or left out. Lists are looked into: `data.event`."""
+
+    def compares(self, field: str) -> bool:
+        """Whether a field is looked at."""
+        name = field.replace("[]", "")
+        inside = any(name == each or name.startswith(f"{each}.") for each in self.json_text)
+        return field.startswith(self.within) and not inside
 
 
 def listing(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of an endpoint that lists records of a stream's schema: without the column that is the tap's own."""
-    columns = {name: column for name, column in schema["properties"].items() if name != "otherFields"}
-    items = {**schema, "properties": columns}
-    return {"properties": {"data": {"type": "array", "items": items}, "cursor": {"type": "string"}}}
+    """The answer of an endpoint that lists records of a stream's schema."""
+    return {"properties": {"data": {"type": "array", "items": _theirs(schema)}, "cursor": {"type": "string"}}}
+
+
+def _theirs(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A stream's schema without the columns that are the tap's own."""
+    columns = {name: column for name, column in schema["properties"].items() if name not in OWN}
+    return {**schema, "properties": columns}
 
 
 def recordings() -> Endpoint:
@@ -73,7 +98,14 @@ def recordings() -> Endpoint:
     return Endpoint(PATH, listing(RECORDINGS), parameters)
 
 
-ENDPOINTS = (recordings(),)
+def single_recording() -> Endpoint:
+    """A single recording, of which only the follow-ups are read."""
+    answer = {"properties": {"followups": {"type": "array", "items": _theirs(FOLLOWUPS)}}}
+    json_text = tuple(f"followups.{name}" for name in FOLLOWUPS_JSON_TEXT)
+    return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
+
+
+ENDPOINTS = (recordings(), single_recording())
 """All that the tap reads and the document describes."""
 
 
@@ -93,6 +125,7 @@ def _differences(document: Document, endpoint: Endpoint) -> set[str]:
             ("parameter", their_parameters, endpoint.parameters),
         )
         for name in theirs.keys() | mine.keys()
+        if what == "parameter" or endpoint.compares(name)
         if not _fits(theirs.get(name), mine.get(name))
     }
 

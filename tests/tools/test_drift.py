@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.api.client import PATH
+from tap_siro.records.detail_schemas import FOLLOWUPS
 from tap_siro.records.schemas import RECORDINGS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.faults import Answer
@@ -57,7 +58,44 @@ def agreeing() -> Document:
         recording["properties"][name] = TEXT
     switches = [parameter(name, type="string", enum=["true", "false"]) for name in (*FLAGS, *STATUSES)]
     header = {"name": "X-Trace", "in": "header", "schema": TEXT}
-    return document(recording, [header, *switches, *map(parameter, (*DATES, "pageSize", "cursor"))])
+    whole = document(recording, [header, *switches, *map(parameter, (*DATES, "pageSize", "cursor"))])
+    whole["paths"][drift.SINGLE] = {"get": single(switches)}
+    return whole
+
+
+def single(switches: list[Document]) -> Document:
+    """A single recording: with what the tap takes from the list alone, and with what it keeps as JSON text."""
+    followup = deepcopy(FOLLOWUPS)
+    del followup["properties"]["recordingUpdatedAt"], followup["properties"]["otherFields"]
+    customer = followup["properties"]["crmCustomer"]["properties"]
+    followup["properties"]["metadata"] = {"type": "array", "items": {"additionalProperties": TEXT}}
+    customer["opportunityUsers"] = {"type": "array", "items": {"nullable": True}}
+    customer["opportunities"]["properties"]["data"]["items"]["properties"]["account"] = {"nullable": True}
+    answer = {"properties": {"id": TEXT, "language": TEXT, "followups": {"type": "array", "items": followup}}}
+    shown = [each for each in switches if each["name"] in FLAGS]
+    content = {"application/json": {"schema": answer}}
+    return {
+        "parameters": [{"name": "id", "in": "path", "schema": TEXT}, *shown],
+        "responses": {"200": {"content": content}},
+    }
+
+
+def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
+    """A follow-up's new field would otherwise be seen in `otherFields` at best."""
+    operation = agreeing["paths"][drift.SINGLE]["get"]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    followup = answer["properties"]["followups"]["items"]["properties"]
+    followup["priority"] = TEXT
+    followup["metadataVersion"] = TEXT
+    del followup["thinking"]
+    assert drift.differences(agreeing) - drift.KNOWN.keys() == {
+        f"{drift.SINGLE}: field followups[].priority: string in the document, nothing in the tap",
+        f"{drift.SINGLE}: field followups[].metadataVersion: string in the document, nothing in the tap",
+        f"{drift.SINGLE}: field followups[].thinking: nothing in the document, string in the tap",
+    }
+    del agreeing["paths"][drift.SINGLE]
+    with pytest.raises(SystemExit, match=r"does not say what GET /v1/core/recordings/\{id\} answers"):
+        drift.differences(agreeing)
 
 
 def parts(whole: Document) -> tuple[Document, list[Document]]:
