@@ -60,15 +60,19 @@ class PageWriter:
         return {stream: p.at(None, _newest(page.updated)) for stream, p in progress.items()}
 
     def wanted_details(
-        self, plans: Mapping[StreamWriter, Progress], query: Query, page: Page
+        self, plans: Mapping[StreamWriter, Progress], query: Query, asked: SentRecordings, page: Page
     ) -> Iterator[tuple[int, str, Detail]]:
-        """What to ask for of single recordings of a page. Called in threads."""
+        """What to ask for of single recordings of a page. Called in threads.
+
+        A recording that comes again, and is the same, is not asked for again: the position cannot pass it before the
+        page that it came with first is written.
+        """
         details = [(stream.detail, plan) for stream, plan in plans.items() if stream.detail is not None]
         if not details:
             return
         for index, (record, created, updated) in enumerate(zip(page.records, page.created, page.updated, strict=True)):
             wanted = [detail for detail, plan in details if plan.wants(created, updated)]
-            if wanted and query.keeps(created) and isinstance(record, dict):
+            if wanted and query.keeps(created) and isinstance(record, dict) and not asked.is_repeated(record):
                 recording = self._clean(record)
                 if recording["id"] and self._writer.keeps(recording):
                     yield from ((index, recording["id"], detail) for detail in wanted if detail.needed(recording))

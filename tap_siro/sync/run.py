@@ -162,7 +162,7 @@ class Sync:
             whole,
             threads=self._settings.concurrency,
             stop=self._stop,
-            wanted_details=partial(self._pages.wanted_details, plans, query),
+            wanted_details=partial(self._pages.wanted_details, plans, query, SentRecordings()),
         )
         progress = dict(plans)
         log = ProgressLog(plans, whole)

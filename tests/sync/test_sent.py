@@ -57,6 +57,8 @@ def test_only_the_same_content_is_a_repetition() -> None:
     ]  # fmt: skip
     assert not sent.is_repeated(record(1)), "as it was before, and not as it was sent last"
     assert [sent.is_repeated(record(2), {"followups": [{}]}) for _ in range(2)] == [False, True]
+    assert sent.is_repeated(record(2)), "its details were sent, and are not asked for again"
+    assert not sent.is_repeated(record(2), {"followups": []} | {"recording_utterances": [{}]})
 
 
 def test_what_cannot_be_compared_is_sent() -> None:
