@@ -10,13 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demo import DemoError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The DuckDB that the target needs has no wheels for newer Pythons.
+OLDEST, NEWEST = (3, 11), (3, 13)
 _HERE = Path(__file__).resolve().parent
 _REQUIREMENTS = _HERE / "requirements.txt"
 _VENV = _HERE / ".venv"
-_PYTHON = _VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+_EXECUTABLE = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+_PYTHON = _VENV / _EXECUTABLE
+# Only used where the running Python is too old or too new: uv, and what it fetches.
+_UV = _HERE / ".venv-uv"
+_FETCHED = _HERE / ".python"
 # Written when the environment is complete: what it was made from.
 _MARK = _VENV / "made-from.txt"
 
@@ -26,12 +34,46 @@ def prepare() -> Path:
     made_from = f"{sys.version}\n{_VENV}\n{_REQUIREMENTS.read_text()}"
     if _PYTHON.exists() and _MARK.exists() and _MARK.read_text() == made_from:
         return _PYTHON
+    base = sys.executable if OLDEST <= sys.version_info[:2] <= NEWEST else _another_python()
     with step("Installing Meltano"):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", _VENV], check=True)
+        subprocess.run([base, "-m", "venv", "--clear", _VENV], check=True)
         if not _install_with_uv():
             pip(_PYTHON, "-r", _REQUIREMENTS)
     _MARK.write_text(made_from)
     return _PYTHON
+
+
+def _another_python() -> str:
+    """Let uv find a Python that the demo runs on, or fetch one."""
+    version, wanted = ".".join(map(str, sys.version_info[:2])), f">=3.{OLDEST[1]},<3.{NEWEST[1] + 1}"
+    with step(f"Looking for Python 3.11 to 3.13, because this is {version}"):
+        uv = _uv()
+        # A virtual environment that is active, or is in this directory, is not what is looked for.
+        find = [uv, "-m", "uv", "python", "find", "--no-project", "--system", wanted]
+        fetch = [uv, "-m", "uv", "python", "install", "--quiet", "--no-bin", "3.13"]
+        fetched = {"UV_PYTHON_INSTALL_DIR": str(_FETCHED)}
+        if found := _output(find):
+            return found
+        if _output(fetch, **fetched) is not None and (found := _output(find, **fetched)):
+            return found
+    raise DemoError(
+        f"The demo runs on Python 3.11 to 3.13. This is {version}, and uv neither found another on this machine nor "
+        "could it fetch one. Install one, and start the demo with it, for example: python3.13 -m demo"
+    )
+
+
+def _uv() -> str:
+    """Install uv; return the Python that it is installed for."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", _UV], check=True)
+    python = str(_UV / _EXECUTABLE)
+    pip(python, "-c", _REQUIREMENTS, "uv")
+    return python
+
+
+def _output(command: list[str], **variables: str) -> str | None:
+    """What a command prints, if it succeeds."""
+    done = subprocess.run(command, env=environment() | variables, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def meltano(python: Path) -> Path:

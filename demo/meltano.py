@@ -43,11 +43,11 @@ class Meltano:
             **settings,
         }
 
-    def install(self) -> None:
-        """Install the plugins, with uv or else with pip."""
+    def install(self, *plugins: str) -> None:
+        """Install plugins, or all of them, with uv or else with pip."""
         backends = ("virtualenv",) if installing.must_use_pip(sys.executable) else ("uv", "virtualenv")
         for backend in backends:
-            if self.run("install", "install", MELTANO_VENV_BACKEND=backend) == 0:
+            if self.run("install", "install", *plugins, MELTANO_VENV_BACKEND=backend) == 0:
                 return
         raise DemoError(f"Meltano could not install its plugins. {self.tail('install')}")
 

@@ -51,7 +51,7 @@ def _run() -> None:
         runner = _meltano(executable, sandbox)
         seconds = {}
         with installing.step("Installing tap-siro and target-duckdb with Meltano"):
-            runner.install()
+            runner.install(*PIPELINE)
         print(f"A sandbox with {COUNT} recordings stands in for Siro's API at {sandbox.url}")
         with installing.step("First sync: meltano run tap-siro target-duckdb"):
             seconds["first"] = runner.sync("first", *PIPELINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from demo import installing
+from demo import DemoError, installing
 from demo.comparing import as_loaded, difference
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
@@ -39,21 +40,42 @@ def clone(tmp_path: Path) -> Path:
     return clone
 
 
-def run_demo(clone: Path) -> str:
-    process = subprocess.run(
-        [sys.executable, "-m", "demo"], cwd=clone, capture_output=True, text=True, timeout=600, check=False
-    )
+def run_demo(clone: Path, *python: str) -> str:
+    process = subprocess.run([*python, "-m", "demo"], cwd=clone, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout
 
 
+def too_old(directory: Path) -> str:
+    """Python 3.10, or where there is none, this one with its word that it is 3.10."""
+    pyenv = map(str, Path.home().glob(".pyenv/versions/3.10.*/bin/python3.10"))
+    candidates = [shutil.which("python3.10") or "", *pyenv]
+    ask = "import sys; sys.exit(sys.version_info[:2] != (3, 10))"
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "-c", ask], capture_output=True, check=False).returncode == 0:
+            return candidate
+    stand_in = directory / "python3.10"
+    stand_in.write_text(
+        f"#!{sys.executable}\nimport runpy, sys\nsys.version_info = (3, 10, 13)\nsys.path.insert(0, '')\n"
+        "sys.version = f'3.10.13 in place of {sys.version}'\nrunpy.run_module(sys.argv[2], run_name='__main__')\n"
+    )
+    stand_in.chmod(0o755)
+    return str(stand_in)
+
+
 @pytest.mark.targets
-def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(clone: Path) -> None:
+def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a Python that is too old the second time: most users have one, and the README's first command would fail."""
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")  # it is to find the Python that runs this
+    monkeypatch.setenv("PATH", f"{sys.base_prefix}/bin:{os.environ['PATH']}")
     # What is configured for real use plays no part.
     settings = "TAP_SIRO_API_URL=https://siro.invalid\nTAP_SIRO_START_DATE=2099-01-01\nMELTANO_ENVIRONMENT=prod\n"
     (clone / ".env").write_text(settings)
-    for _ in range(2):
-        printed = run_demo(clone)
+    for python in (sys.executable, too_old(tmp_path)):
+        printed = run_demo(clone, python)
+        assert ("Looking for Python" in printed) is (python != sys.executable)
         numbers = {
             match[1]: [int(number.replace(",", "")) for number in match.groups()[1:]]
             for match in map(ROW.fullmatch, printed.splitlines())
@@ -125,3 +147,20 @@ def test_empty_text_is_null_in_the_database_and_not_inside_json() -> None:
 def test_where_pip_is_told_its_index_uv_is_not_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "1")
     assert installing.must_use_pip(sys.executable)
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 14)])
+def test_where_there_is_no_suitable_python_the_demo_says_what_to_do(
+    version: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv looks, and may not fetch; a traceback would not say which Pythons will do."""
+    for name in ("UV", "FETCHED", "VENV", "PYTHON"):
+        monkeypatch.setattr(installing, f"_{name}", tmp_path / name)
+    # uv is installed beside this Python, so that it need not be installed again.
+    monkeypatch.setattr(installing, "_uv", lambda: sys.executable)
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DemoError, match=r"^The demo runs on Python 3\.11 to 3\.13\. .* Install one"):
+        installing.prepare()
