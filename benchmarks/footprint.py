@@ -23,7 +23,7 @@ def memory(large: int, runs: int) -> None:
             several = []
             for _ in range(runs):
                 api.reset(0)
-                command = tap(8)(api, directory)
+                command = tap(8)(api, directory, scores=False)
                 several.append(measure(command, directory=directory, environment=environment(directory), api=api))
             peaks[count] = medians(several)
     base = peaks[SMALL].memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import shutil
 import statistics
@@ -10,7 +11,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.api import ROOT, Api
 from benchmarks.counting import count as count_rows
@@ -19,7 +20,12 @@ from benchmarks.tables import show
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    class Command(Protocol):
+        """The program, for a place to read from, and whether evaluation scores are asked for."""
+
+        def __call__(self, api: Api, directory: Path, *, scores: bool) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -27,19 +33,21 @@ class Contestant:
     """Who does the job."""
 
     what: str
-    command: Callable[[Api, Path], list[str]]
+    command: Command
     form: str = "singer"
 
 
-def tap(concurrency: int) -> Callable[[Api, Path], list[str]]:
+def tap(concurrency: int, **settings: Any) -> Command:
     """The tap, as its users run it, but for the rate limit."""
 
-    def command(api: Api, directory: Path) -> list[str]:
+    def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         config = {
+            **settings,
             "api_url": api.url,
             "api_token": api.token,
             "concurrency": concurrency,
             "requests_per_minute": 100_000,
+            "show_evaluation_score": scores,
         }
         (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
         return [sys.executable, "-m", "tap_siro", "--config", str(directory / "config.json")]
@@ -47,13 +55,13 @@ def tap(concurrency: int) -> Callable[[Api, Path], list[str]]:
     return command
 
 
-def other(module: str, threads: int = 1) -> Callable[[Api, Path], list[str]]:
+def other(module: str, threads: int = 1) -> Command:
     """One of the programs beside this one."""
 
-    def command(api: Api, directory: Path) -> list[str]:
+    def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         module_path = f"benchmarks.contestants.{module}"
         task = ["--url", api.url, "--token", api.token, "--threads", str(threads), "--directory", str(directory)]
-        return [sys.executable, "-m", module_path, *task]
+        return [sys.executable, "-m", module_path, *task, *(["--scores"] if scores else [])]
 
     return command
 
@@ -69,20 +77,20 @@ CONTESTANTS = {
 BASE = "loop"
 
 
-def run(names: Sequence[str], count: int, runs: int, latencies: Sequence[float]) -> None:
-    """Measure contestants in turn, so many times, at each latency."""
+def run(names: Sequence[str], count: int, runs: int, latencies: Sequence[float], scores: Sequence[bool]) -> None:
+    """Measure contestants in turn, so many times, with evaluation scores or without, at each latency."""
     with Api(count) as api:
-        for latency in latencies:
+        for asked, latency in itertools.product(scores, latencies):
             measured: dict[str, list[Measured]] = {name: [] for name in names}
             produced: dict[str, Counter[str]] = {}
             for number in range(runs):
                 for name in names:
-                    one, rows = _once(CONTESTANTS[name], api, latency)
+                    one, rows = _once(CONTESTANTS[name], api, latency, scores=asked)
                     measured[name].append(one)
                     produced[name] = rows
                     print(f"run {number + 1}, {name}: {one.cpu:.2f} s CPU", file=sys.stderr)
-                    _compare(produced)
-            _tell(measured, count, latency, next(iter(produced.values())))
+                    compare(produced)
+            _report(measured, count, latency, next(iter(produced.values())), scores=asked)
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -96,18 +104,18 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
-def _once(contestant: Contestant, api: Api, latency: float) -> tuple[Measured, Counter[str]]:
+def _once(contestant: Contestant, api: Api, latency: float, *, scores: bool) -> tuple[Measured, Counter[str]]:
     directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         api.reset(latency)
-        command = contestant.command(api, directory)
+        command = contestant.command(api, directory, scores=scores)
         one = measure(command, directory=directory, environment=environment(directory), api=api)
         return one, count_rows(contestant.form, directory)
     finally:
         shutil.rmtree(directory)
 
 
-def _compare(produced: dict[str, Counter[str]]) -> None:
+def compare(produced: dict[str, Counter[str]]) -> None:
     (name, expected), *others = produced.items()
     for other_name, rows in others:
         if rows != expected:
@@ -120,13 +128,16 @@ def medians(measured: Sequence[Measured]) -> Measured:
     return Measured(**{name: statistics.median(getattr(one, name) for one in measured) for name in names})
 
 
-def _tell(measured: dict[str, list[Measured]], count: int, latency: float, rows: Counter[str]) -> None:
+def _report(
+    measured: dict[str, list[Measured]], count: int, latency: float, rows: Counter[str], *, scores: bool
+) -> None:
     middle = {name: medians(several) for name, several in measured.items()}
     base = middle.get(BASE) or next(iter(middle.values()))
     runs = len(next(iter(measured.values())))
     show(
         f"{count} recordings, {rows.total() - rows['recordings']} child rows, "
-        f"{latency * 1000:.0f} ms a request; median of {runs} runs",
+        f"{'with' if scores else 'without'} evaluation scores, {latency * 1000:.0f} ms a request; "
+        f"median of {runs} runs",
         ("", "CPU s", "ratio", "least", "wall s", "ratio", "peak MB", "log KB", "requests", "server CPU ms/page"),
         [
             (
@@ -144,6 +155,10 @@ def _tell(measured: dict[str, list[Measured]], count: int, latency: float, rows:
             for name, one in middle.items()
         ],
     )
-    busiest = max(one.others for several in measured.values() for one in several)
-    usual = statistics.median(one.others for several in measured.values() for one in several)
-    print(f"Everything else on the machine used {usual:.2f} cores meanwhile (at most {busiest:.2f}).\n")
+    report_others(measured)
+
+
+def report_others(measured: dict[str, list[Measured]]) -> None:
+    """Print how busy the machine was with anything else."""
+    others = [one.others for several in measured.values() for one in several]
+    print(f"Everything else on the machine used {statistics.median(others):.2f} cores (at most {max(others):.2f}).\n")

@@ -1,4 +1,4 @@
-"""The job as a pipeline of dlt: its `rest_api` source into JSON lines on disk, one resource for each thread.
+"""The job as a pipeline of dlt: its `rest_api` source, one resource for each thread, into files or a database.
 
 dlt unnests the lists into tables of its own accord. As with the threaded loop, the parts are known beforehand.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import dlt  # type: ignore[import-not-found, unused-ignore]
-from dlt.destinations import filesystem  # type: ignore[import-not-found, unused-ignore]
+from dlt.destinations import duckdb, filesystem, postgres  # type: ignore[import-not-found, unused-ignore]
 from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found, unused-ignore]
 
-from benchmarks.contestants.task import FLAGS, PAGE_SIZE, PATH, USER_AGENT, Task, read
+from benchmarks.contestants.task import PATH, USER_AGENT, Task, parser
 
 
-def main(task: Task) -> None:
+def main(task: Task, destination: str, credentials: str, file_format: Any) -> None:
     """Run the pipeline."""
     config: Any = {
         "client": {
@@ -23,7 +23,10 @@ def main(task: Task) -> None:
             "auth": {"type": "bearer", "token": task.token},
             "paginator": {"type": "cursor", "cursor_path": "cursor", "cursor_param": "cursor"},
         },
-        "resource_defaults": {"primary_key": "id", "write_disposition": "append"},
+        "resource_defaults": {
+            "primary_key": "id",
+            "write_disposition": "append" if destination == "filesystem" else "merge",
+        },
         "resources": [
             {
                 "name": f"recordings_{number}",
@@ -31,21 +34,32 @@ def main(task: Task) -> None:
                 "parallelized": True,
                 "endpoint": {
                     "path": PATH.removeprefix("/"),
-                    "params": {**FLAGS, **part, "pageSize": PAGE_SIZE},
+                    "params": {**task.parameters, **part},
                     "data_selector": "data",
                 },
             }
             for number, part in enumerate(task.parts())
         ],
     }
+    destinations: dict[str, Any] = {
+        "filesystem": lambda: filesystem(f"file://{task.directory}/tables"),
+        "duckdb": lambda: duckdb(credentials),
+        "postgres": lambda: postgres(credentials),
+    }
     pipeline = dlt.pipeline(
         "siro",
         pipelines_dir=f"{task.directory}/pipelines",
-        destination=filesystem(f"file://{task.directory}/tables"),
+        destination=destinations[destination](),
         dataset_name="siro",
     )
-    pipeline.run(rest_api_source(config), loader_file_format="jsonl")
+    pipeline.run(rest_api_source(config), loader_file_format=file_format)
 
 
 if __name__ == "__main__":
-    main(read())
+    arguments = parser()
+    arguments.add_argument("--destination", default="filesystem")
+    arguments.add_argument("--credentials", default="")
+    arguments.add_argument("--file-format", default="jsonl")
+    options = vars(arguments.parse_args())
+    where = {name: options.pop(name) for name in ("destination", "credentials", "file_format")}
+    main(Task(**options), **where)

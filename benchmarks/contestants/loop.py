@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson  # type: ignore[import-not-found, unused-ignore]
 import requests
 
-from benchmarks.contestants.task import FLAGS, LINKS, PAGE_SIZE, PATH, Task, read
+from benchmarks.contestants.task import LINKS, PATH, Task, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def pages(task: Task, part: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
     """Follow one chain of cursors."""
-    parameters = {**FLAGS, **part, "pageSize": str(PAGE_SIZE)}
+    parameters = {**task.parameters, **part}
     with requests.Session() as session:
         session.headers.update(task.headers)
         while True:

@@ -15,7 +15,7 @@ from singer_sdk import typing as th
 from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.pagination import JSONPathPaginator
 
-from benchmarks.contestants.task import FLAGS, LINKS, PAGE_SIZE, PATH, USER_AGENT, read
+from benchmarks.contestants.task import LINKS, PATH, USER_AGENT, read
 from tap_siro.records import schemas
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RecordingsStream(RESTStream[str]):
 
     def get_url_params(self, context: Any, next_page_token: str | None) -> dict[str, Any]:  # noqa: ARG002
         cursor = {"cursor": next_page_token} if next_page_token else {}
-        return {**FLAGS, "pageSize": PAGE_SIZE, **cursor}
+        return {**self.config["parameters"], **cursor}
 
     def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any]:  # noqa: ARG002
         for item in row["entityExtractions"]:
@@ -153,6 +153,7 @@ class DocumentedTap(Tap):
     config_jsonschema: ClassVar[dict[str, Any]] = th.PropertiesList(
         th.Property("api_url", th.StringType, required=True),
         th.Property("api_token", th.StringType, required=True, secret=True),
+        th.Property("parameters", th.ObjectType(additional_properties=th.StringType), required=True),
     ).to_dict()
 
     def discover_streams(self) -> list[RESTStream[str]]:
@@ -179,5 +180,6 @@ def _value(value: Any) -> tuple[str | None, str]:
 if __name__ == "__main__":
     task = read()
     config = Path(task.directory, "config.json")
-    config.write_text(json.dumps({"api_url": task.url, "api_token": task.token}), encoding="utf-8")
+    settings = {"api_url": task.url, "api_token": task.token, "parameters": task.parameters}
+    config.write_text(json.dumps(settings), encoding="utf-8")
     DocumentedTap.cli(["--config", str(config)])

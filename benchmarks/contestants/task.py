@@ -7,11 +7,8 @@ import itertools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-PAGE_SIZE = 100
 PATH = "/v1/core/recordings"
-FLAGS = dict.fromkeys(
-    ("showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore", "showFollowups"), "true"
-)
+FLAGS = ("showCrmLinks", "showSummary", "showEntityExtractions", "showFollowups")
 USER_AGENT = "tap-siro-benchmark"
 LINKS = {
     "users": "user",
@@ -33,11 +30,18 @@ class Task:
     url: str
     token: str
     threads: int
+    scores: bool
     directory: str
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "User-Agent": USER_AGENT}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What every request asks for. On pages of more than some 40 recordings the API leaves scores out."""
+        scores = {"showEvaluationScore": "true", "pageSize": "25"} if self.scores else {"pageSize": "100"}
+        return {**dict.fromkeys(FLAGS, "true"), **scores}
 
     def parts(self) -> list[dict[str, str]]:
         """Parameters that divide the recordings evenly among the threads."""
@@ -50,14 +54,20 @@ class Task:
         ]
 
 
-def read() -> Task:
-    """Take the task from the command line."""
+def parser() -> argparse.ArgumentParser:
+    """What describes the task on the command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--scores", action="store_true")
     parser.add_argument("--directory", default=".")
-    return Task(**vars(parser.parse_args()))
+    return parser
+
+
+def read() -> Task:
+    """Take the task from the command line."""
+    return Task(**vars(parser().parse_args()))
 
 
 def _text(moment: datetime) -> str:

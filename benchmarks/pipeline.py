@@ -1,0 +1,195 @@
+"""From the API to rows in a database: `tap-siro | target`, and dlt at the same job, whole processes.
+
+The targets as they come, as `meltano.yml` sets them, and with BATCH messages.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmarks import speed
+from benchmarks.api import Api
+from benchmarks.counting import DLT_TABLES
+from benchmarks.processes import Measured, measure
+from benchmarks.tables import show
+from tests.targets import destinations, postgres, project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.targets.destinations import Database
+
+STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
+THREADS = 8
+
+
+class Contestant(Protocol):
+    """Who loads the recordings into a database."""
+
+    @property
+    def what(self) -> str:
+        """For the table."""
+
+    def command(self, api: Api, database: Database, directory: Path) -> list[str]:
+        """What to run."""
+
+    def count(self, database: Database) -> Counter[str]:
+        """The rows of each stream that are in the database."""
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """The tap, and a target that reads what it writes."""
+
+    what: str
+    target: dict[str, Any]
+    """Settings of the target besides those that say where it loads into."""
+    batch: bool = False
+
+    def command(self, api: Api, database: Database, directory: Path) -> list[str]:
+        batch = {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": (directory / "batches").as_uri()},
+        }
+        (directory / "batches").mkdir()
+        tap = speed.tap(THREADS, **({"batch_config": batch} if self.batch else {}))(api, directory, scores=True)
+        kind = database.kind
+        executable = str(project.plugin("loaders", kind.name, kind.executable or kind.name))
+        config = directory / "target.json"
+        config.write_text(json.dumps(self.target | database.config), encoding="utf-8")
+        target = ["env", *(f"{name}={value}" for name, value in database.environment.items())]
+        target += [executable, "--config", str(config)]
+        return ["bash", "-o", "pipefail", "-c", f"{shlex.join(tap)} | {shlex.join(target)}"]
+
+    def count(self, database: Database) -> Counter[str]:
+        return Counter(dict(zip(STREAMS, _counts(database, *STREAMS), strict=True)))
+
+
+@dataclass(frozen=True)
+class Dlt:
+    """The same with dlt, which makes a table of each list and a column of each link."""
+
+    what: str
+    destination: str
+    file_format: str
+
+    def command(self, api: Api, database: Database, directory: Path) -> list[str]:
+        config = database.config
+        where = config.get("filepath") or "postgresql://{user}:{password}@{host}:{port}/{database}".format(**config)
+        options = ["--destination", self.destination, "--credentials", where, "--file-format", self.file_format]
+        return [*speed.other("dlt_pipeline", THREADS)(api, directory, scores=True), *options]
+
+    def count(self, database: Database) -> Counter[str]:
+        rows = Counter({"recordings": _counts(database, "recordings")[0]})
+        for table, number in zip(DLT_TABLES, _counts(database, *DLT_TABLES), strict=True):
+            rows[DLT_TABLES[table]] += number
+        # None of the recordings is linked to a lead, so dlt makes no column of it.
+        links = " + ".join(f"count(crm__{name}__id)" for name in ("engagement", "opportunity", "account"))
+        rows["recording_crm_links"] += _number(database.query(f"SELECT {links} FROM recordings"))  # noqa: S608
+        return rows
+
+
+def _counts(database: Database, *tables: str) -> list[int]:
+    statements = [f"SELECT count(*) FROM {table}" for table in tables]  # noqa: S608
+    return [_number(rows) for rows in database.queries(*statements)]
+
+
+def _number(rows: list[dict[str, Any]]) -> int:
+    ((number,),) = (row.values() for row in rows)
+    return int(number)
+
+
+def contestants() -> dict[str, tuple[str, Contestant]]:
+    """Each with the name of the database that it loads."""
+    loaders = project.loaders()
+    found: dict[str, tuple[str, Contestant]] = {}
+    for name, batch in {"duckdb": False, "postgres": True, "snowflake": True}.items():
+        target = f"target-{name}"
+        found[name] = name, Pipe(f"tap-siro, {target} as it comes", {})
+        found[f"{name}-set"] = name, Pipe(f"tap-siro, {target} as `meltano.yml` sets it", loaders[target]["config"])
+        if batch:
+            found[f"{name}-batch"] = name, Pipe(f"tap-siro, {target}, BATCH", loaders[target]["config"], batch=True)
+    found["dlt-duckdb"] = "duckdb", Dlt("dlt into DuckDB", "duckdb", "parquet")
+    found["dlt-postgres"] = "postgres", Dlt("dlt into PostgreSQL", "postgres", "csv")
+    return found
+
+
+CONTESTANTS = contestants()
+
+
+def run(names: Sequence[str], recordings: int, runs: int) -> None:
+    """Measure contestants in turn, so many times, each with an empty database."""
+    project.prepare()
+    measured: dict[str, list[Measured]] = {name: [] for name in names}
+    produced: dict[str, Counter[str]] = {}
+    with ExitStack() as stack:
+        api = stack.enter_context(Api(recordings))
+        needed = any(CONTESTANTS[name][0] == "postgres" for name in names)
+        server = stack.enter_context(postgres.running()) if needed else None
+        for number in range(runs):
+            for name in names:
+                one, rows = _once(name, api, server, f"run_{number}_{name.replace('-', '_')}")
+                measured[name].append(one)
+                produced[name] = rows
+                print(f"run {number + 1}, {name}: {one.wall:.1f} s", file=sys.stderr)
+                speed.compare(produced)
+    _report(measured, recordings, produced[names[0]])
+
+
+def _once(name: str, api: Api, server: postgres.Server | None, title: str) -> tuple[Measured, Counter[str]]:
+    kind, contestant = CONTESTANTS[name]
+    directory = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    try:
+        database = _database(kind, server, title, directory)
+        api.reset(0)
+        command = contestant.command(api, database, directory)
+        one = measure(command, directory=directory, environment=speed.environment(directory), api=api)
+        return one, contestant.count(database)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _database(kind: str, server: postgres.Server | None, title: str, directory: Path) -> Database:
+    if kind == "duckdb":
+        return destinations.DuckDB(directory)
+    if kind == "postgres":
+        assert server
+        return destinations.PostgreSQL(server, title)
+    query = project.plugin("loaders", destinations.Snowflake.kind.name, "snowflake-stand-in-query")
+    return destinations.Snowflake(directory, query)
+
+
+def _report(measured: dict[str, list[Measured]], recordings: int, rows: Counter[str]) -> None:
+    middle = {name: speed.medians(several) for name, several in measured.items()}
+    runs = len(next(iter(measured.values())))
+    show(
+        f"{recordings} recordings, {rows.total() - recordings} child rows, from the API into a database; "
+        f"median of {runs} runs",
+        ("", "wall s", "times faster than as it comes", "rows/s", "CPU s", "peak MB", "requests"),
+        list(_lines(middle, rows.total())),
+    )
+    speed.report_others(measured)
+
+
+def _lines(middle: dict[str, Measured], rows: int) -> Iterator[tuple[str, ...]]:
+    for name, one in middle.items():
+        kind, contestant = CONTESTANTS[name]
+        base = middle.get(kind)
+        yield (
+            contestant.what,
+            f"{one.wall:.1f}",
+            f"{base.wall / one.wall:.1f}" if base else "",
+            f"{rows / one.wall:,.0f}",
+            f"{one.cpu:.1f}",
+            f"{one.memory:.0f}",
+            f"{one.requests:.0f}",
+        )
