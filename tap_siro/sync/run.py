@@ -85,6 +85,10 @@ class Sync:
             with _rare_collections(), ExitStack() as counters:
                 for stream in self._writer.streams:
                     counters.enter_context(stream.counter)
+                if not self._writer.in_files:
+                    # target-duckdb and its kin take the first STATE of a run for loaded, and confirm it with the
+                    # first full batch: so let it be the one that the run was given.
+                    self._writer.write_state()
                 self._passes()
         finally:
             self._stop.set()

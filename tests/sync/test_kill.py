@@ -11,6 +11,7 @@ from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.store import ORDERS
+from tests.support.in_process import sync
 from tests.support.process import Warehouse, config_for, run_and_kill, run_tap
 
 if TYPE_CHECKING:
@@ -98,3 +99,19 @@ def test_a_poll_of_many_pages_that_is_killed_goes_on(tmp_path: Path) -> None:
         assert sandbox.requests[0].params["updatedAt:gte"] == open_pass["pass_since"]
         warehouse.load(rest)
         assert warehouse.live() == expected_rows(sandbox.recordings)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_begins_with_the_state_that_it_was_given(begun: bool) -> None:
+    """target-duckdb and its kin take the first STATE of a run for loaded, and confirm it with the first full batch."""
+    with Sandbox(DATA) as sandbox:
+        given = sync(config_for(sandbox)).state if begun else {}
+        if begun:
+            sandbox.update(DATA[0]["id"], title="another")
+        run = sync(config_for(sandbox), state=given)
+    first = next(number for number, message in enumerate(run.messages) if message["type"] in {"STATE", "RECORD"})
+    assert run.messages[first]["type"] == "STATE"
+    bookmarks = run.messages[first]["value"]["bookmarks"]
+    assert {stream: bookmark for stream, bookmark in bookmarks.items() if bookmark} == given.get("bookmarks", {})
+    assert run.records["recordings"], "nothing came after it"
+    assert run.state != given
