@@ -239,7 +239,7 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
 
 def test_a_real_process_with_too_little_room_says_so(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
     """What the system does to a process at such a limit is not what a test makes of it."""
-    limited = ("bash", "-c", 'ulimit -f 4; exec "$@"', "tap", sys.executable, "-m", "tap_siro")
+    limited = ("bash", "-c", 'ulimit -f 4; exec "$@"', "tap", sys.executable, "-B", "-m", "tap_siro")
     failed = run_tap(tmp_path, config(sandbox, root), executable=limited, status=1)
     assert "Traceback" not in failed.stderr
     assert "(File too large): make room there" in failed.stderr
