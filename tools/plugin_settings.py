@@ -97,7 +97,21 @@ def _yaml(value: dict[str, Any]) -> str:
 def environment() -> str:
     """`.env.example`: every setting of the tap's own, the required ones to be filled in."""
     parts = [HEADER, *map(_variable, ORDINARY), "# Advanced: hardly anybody needs these.", *map(_variable, ADVANCED)]
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+    parts += filter(None, map(_credentials, project["plugins"]["loaders"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _credentials(loader: Mapping[str, Any]) -> str:
+    """What a target needs to be told, if `meltano.yml` does not say it."""
+    first, *others = loader["settings_group_validation"]
+    prefix = f"{loader['name'].upper().replace('-', '_')}_"
+    instead = [f"{prefix}{name.upper()}" for group in others for name in group if name not in first]
+    lines = [f"# For `meltano run tap-siro {loader['name']}`:"]
+    if instead:
+        lines.append(f"# {' or '.join(instead)} can take the place of {prefix}{first[-1].upper()}.")
+    names = [name for name in first if name not in loader["config"]]
+    return "\n".join([*lines, *(f"# {prefix}{name.upper()}=" for name in names)]) if names else ""
 
 
 def _variable(name: str) -> str:

@@ -191,7 +191,7 @@ class Snowflake(Database):
     @property
     def config(self) -> dict[str, Any]:
         login = {"account": "none", "user": "none", "password": "none", "warehouse": "none"}
-        return login | {"database": "WAREHOUSE", "schema": SCHEMA}
+        return login | {"database": "WAREHOUSE", "default_target_schema": SCHEMA}
 
     @property
     def environment(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import shlex
 import sys
 from contextlib import contextmanager
@@ -49,15 +50,19 @@ def extractor() -> dict[str, Any]:
     return tap | {"pip_url": f"-e {shlex.quote(str(ROOT))} -c {constraints}"}
 
 
+def loaders() -> dict[str, dict[str, Any]]:
+    """The targets in the project file that users get, by name."""
+    return {each["name"]: each for each in repository()["plugins"]["loaders"]}
+
+
 def loader(kind: Kind, config: dict[str, Any]) -> dict[str, Any]:
-    """A target. With a namespace, so that Meltano does not ask its hub."""
-    return {
-        "name": kind.name,
-        "namespace": kind.name.replace("-", "_"),
+    """A target, as in the project file that users get if it is there, and otherwise as it comes."""
+    # Without a namespace Meltano would ask its hub.
+    defined = loaders().get(kind.name, {"name": kind.name, "namespace": kind.name.replace("-", "_"), "settings": []})
+    return defined | {
         "pip_url": kind.packages if kind.install is None else shlex.quote(str(ROOT / kind.install)),
         "executable": kind.executable or kind.name,
-        "settings": [{"name": name} for name in config],
-        "config": config,
+        "config": defined.get("config", {}) | config,
     }
 
 
@@ -175,6 +180,11 @@ class Project:
     def states(self) -> list[str]:
         """The ids of the states that Meltano keeps."""
         return sorted(file.parent.name for file in (self.directory / "state").glob("*/state.json"))
+
+    def positions(self) -> list[str]:
+        """How far each stream's pass has been confirmed, while a run goes on."""
+        files = (self.directory / "state").glob("*/state.json")
+        return [found for file in files for found in re.findall(r'"pass_position": "(.+?)"', file.read_text())]
 
     def completed(self) -> dict[str, dict[str, Any]]:
         """The bookmarks on file, if all runs were whole and none a full refresh; much faster than `state`."""

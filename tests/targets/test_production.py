@@ -15,8 +15,8 @@ from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.support.process import ROOT
-from tests.targets import project
-from tests.targets.destinations import DuckDB
+from tests.targets import kinds, project
+from tests.targets.destinations import Database, DuckDB, PostgreSQL, Snowflake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,8 @@ def clone(tmp_path: Path, meltano: Path) -> Meltano:
     (directory / "output").mkdir(parents=True)
     users = project.repository()
     users["plugins"]["extractors"] = [project.extractor()]
+    # The same, but for the stand-in in place of Snowflake.
+    users["plugins"]["loaders"] = [project.loader(kind, {}) for kind in kinds.KINDS if kind.name in project.loaders()]
     (directory / "meltano.yml").write_text(yaml.safe_dump(users, sort_keys=False), encoding="utf-8")
     project.lend(directory)
     return Meltano(meltano, directory, tmp_path, {})
@@ -64,6 +66,29 @@ def test_ci_tries_the_last_days_and_the_schedule_of_prod_loads_everything(clone:
     assert not loaded.differences(expected_rows(data), loaded.tables())
     states = {file.parent.name for file in (tmp_path / "a clone" / "state").glob("*/state.json")}
     assert states == {f"ci:{STATE}", f"prod:{STATE}"}
+
+
+@pytest.mark.parametrize("destination", [PostgreSQL, Snowflake], indirect=True)
+def test_a_warehouse_needs_only_what_the_example_environment_names(clone: Meltano, destination: Database) -> None:
+    """Who has put the credentials into .env should not have to look up the target's settings."""
+    target = destination.kind.name
+    prefix = f"{target.upper().replace('-', '_')}_"
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    credentials = {
+        name: destination.config[name.lower()] for name in re.findall(rf"^# {prefix}(\w+)=", example, re.MULTILINE)
+    }
+    assert credentials, "the example names nothing of this target"
+    port = {f"{prefix}PORT": str(destination.config["port"])} if "port" in destination.config else {}
+    environment = {f"{prefix}{name}": str(value) for name, value in credentials.items()} | port
+    with Sandbox(recordings(60)) as sandbox:
+        succeed(clone, sandbox, "run", "tap-siro", target, **environment, **destination.environment)
+    assert not destination.differences(expected_rows(sandbox.recordings), destination.tables())
+
+
+def test_the_targets_are_those_that_are_tested() -> None:
+    """The README names versions that a clone would not install."""
+    packages = {name: loader["pip_url"] for name, loader in project.loaders().items()}
+    assert packages == {kind.name: kind.packages for kind in kinds.KINDS if kind.name in packages}
 
 
 def test_the_workflow_loads_each_organization_with_its_own_token_and_state(clone: Meltano, tmp_path: Path) -> None:

@@ -110,6 +110,25 @@ def test_a_history_that_is_interrupted_and_finished_later_leaves_no_trace(
 
 
 @duckdb
+def test_a_history_that_is_killed_goes_on_from_the_last_full_batch(
+    destination: Destination, start: Callable[[Sandbox], Project]
+) -> None:
+    """A history of hours that is ended each hour would never be finished, though the log says that it goes on."""
+    with Sandbox(DATA, latency=LATENCY) as sandbox:
+        project = start(sandbox)
+        project.meltano.environment["TARGET_DUCKDB_BATCH_SIZE_ROWS"] = "60"
+        run = project.break_off(apart=True, **PAGES)
+        while not any(position > EARLY for position in project.positions()):
+            assert run.poll() is None, "nothing was confirmed"
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        sandbox.latency = 0
+        assert 0 < project.sync("--force")["recordings"] < len(DATA), "the history began anew"
+    assert not destination.differences(EXPECTED, destination.tables())
+
+
+@duckdb
 def test_a_full_refresh_sends_everything_and_is_finished_by_the_next_run_if_it_is_interrupted(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
