@@ -121,6 +121,12 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
         for name, parameter in STATUS_FILTERS.items()
     ),
     _setting(
+        "exclude_siro_users",
+        th.BooleanType(),
+        "Leave out users with an address at Siro, its staff and bots.",
+        default=False,
+    ),
+    _setting(
         "created_after",
         th.DateTimeType(),
         "Only recordings created after this moment.",
@@ -238,6 +244,7 @@ class Settings:
     created_before: int | None
     filters: Mapping[str, str]
     """The status filters, as query parameters."""
+    exclude_siro_users: bool
     page_size: int | None
     """Recordings a page; None leaves it to each pass."""
     concurrency: int
@@ -288,6 +295,7 @@ class Settings:
             created_after=after,
             created_before=before,
             filters=_filters(config),
+            exclude_siro_users=bool(config.get("exclude_siro_users")),
             page_size=None if config.get("page_size") is None else int(config["page_size"]),
             concurrency=int(config["concurrency"]),
             requests_per_minute=int(config["requests_per_minute"]),

@@ -10,7 +10,8 @@ import pytest
 from tap_siro.settings import CONFIG, Settings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.support.process import DETAIL_KEYS, KEYS, config_for, discover, run_tap, start_tap
+from tests.sandbox.directory import DEFAULT
+from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS, config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,10 +31,11 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
     catalog = discover(tmp_path)
     assert {
         entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
-    } == KEYS | DETAIL_KEYS
+    } == KEYS | DETAIL_KEYS | DIRECTORY_KEYS
+    keys = dict.fromkeys(DIRECTORY_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
     for entry in catalog["streams"]:
-        expected = "updatedAt" if entry["tap_stream_id"] == "recordings" else "recordingUpdatedAt"
-        assert entry["replication_key"] == expected
+        expected = keys.get(entry["tap_stream_id"], "recordingUpdatedAt")
+        assert entry.get("replication_key") == expected
 
 
 def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def test_test_mode_makes_one_request_and_moves_no_bookmark(tmp_path: Path) -> No
         run = run_tap(tmp_path, config_for(sandbox, page_size=10), arguments=("--test",))
         assert len(sandbox.requests) == 1
     assert set(run.count().values()) == {1}
-    assert set(run.count()) == set(KEYS)
+    assert set(run.count()) == {*KEYS, *DEFAULT}
     assert "replication_key_value" not in json.dumps(run.states)
     assert "ERROR" not in run.stderr
 
@@ -75,7 +77,7 @@ def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
 
 def test_test_schema_writes_schemas(tmp_path: Path) -> None:
     run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
-    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS}
+    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PACKAGE = ROOT / "tap_siro"
 LAYERS = (
-    {"probe", "tap", "streams", "__main__"},
+    {"probe", "tap", "streams", "directory_streams", "__main__"},
     {"sync"},
     {"api", "singer"},
     {"records", "settings", "credentials"},

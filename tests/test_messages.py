@@ -22,6 +22,7 @@ from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.details import RECORDING, UTTERANCES
+from tests.sandbox.directory import CONNECTIONS, IDENTITY, TEAMS, USERS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
@@ -268,6 +269,18 @@ def endless(sandbox: Sandbox, directory: Path) -> list[str]:
     return sync(config_for(sandbox, concurrency=1), status=1).errors
 
 
+def expired(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.directory.page_size = 10
+    sandbox.fault("status", path=USERS, status=410, when=has_cursor)
+    return sync(config_for(sandbox)).warnings
+
+
+def group(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.directory.group = [sandbox.directory.organization, "another"]
+    sandbox.directory.refused = {"another"}
+    return sync(config_for(sandbox)).warnings
+
+
 def deselected() -> dict[str, Any]:
     catalog: dict[str, Any] = TapSiro(config={"api_token": "t"}).catalog_dict
     for stream in catalog["streams"]:
@@ -361,6 +374,17 @@ CASES: dict[str, list[Provoke]] = {
         edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
     ],
     "… recording(s) … came without an id": [edited(in_rows(id=None))],
+    "… record(s) of '…' … came without an id": [
+        fault("edit", path=USERS, edit=in_rows(id=None)),
+    ],
+    "'…' could not be loaded; all other streams were.": [
+        fault("status", path=USERS, status=403),
+        fault("status", path=TEAMS, status=404),
+        fault("body", path=CONNECTIONS, body={"items": []}),
+    ],
+    "'…' could not be loaded; all other streams were. Siro's API does not say which organization": [
+        fault("body", path=IDENTITY, body={}),
+    ],
     "The stream map of '…' fails on a record": [
         fails(stream_maps={"recordings": {"title": "md5(titel)"}}),
         fails(stream_maps={"recordings": {"title": "float(title)"}}),
@@ -388,6 +412,9 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
         fault("status", on=1, status=410, when=has_cursor)
     ],
+    "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
+    "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
+    "The token may read the teams of … of its … organizations only": [group],
     "Pages of … recordings seem to be too much": [fault("status", on=3, status=502, patience=600)],
     "Nothing has come from Siro's API for": [quiet],
     "Siro's API sent text that is not UTF-8": [

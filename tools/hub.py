@@ -18,7 +18,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
 from tap_siro.settings import CREDENTIALS
-from tools.plugin_settings import ROOT, about, plugin_settings
+from tools.plugin_settings import ROOT, about, plugin_settings, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +63,7 @@ def definition() -> dict[str, Any]:
         "pip_url": metadata["name"],
         "quality": "silver",  # what the hub gives to a community's tap on the SDK until some projects use it
         "repo": metadata["urls"]["Repository"],
+        "select": select(),
         "settings": sorted(plugin_settings(), key=lambda each: str(each["name"])),
         "settings_group_validation": [list(group) for group in CREDENTIALS],
         "settings_preamble": "",

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tap_siro.directory_streams import DIRECTORY_STREAMS
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ORDINARY
+from tap_siro.streams import STREAMS
 from tools.marked import filled
 
 if TYPE_CHECKING:
@@ -76,6 +78,14 @@ def _kind(name: str, schema: Mapping[str, Any]) -> str:
     return KINDS.get(kind, kind)
 
 
+def select() -> list[str]:
+    """What is selected unless the user says otherwise: Meltano's own default is everything."""
+    return [
+        "*.*",
+        *(f"!{stream.name}.*" for stream in (*STREAMS, *DIRECTORY_STREAMS) if not stream.selected_by_default),
+    ]
+
+
 def meltano() -> str:
     """What `meltano.yml` says of the extractor's abilities and settings."""
     told = about()
@@ -85,6 +95,7 @@ def meltano() -> str:
         _yaml({"capabilities": sorted(told["capabilities"])}),
         "settings_group_validation:\n" + "".join(f"- [{', '.join(group)}]\n" for group in CREDENTIALS),
         _yaml({"settings": settings}),
+        _yaml({"select": select()}),
     ]
     return textwrap.indent("".join(parts).rstrip("\n"), INDENT)
 

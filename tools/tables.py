@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tap_siro.directory_streams import DIRECTORY_STREAMS
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ENRICHMENTS, ORDINARY
 from tap_siro.streams import STREAMS
 from tap_siro.sync.page_size import SCORED_PAGE, USUAL_PAGE
@@ -36,6 +37,20 @@ SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"}
     "followupAction",
     "status",
 }
+SHOWN |= {"firstName", "lastName", "name", "externalId", "disabled", "integrationPlatform", "amount", "disposition"}
+SHOWN |= {"teamId", "role", "ordinal", "engagementId", "opportunityId", "recordingId", "startTime", "eventCode"}
+RELATIONS = (
+    'recording_entity_extractions ||--o{ recording_entity_mappings : "recordingId, extractionOrdinal"',
+    'users ||--o{ recordings : "userId"',
+    'users ||--o{ team_members : "userId"',
+    'teams ||--o{ team_members : "teamId"',
+    'integration_connections ||--o{ recording_crm_links : "integrationConnectionId"',
+    'engagements ||--o{ recording_crm_links : "id"',
+    'engagements ||--o{ engagement_users : "engagementId"',
+    'opportunities ||--o{ recording_crm_links : "id"',
+    'opportunities ||--o{ opportunity_users : "opportunityId"',
+    'recordings ||--o{ mobile_events : "recordingId"',
+)
 FEW = 12
 
 
@@ -64,7 +79,7 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def streams() -> str:
-    """The streams, a line each."""
+    """The streams of the recordings' family, a line each."""
     needs = {each.block: f"`{each.setting}`" for each in ENRICHMENTS}
     made = [(TAP.streams[kind.name], kind) for kind in STREAMS]
     lines = ["| stream | holds | key | replication key | needs |", "|---|---|---|---|---|"]
@@ -76,10 +91,20 @@ def streams() -> str:
     return "\n".join(lines)
 
 
+def directories() -> str:
+    """The other streams, a line each."""
+    lines = ["| stream | holds | key | selected by default |", "|---|---|---|---|"]
+    for kind in DIRECTORY_STREAMS:
+        key = ", ".join(f"`{column}`" for column in TAP.streams[kind.name].primary_keys)
+        what = (kind.__doc__ or "").splitlines()[0]
+        lines.append(f"| `{kind.name}` | {what} | {key} | {'yes' if kind.selected_by_default else 'no'} |")
+    return "\n".join(lines)
+
+
 def columns() -> str:
     """The columns of each stream."""
     lines = []
-    for kind in STREAMS:
+    for kind in (*STREAMS, *DIRECTORY_STREAMS):
         stream = TAP.streams[kind.name]
         lines += [f"## {stream.name}", "", "| column | type | what it is |", "|---|---|---|"]
         lines += [
@@ -96,8 +121,8 @@ def diagram() -> str:
     lines += [
         f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.parent_stream_type
     ]
-    lines += ['    recording_entity_extractions ||--o{ recording_entity_mappings : "recordingId, extractionOrdinal"']
-    for kind in STREAMS:
+    lines += [f"    {relation}" for relation in RELATIONS]
+    for kind in (*STREAMS, *DIRECTORY_STREAMS):
         lines.append(f"    {kind.name} {{")
         for name, schema in kind.schema["properties"].items():
             if len(kind.schema["properties"]) <= FEW or name in SHOWN:
@@ -110,7 +135,7 @@ def diagram() -> str:
 def _kind(schema: dict[str, Any]) -> str:
     (kind,) = [kind for kind in schema["type"] if kind != "null"]
     if kind == "array":
-        return "list of objects"
+        return "list of objects" if "properties" in schema["items"] else "list of strings"
     return "date-time" if schema.get("format") == "date-time" else str(kind)
 
 
@@ -151,7 +176,7 @@ def files() -> dict[Path, str]:
     """The pages with their tables made anew."""
     pages = {
         README: {"streams": streams(), "settings": settings(), "targets": kinds.table()},
-        COLUMNS: {"diagram": diagram(), "columns": columns()},
+        COLUMNS: {"directories": directories(), "diagram": diagram(), "columns": columns()},
         RECIPES: {"history": history()},
     }
     return {

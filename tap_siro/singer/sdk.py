@@ -4,8 +4,8 @@ All of it was checked against singer-sdk 0.54.2 and 0.54.9; `tests/singer/test_s
 what it relies on.
 
 The SDK syncs one stream after the other and each child once for each parent record. This tap reads pages in threads
-and cuts all streams from them, so `RecordingsStream` runs the sync for the whole family (`_sync_records`) and the
-children never run themselves.
+and cuts all streams from them, so `RecordingsStream` runs the sync for all streams (`_sync_records`), and no other
+runs itself: to the SDK they are its children, those of the directories too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform, SameRecordTransform
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
@@ -91,7 +91,8 @@ class SiroStream(Stream):
     """A stream whose records are cut from pages of recordings."""
 
     name: str
-    schema: ClassVar[dict[str, Any]]  # a property in the SDK
+    replication_key: str | None = None  # a property in the SDK, and the next one
+    schema: ClassVar[dict[str, Any]]
     block: ClassVar[str | None] = None
     """The block of a recording that the stream is cut from, unless it is the recording itself."""
     detail: ClassVar[Detail | None] = None
@@ -114,7 +115,7 @@ class SiroStream(Stream):
         `replication_method`, which discovery wrote, win over the metadata that a user set.
         """
         super().apply_catalog(catalog)
-        self.replication_key = str(type(self).replication_key)
+        self.replication_key = type(self).replication_key
         entry = catalog.get_stream(self.name)
         if self._input_schema is not None:
             mine, theirs = type(self).schema, self._input_schema
@@ -127,12 +128,12 @@ class SiroStream(Stream):
                 )  # fmt: skip
         forced = entry.metadata.root.forced_replication_method if entry else None
         wanted = forced or (entry.replication_method if entry else None)
-        full = wanted == REPLICATION_FULL_TABLE
+        full = wanted == REPLICATION_FULL_TABLE or self.replication_key is None
         self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """Never: after an incremental sync a target would drop the records that were not sent again."""
+        """Not by the SDK, which would at the end of any sync; the sync itself does after whole reads of directories."""
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -153,7 +154,7 @@ class SiroStream(Stream):
             for child in self.child_streams:
                 if child.selected:
                     child._write_schema_message()  # noqa: SLF001 - once, before the first record; the SDK: per parent
-            tap.sync_recordings(self.ABORT_AT_RECORD_COUNT)
+            tap.sync_selected(self.ABORT_AT_RECORD_COUNT)
 
     def stream_writer(self, flags: frozenset[str]) -> StreamWriter:
         """The stream as the sync sees it."""
@@ -166,9 +167,10 @@ class SiroStream(Stream):
             detail=self.detail,
             schema=type(self).schema,
             selected=maps[0].raw_schema,
-            alias=maps[0].stream_alias,
+            aliases=[each.stream_alias for each in maps if not isinstance(each, RemoveRecordTransform)],
             mapped=None if _are_identity(maps) else partial(transformed, maps),
-            state=self.stream_state,
+            # What is read whole in each run has no state; the SDK would make an empty entry.
+            state=self.stream_state if self.replication_key else {},
             counter=self.get_record_counter(),
             full_table=self.replication_method == REPLICATION_FULL_TABLE,
         )
@@ -200,17 +202,19 @@ class SiroTap(Tap):
         """Initialize the tap; see the SDK."""
         self.stop = Stop()
         self.settings: Settings | None = None
+        self.chosen = frozenset[str]()
+        """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
         self.batch_config: BatchConfig | None = None
         super().__init__(**options)
 
-    def sync_recordings(self, max_records: int | None) -> None:
+    def sync_selected(self, max_records: int | None) -> None:
         """Sync all selected streams; with a record limit, only show a few records of each."""
         raise NotImplementedError
 
-    def record_writer(self, streams: Sequence[SiroStream], recordings: str) -> RecordWriter:
-        """What the sync writes to."""
+    def record_writer(self, streams: Sequence[SiroStream], source: str) -> RecordWriter:
+        """What the sync writes to: streams that are cut from the records of a source, by that one's name."""
         files = self.batch_files
-        maps = self.mapper.stream_maps.get(recordings)
+        maps = self.mapper.stream_maps.get(source)
         primary = maps[0] if maps else None
         assert isinstance(self.message_writer, LineWriter)  # noqa: S101 - see message_writer_class
         return RecordWriter(
@@ -270,6 +274,7 @@ class SiroTap(Tap):
         `recordings` still decides about its child records.
         """
         super(Tap, self).setup_mapper()
+        self.chosen = frozenset(stream.name for stream in self.streams.values() if stream.selected)
         for stream in self.streams.values():
             schema = stream.effective_schema
             if stream.selected:

@@ -39,7 +39,7 @@ class StreamWriter:
         detail: Detail | None,
         schema: Mapping[str, Any],
         selected: Mapping[str, Any],
-        alias: str,
+        aliases: Sequence[str],
         mapped: Callable[[Record], Iterable[tuple[str, Record]]] | None,
         state: MutableMapping[str, Any],
         counter: Counter,
@@ -55,7 +55,7 @@ class StreamWriter:
             detail: What has to be asked for of each recording besides, if anything.
             schema: Fits those records.
             selected: The schema of what is selected of them.
-            alias: The stream's name in messages.
+            aliases: The stream's names in messages; stream maps can make several of one, or none.
             mapped: What stream maps make of a record, with the names of the streams; None if records are written as
                 they are.
             state: Its state, to read and to change.
@@ -70,8 +70,10 @@ class StreamWriter:
         self.full_table = full_table
         self.detail = detail
         self.records = 0
+        self.aliases = aliases
+        self.version: int | None = None
+        """The version of the table that RECORD messages name, if they do; a later one replaces it as a whole."""
         self._make_records = make_records
-        self._alias = alias
         self._mapped = mapped
         self._prune = pruner(schema, selected)
 
@@ -84,15 +86,20 @@ class StreamWriter:
         if self._prune is not None:
             records = [self._prune(record) for record in records]
         if self._mapped is None:
-            alias = self._alias
-            return [
+            (alias,) = self.aliases
+            messages: list[Message] = [
                 {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted} for record in records
             ]
-        return [
-            {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
-            for record in records
-            for alias, record in self._mapped(record)
-        ]
+        else:
+            messages = [
+                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+                for record in records
+                for alias, record in self._mapped(record)
+            ]
+        if self.version is not None:
+            for message in messages:
+                message["version"] = self.version
+        return messages
 
 
 class RecordWriter:
@@ -133,6 +140,18 @@ class RecordWriter:
     def keeps(self, recording: Record) -> bool:
         """Whether a recording is written, with all that belongs to it."""
         return self._keeps is None or self._keeps(recording)
+
+    def activate_versions(self, streams: Iterable[StreamWriter]) -> None:
+        """Let a target that handles versions drop the rows of these streams that have an earlier one."""
+        self._write_lines(
+            self._encode_lines(
+                [
+                    {"type": "ACTIVATE_VERSION", "stream": alias, "version": stream.version}
+                    for stream in streams
+                    for alias in stream.aliases
+                ]
+            )
+        )
 
     def write(
         self, recordings: Iterable[tuple[Record, Iterable[StreamWriter]]], max_records: int | None = None

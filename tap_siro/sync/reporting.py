@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.errors import TapSiroError
 from tap_siro.sync.state import BOOKMARK, has_open_history, read_bookmark
 
 if TYPE_CHECKING:
@@ -27,30 +26,30 @@ logger = logging.getLogger(__name__)
 
 
 class RecordsWithoutId:
-    """Recordings without an id: counted, and reported at the end."""
+    """Records without an id: counted, and reported at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "recording(s)") -> None:
+        self._what = what
         self._seen: set[int] = set()
         self._created: list[int] = []
 
     def add(self, record: object, created: int | None) -> None:
-        """Count a recording."""
+        """Count a record."""
         # The same one comes again if its slice is read again; only its content can tell.
         self._seen.add(hash(repr(record)))
         if created is not None:
             self._created = [min([*self._created, created]), max([*self._created, created])]
 
-    def raise_if_any(self) -> None:
-        """Raise a `TapSiroError` if there was one."""
+    def fault(self) -> str | None:
+        """What to do about them, if there were any."""
         if not self._seen:
-            return
+            return None
         when = " and ".join(timestamps.text(timestamp) for timestamp in dict.fromkeys(self._created))
         when = f"created between {when}" if " and " in when else f"created at {when}" if when else "of unknown age"
-        message = (
-            f"{len(self._seen)} recording(s) {when} came without an id and cannot be loaded. All others were, and the "
+        return (
+            f"{len(self._seen)} {self._what} {when} came without an id and cannot be loaded. All others were, and the "
             "bookmarks have moved. Report it to Siro with these dates."
         )
-        raise TapSiroError(message)
 
 
 class UndatedRecordings:

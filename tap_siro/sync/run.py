@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tap_siro import timestamps
 from tap_siro.api.client import Client
 from tap_siro.errors import BoundsIgnoredError, BoundsRefusedError, StoppedError, TapSiroError
+from tap_siro.sync.directory import DirectoryReader
 from tap_siro.sync.page_size import MissingScores, PageSize
 from tap_siro.sync.page_writer import PageWriter
 from tap_siro.sync.query import Query
@@ -32,11 +33,12 @@ from tap_siro.sync.state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tap_siro.settings import Settings
     from tap_siro.singer.signals import Stop
     from tap_siro.singer.writer import RecordWriter, StreamWriter
+    from tap_siro.sync.directory import Directory
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
@@ -55,12 +57,19 @@ logger = logging.getLogger(__name__)
 class Sync:
     """One run over all selected streams."""
 
-    def __init__(self, settings: Settings, writer: RecordWriter, stop: Stop) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        writer: RecordWriter,
+        directories: Sequence[Directory],
+        stop: Stop,
+    ) -> None:
         """Prepare a run.
 
         Args:
             settings: The tap's settings.
-            writer: The selected streams, and where their records go.
+            writer: The selected streams of the recordings' family, and where their records go.
+            directories: What else is selected.
             stop: Set when the sync is to end early.
         """
         self._settings = settings
@@ -68,6 +77,7 @@ class Sync:
         self._stop = stop
         self._client = Client(settings, stop)
         self._pages = PageWriter(writer)
+        self._directories = DirectoryReader(directories, self._client, settings, stop)
         self._page_size = PageSize(settings.page_size)
         self._missing_scores = MissingScores()
         self._undated = UndatedRecordings()
@@ -78,25 +88,28 @@ class Sync:
         """Bring all streams up to date.
 
         Raises:
-            TapSiroError: It could not be done, or some recordings have no id. The state is written all the same.
+            TapSiroError: It could not be done, or not for all: some records have no id, or a directory cannot be
+                read. The state is written all the same.
             StoppedError: It was stopped. The state is written all the same.
         """
         try:
             with _rare_collections(), ExitStack() as counters:
-                for stream in self._writer.streams:
+                for stream in (*self._writer.streams, *self._directories.streams):
                     counters.enter_context(stream.counter)
                 if not self._writer.in_files:
                     # target-duckdb and its kin take the first STATE of a run for loaded, and confirm it with the
                     # first full batch: so let it be the one that the run was given.
                     self._writer.write_state()
-                self._passes()
+                if self._writer.streams:
+                    self._passes()
+                faults = self._directories.read()
         finally:
             self._stop.set()
             self._client.close()
-        self._pages.without_id.raise_if_any()
+        _raise([self._pages.without_id.fault(), *faults])
 
     def sample(self, max_records: int) -> None:
-        """One request, and at most so many records of each stream; no state is moved."""
+        """A request for each endpoint, and at most so many records of each stream; no state is moved."""
         everything = dict.fromkeys(self._writer.streams, Progress(Kind.HISTORY, self._settings.start, ""))
 
         def one_page() -> None:
@@ -104,9 +117,12 @@ class Sync:
             page = self._client.page(query.parameters(query.whole(None), None))
             self._pages.write(page, everything, query, SentRecordings(), max_records)
 
-        self._with_or_without_bounds(one_page)
+        if everything:
+            self._with_or_without_bounds(one_page)
+            self._writer.write_state()
+        faults = self._directories.read(max_records)
         self._client.close()
-        self._writer.write_state()
+        _raise(faults)
 
     def _passes(self) -> None:
         now = timestamps.now()
@@ -212,6 +228,12 @@ class Sync:
                 write_progress(stream.state, stream.bookmark_column, p)
         self._writer.write_state()
         return moved
+
+
+def _raise(faults: Iterable[str | None]) -> None:
+    """Raise a `TapSiroError` that says what could not be loaded, if there is anything."""
+    if message := " ".join(filter(None, faults)):
+        raise TapSiroError(message)
 
 
 @contextmanager

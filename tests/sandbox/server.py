@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import timestamps
 from tests.sandbox.details import USER_API, Details
+from tests.sandbox.directory import routes as directory_routes
+from tests.sandbox.directory_data import default_directory
 from tests.sandbox.recordings import Recordings
 from tests.sandbox.routes import API, RECORDINGS, Request, Route
 from tests.sandbox.serving import Server
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from tests.sandbox.directory_data import Directory
     from tests.sandbox.faults import Answer, Fault
     from tests.sandbox.store import Page, Recording
 
@@ -33,6 +36,7 @@ class Sandbox(Server):
         latency: float = 0.0,
         now: Callable[[], datetime] | None = None,
         rate_limit: tuple[int, float] | None = None,
+        directory: Directory | None = None,
         routes: Iterable[Route] = (),
         port: int = 0,
         **rules: Any,
@@ -45,6 +49,7 @@ class Sandbox(Server):
             latency: Seconds from reading a page to sending it.
             now: The server's clock, if not the real one.
             rate_limit: How many requests are let through in any window of how many seconds.
+            directory: What recordings point to. If it is not given, a small one that has nothing to do with them.
             routes: Further addresses.
             port: The port, if not any free one.
             rules: How recordings are served: see `Recordings`.
@@ -59,7 +64,15 @@ class Sandbox(Server):
         """The other tokens, and what they are made from."""
         self.details = Details(self._store, self._is_users)
         """What single recordings have."""
-        self._routes = [Route(RECORDINGS, self._page), *self.oauth.routes, *self.details.routes, *routes]
+        self.directory = directory or default_directory()
+        """What recordings point to. May be changed at any time."""
+        self._routes = [
+            Route(RECORDINGS, self._page),
+            *self.oauth.routes,
+            *self.details.routes,
+            *directory_routes(self.directory),
+            *routes,
+        ]
 
     @property
     def url(self) -> str:

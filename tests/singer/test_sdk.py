@@ -80,10 +80,10 @@ TAP: dict[str, list[str] | None] = {
     "_set_compatible_replication_methods": [],
     "_validate_config": ["raise_errors"],
 }
-OWN = {"block", "detail", "make_records", "name", "needed_flags", "stream_writer", "schema"} | {
+OWN = {"block", "detail", "make_records", "name", "needed_flags", "stream_writer", "schema", "replication_key"} | {
     "batch_files",
     "record_writer",
-    "sync_recordings",
+    "sync_selected",
     "write_state",
 }
 
@@ -197,7 +197,7 @@ def test_a_stream_and_the_tap_still_have_what_is_read_from_them() -> None:
 def test_a_catalog_still_says_what_the_user_set(capsys: pytest.CaptureFixture[str]) -> None:
     tap = TapSiro(config={"api_token": "t"})
     written = tap.catalog_dict
-    entry = written["streams"][0]
+    (entry,) = [each for each in written["streams"] if each["tap_stream_id"] == "recordings"]
     (root,) = [each["metadata"] for each in entry["metadata"] if not each["breadcrumb"]]
     root["forced-replication-method"] = "FULL_TABLE"
     read = Catalog.from_dict(written).get_stream(entry["tap_stream_id"])

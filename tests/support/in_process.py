@@ -23,7 +23,7 @@ from tap_siro.api import retries
 from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
-from tests.support.process import KEYS, Run, State, Warehouse
+from tests.support.process import DIRECTORY_KEYS, KEYS, Run, State, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -179,6 +179,15 @@ def sync(
     return Outcome([json.loads(line) for line in lines.split("\n") if line], text, ended, logs=listener.records)
 
 
+def selecting(*names: str) -> dict[str, Any]:
+    """A catalog with these streams selected."""
+    catalog = TapSiro(config={"api_token": "t"}).catalog_dict
+    for stream in catalog["streams"]:
+        root = next(entry for entry in stream["metadata"] if not entry["breadcrumb"])
+        root["metadata"]["selected"] = stream["tap_stream_id"] in names
+    return catalog
+
+
 def threads_left(seconds: float = 2.0) -> list[str]:
     """The tap's threads that have not ended after so many seconds."""
     deadline = time.monotonic() + seconds
@@ -254,7 +263,7 @@ def check_rows(run: Run) -> None:
         if message["type"] == "RECORD":
             row, stream = message["record"], message["stream"]
             validators[stream].validate(row)
-            assert all(row[key] not in {None, ""} for key in KEYS[stream])
+            assert all(row[key] not in {None, ""} for key in (KEYS | DIRECTORY_KEYS)[stream])
 
 
 # Where a fault hits

@@ -16,6 +16,8 @@ class Kind:
     """Whether a row that comes again is replaced or added."""
     batch: str
     """Whether it takes BATCH messages."""
+    gone: str
+    """What becomes of a row of a directory that is gone at Siro."""
     notes: tuple[str, ...]
     """In sentences, for the README."""
     executable: str | None = None
@@ -29,6 +31,7 @@ DUCKDB = Kind(
     "target-duckdb==0.8.0 duckdb==1.2.2",
     "replaced",
     "no, it fails",
+    "still there",
     (
         "Keep DuckDB below 1.3: with a newer one, this version of the target loses the first row of each batch.",
         "An empty text becomes NULL.",
@@ -40,6 +43,7 @@ POSTGRES = Kind(
     "meltanolabs-target-postgres==0.8.1",
     "replaced",
     "yes",
+    "marked in `_sdc_deleted_at`",
     (
         "Column names need their double quotes.",
         "A nested object that is null is JSON's `null`, not NULL.",
@@ -51,6 +55,7 @@ SNOWFLAKE = Kind(
     "meltanolabs-target-snowflake==0.20.4",
     "replaced",
     "yes, and removes the files",
+    "marked in `_sdc_deleted_at`",
     (
         "Tested on [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1 in place of Snowflake itself.",
         "Names are in capitals: write them without quotes.",
@@ -64,6 +69,7 @@ CSV = Kind(
     "meltanolabs-target-csv==0.5.0",
     "added",
     "with `add_record_metadata: true`, else it fails",
+    "not in later files",
     (
         'Set `file_naming_scheme: "{stream_name}-{timestamp}.csv"`.',
         "Otherwise each run overwrites the files of the one before, whatever `overwrite_behavior` says.",
@@ -76,6 +82,7 @@ JSONL = Kind(
     "target-jsonl==0.1.4",
     "added",
     "no, it fails",
+    "not in later files",
     (
         "Each run writes files of its own.",
         "With flattening, the columns of an object that is null are left out.",
@@ -86,8 +93,10 @@ KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
 
 def table() -> str:
     """The README's table."""
-    lines = ["| target | tested with | a row that comes again is | takes BATCH | to know |", "|---|---|---|---|---|"]
+    lines = ["| target | tested with | a row that comes again is | a team that is gone is | takes BATCH | to know |"]
+    lines.append("|---|---|---|---|---|---|")
     for kind in KINDS:
         packages = " ".join(f"`{package}`" for package in kind.packages.split())
-        lines.append(f"| `{kind.name}` | {packages} | {kind.again} | {kind.batch} | {' '.join(kind.notes)} |")
+        cells = (f"`{kind.name}`", packages, kind.again, kind.gone, kind.batch, " ".join(kind.notes))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

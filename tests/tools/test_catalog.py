@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import snapshots
-from tests.support.process import DETAIL_KEYS, KEYS
+from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = [f"{stream}.json" for stream in (*KEYS, *DETAIL_KEYS)]
+FILES = [f"{stream}.json" for stream in (*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS)]
 
 
 @pytest.fixture(scope="module")

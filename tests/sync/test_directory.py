@@ -1,0 +1,396 @@
+"""What recordings point to: every row of it, whatever the API makes of its answers, and never at others' cost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.tap import TapSiro
+from tests.sandbox import Sandbox, directory, timestamps
+from tests.sandbox.data import recordings
+from tests.sandbox.directory import DEFAULT, PATHS, expected_directory
+from tests.sandbox.directory_data import Directory
+from tests.sandbox.expected import expected_rows
+from tests.support.in_process import Outcome, check_rows, selecting, sync
+from tests.support.process import DIRECTORY_KEYS, KEYS, Warehouse, config_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.process import Table
+
+DATA = recordings(40, odd=False)
+EVERYTHING = Directory.of(DATA, page_size=7)
+CHILDREN = {"team_members": "teams", "engagement_users": "engagements", "opportunity_users": "opportunities"}
+WHOLE = [stream for stream in DIRECTORY_KEYS if stream != "mobile_events"]
+NO_WAITING = {"max_retry_seconds": 0}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(DATA, directory=EVERYTHING.copy()) as sandbox:
+        yield sandbox
+
+
+ALL = (*KEYS, *DIRECTORY_KEYS)
+
+
+def loaded(run: Outcome) -> dict[str, Table]:
+    """The directories' tables, and nothing twice in them."""
+    warehouse = Warehouse()
+    warehouse.load(run)
+    for stream, rows in warehouse.directory.items():
+        assert len(run.records[stream]) == len(rows), f"{stream} has doubles"
+    return warehouse.directory
+
+
+def activated(run: Outcome) -> list[str]:
+    """The streams whose earlier rows a target may drop."""
+    return [message["stream"] for message in run.messages if message["type"] == "ACTIVATE_VERSION"]
+
+
+def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
+    """Joins would miss reps, teams or deals."""
+    run = sync(config_for(sandbox), catalog=selecting(*ALL))
+    expected = expected_directory(sandbox.directory)
+    assert loaded(run) == expected
+    assert all(expected.values())
+    assert run.warnings == []
+    check_rows(run)
+    assert len(run.schemas) == len(set(run.schemas)) == len(ALL)
+    assert all(len(sandbox.requests_to(PATHS[stream])) > 1 for stream in ("users", "engagements", "mobile_events"))
+
+
+def test_lists_in_other_wrappings_are_the_same_rows(sandbox: Sandbox) -> None:
+    """Live answers are not what the OpenAPI document says in two of three places."""
+    sandbox.directory.bare = True
+    sandbox.directory.page_size = 100
+    assert loaded(sync(config_for(sandbox), catalog=selecting(*ALL))) == expected_directory(sandbox.directory)
+
+
+def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> None:
+    """A number for an id would cost the row, and a new field its value."""
+    made = sandbox.directory
+    made.users += [
+        {"id": 17, "firstName": "Nul\x00l", "externalId": 4711, "disabled": "true", "locale": {"zone": [1.50, None]}},
+        {"id": "bare", "coachTeamIds": None, "contactSettings": None, "createdAt": "2024-03-01 09:00:00+02:00"},
+    ]
+    made.teams.append({"id": "odd", "memberUids": ["a", 7, "a", None, ""], "coachUids": ["a"], "memberManifest": None})
+    made.engagements.append({"id": "odd", "accountId": 7, "account": [], "engagementUsers": [None, {"id": 1.5}, {}]})
+    made.opportunities.append({"id": "odd", "amount": "12.50", "account": "text"})
+    run = sync(config_for(sandbox), catalog=selecting(*ALL))
+    expected = expected_directory(made)
+    expected["engagement_users"][("odd", 1)]["id"] = "1.5"
+    expected["users"][("17",)]["otherFields"] = '{"locale":{"zone":[1.5,null]}}'
+    expected["users"][("bare",)]["createdAt"] = "2024-03-01T07:00:00.000Z"
+    assert loaded(run) == expected
+    check_rows(run)
+    (warning,) = run.warnings
+    assert "users.locale" in warning
+
+
+def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
+    """The appointments and deals of years would be read by everybody who wants the names of their reps."""
+    run = sync(config_for(sandbox))
+    assert {stream for stream in run.records if stream not in KEYS} == set(DEFAULT)
+    assert not [stream for stream in PATHS if stream not in DEFAULT and sandbox.requests_to(PATHS[stream])]
+    catalog = TapSiro(config={"api_token": "t"}).catalog_dict
+    for stream in catalog["streams"]:
+        root = next(entry["metadata"] for entry in stream["metadata"] if not entry["breadcrumb"])
+        on = stream["tap_stream_id"] in {*KEYS, *DEFAULT}
+        assert root["selected"] is root["selected-by-default"] is on
+
+
+@pytest.mark.parametrize("stream", DIRECTORY_KEYS)
+def test_each_works_alone_and_nothing_else_is_asked_for(sandbox: Sandbox, stream: str) -> None:
+    """Who wants one list would wait for all recordings."""
+    run = sync(config_for(sandbox), catalog=selecting(stream))
+    assert {name: rows for name, rows in loaded(run).items() if rows} == {
+        stream: expected_directory(sandbox.directory)[stream]
+    }
+    path = PATHS[CHILDREN.get(stream, stream)]
+    identity = {directory.IDENTITY} if path == directory.TEAMS else set()
+    assert {request.route for request in sandbox.all_requests} == {path} | identity
+    assert len(sandbox.requests_to(directory.IDENTITY)) == len(identity)
+
+
+def test_without_them_nothing_is_asked_for(sandbox: Sandbox) -> None:
+    """A token for recordings alone would be refused."""
+    sync(config_for(sandbox), catalog=selecting(*KEYS))
+    assert sandbox.all_requests == sandbox.requests
+
+
+# What goes wrong with one
+
+
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "403": ("status", {"status": 403, "body": b'{"message":"Forbidden"}'}),
+    "404": ("status", {"status": 404}),
+    "another shape": ("body", {"body": {"items": []}}),
+    "never": ("reset", {}),
+    "the same cursor": ("body", {"body": {"data": [], "cursor": "9", "hasNextPage": True}}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("stream", PATHS)
+def test_one_that_cannot_be_read_costs_only_itself(sandbox: Sandbox, stream: str, fault: str) -> None:
+    """A token without one scope would load nothing, or hide rows that are there."""
+    kind, options = FAULTS[fault]
+    sandbox.fault(kind, path=PATHS[stream], on=None, **options)
+    run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
+    lost = {stream, *(child for child, parent in CHILDREN.items() if parent == stream)}
+    assert loaded(run) == expected_directory(sandbox.directory) | {name: {} for name in lost}
+    assert all(len(run.records[name]) == len(rows) for name, rows in expected_rows(DATA).items())
+    assert activated(run) == [name for name in WHOLE if name not in lost]
+    assert run.messages[-1]["type"] == "STATE"
+    assert run.state["bookmarks"].keys() == {*KEYS, "mobile_events"}
+    assert all(each["replication_key_value"] for name, each in run.state["bookmarks"].items() if name not in lost)
+    (error,) = run.errors
+    assert all(f"'{name}'" in error and f"!{name}.*" in error for name in lost)
+
+
+def test_a_part_is_loaded_but_hides_nothing(sandbox: Sandbox) -> None:
+    """Rows of the pages that did not come would be marked as deleted."""
+    for path in PATHS.values():
+        sandbox.fault("status", path=path, on=None, status=403, when=lambda request: "cursor" in request.params)
+    run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting("users", "engagements"), status=1)
+    assert [len(loaded(run)[stream]) for stream in ("users", "engagements")] == [7, 7]
+    assert activated(run) == []
+
+
+def test_an_empty_answer_hides_nothing(sandbox: Sandbox) -> None:
+    """A fault at Siro would empty the tables."""
+    sandbox.directory.users.clear()
+    sandbox.directory.teams.clear()
+    run = sync(config_for(sandbox))
+    assert activated(run) == ["integration_connections"]
+    users, teams = run.warnings
+    assert "'users'" in users
+    assert "'teams' and 'team_members'" in teams
+
+
+def test_rows_without_an_id_are_reported_and_hide_nothing(sandbox: Sandbox) -> None:
+    """The row that lost its id would be marked as deleted."""
+    sandbox.directory.users.insert(3, {"firstName": "No", "lastName": "Id"})
+    sandbox.directory.users.insert(3, "no object")  # type: ignore[arg-type]
+    run = sync(config_for(sandbox), catalog=selecting("users", "teams"), status=1)
+    assert len(run.records["users"]) == len(sandbox.directory.users) - 2
+    assert activated(run) == ["teams"]
+    (error,) = run.errors
+    assert "2 record(s) of 'users'" in error
+
+
+def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> None:
+    """Cursors expire, nobody knows when."""
+    sandbox.fault("status", path=PATHS["users"], status=410, when=lambda request: request.params.get("cursor") == "7")
+    run = sync(config_for(sandbox), catalog=selecting("users"))
+    assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.directory.users}
+    assert activated(run) == ["users"]
+    sandbox.fault("status", path=PATHS["users"], on=None, status=410, when=lambda request: "cursor" in request.params)
+    assert "run the sync again" in sync(config_for(sandbox), catalog=selecting("users"), status=1).errors[0]
+
+
+def test_a_page_size_that_is_refused_is_not_asked_for(sandbox: Sandbox) -> None:
+    """Siro does not document one for users."""
+    sandbox.fault("status", path=PATHS["users"], on=None, status=400, when=lambda request: "pageSize" in request.params)
+    run = sync(config_for(sandbox), catalog=selecting("users"))
+    assert loaded(run)["users"] == expected_directory(sandbox.directory)["users"]
+
+
+def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
+    """The recordings that came before would be read again."""
+    sandbox.watch = lambda _, request: (
+        os.kill(os.getpid(), signal.SIGTERM) if request.route == PATHS["users"] and request.number == 2 else None
+    )
+    run = sync(config_for(sandbox), status=143)
+    assert 0 < len(run.records["users"]) < len(sandbox.directory.users)
+    assert activated(run) == []
+    assert run.messages[-1]["type"] == "STATE"
+    assert run.state["bookmarks"].keys() == {*KEYS}
+
+
+# Versions
+
+
+def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
+    """A target would drop rows that are still to come, or keep those that are gone."""
+    first, second = (sync(config_for(sandbox), catalog=selecting(*ALL)) for _ in range(2))
+    versions: dict[str, int] = {}
+    for run in (first, second):
+        open_versions: dict[str, int] = {}
+        for message in run.messages:
+            if message["type"] == "RECORD" and "version" in message:
+                assert open_versions.setdefault(message["stream"], message["version"]) == message["version"]
+            if message["type"] == "ACTIVATE_VERSION":
+                assert open_versions.pop(message["stream"]) == message["version"] > versions.get(message["stream"], 0)
+                versions[message["stream"]] = message["version"]
+        assert not open_versions
+        assert activated(run) == WHOLE
+    assert versions.keys() == set(WHOLE)
+
+
+def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--test` would empty the tables, or fail on what the token may not read and nobody has selected."""
+    sandbox.fault("status", path=PATHS["engagements"], on=None, status=403)
+    assert TapSiro(config=config_for(sandbox)).run_connection_test()
+    assert "ACTIVATE_VERSION" not in (out := capsys.readouterr().out)
+    assert '"version"' not in out
+    assert [request.route for request in sandbox.all_requests] == [
+        "/v1/core/recordings", directory.USERS, directory.IDENTITY, directory.TEAMS, directory.CONNECTIONS,
+    ]  # fmt: skip
+
+
+def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
+    """Personal data of the reps would reach the warehouse, under a name that was not asked for."""
+    catalog = selecting("users", "teams", "team_members", "integration_connections")
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] == ["properties", "memberUids"]:
+                entry["metadata"]["selected"] = False
+    maps = {
+        "users": {"email": "md5(email)", "__alias__": "reps"},
+        "teams": {"__filter__": "name != 'North'"},
+        "integration_connections": None,
+    }
+    config = config_for(sandbox, stream_maps=maps, flattening_enabled=True, flattening_max_depth=2)
+    run = sync(config, catalog=catalog)
+    assert run.records.keys() == {"reps", "teams", "team_members"}
+    assert activated(run) == ["reps", "teams", "team_members"]
+    assert all("@" not in row["email"] and "contactSettings__suppressEmails" in row for row in run.records["reps"])
+    assert all("memberUids" not in row and row["name"] != "North" for row in run.records["teams"])
+    expected = expected_directory(sandbox.directory)
+    assert len(run.records["team_members"]) == len(
+        [row for row in expected["team_members"].values() if row["teamId"] != "team-0"]
+    )
+
+
+def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
+    """An entry would say that something is left to read."""
+    assert sync(config_for(sandbox), catalog=selecting(*WHOLE)).state.get("bookmarks", {}).keys() <= {"recordings"}
+
+
+# Users and teams
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("excluded", [False, True])
+def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart: bool, excluded: bool) -> None:
+    """Calls of those who left would have no name."""
+    sandbox.directory.disabled_apart = apart
+    run = sync(config_for(sandbox, exclude_siro_users=excluded), catalog=selecting("users"))
+    expected = expected_directory(sandbox.directory)["users"]
+    staff = [key for key, row in expected.items() if row["email"].endswith("@siro.ai")]
+    assert len(staff) == 1
+    for key in staff if excluded else ():
+        del expected[key]
+    assert loaded(run)["users"] == expected
+    sent = [request.params for request in sandbox.requests_to(PATHS["users"])]
+    assert {params.get("excludeSiroUsers") for params in sent} == {"true" if excluded else None}
+    assert bool([params for params in sent if "disabled" in params]) is apart
+
+
+def test_where_nobody_is_disabled_nobody_comes_twice(sandbox: Sandbox) -> None:
+    """An API that ignores `disabled` returns all users again."""
+    for user in sandbox.directory.users:
+        user["disabled"] = False
+    sandbox.fault("edit", path=PATHS["users"], on=None, edit=lambda _: sandbox.directory.users)
+    run = sync(config_for(sandbox), catalog=selecting("users"))
+    assert len(sandbox.requests_to(PATHS["users"])) == 2
+    assert len(loaded(run)["users"]) == len(sandbox.directory.users)
+
+
+def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None:
+    """Teams of all but one organization would be missing."""
+    made = sandbox.directory
+    made.group = [made.organization, "second", "third/with a slash"]
+    made.teams += [{"id": f"of {each}", "organizationId": each, "memberUids": ["a"]} for each in made.group[1:]]
+    run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
+    assert loaded(run) == {stream: {} for stream in DIRECTORY_KEYS} | {
+        stream: expected_directory(made)[stream] for stream in ("teams", "team_members")
+    }
+    assert activated(run) == ["teams", "team_members"]
+    made.refused = {"second"}
+    run = sync(config_for(sandbox), catalog=selecting("teams"))
+    assert {row["id"] for row in run.records["teams"]} == {team["id"] for team in made.teams} - {"of second"}
+    assert activated(run) == []
+    (warning,) = run.warnings
+    assert "2 of its 3 organizations" in warning
+
+
+def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
+    """A request for the teams of nobody would be made."""
+    sandbox.fault("body", path=directory.IDENTITY, on=None, body={"organizationId": None})
+    run = sync(config_for(sandbox), catalog=selecting("teams", "users"), status=1)
+    assert "which organization" in run.errors[0]
+    assert run.records["users"]
+    assert sandbox.requests_to(PATHS["teams"]) == []
+
+
+# Events of the app
+
+
+def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) -> None:
+    """The cursor is a moment, and skips what else was created in it."""
+    expected = expected_directory(sandbox.directory)["mobile_events"]
+    for size in (2, 3, 4, 5):
+        sandbox.directory.page_size = size
+        sandbox.clear()
+        assert loaded(sync(config_for(sandbox), catalog=selecting("mobile_events")))["mobile_events"] == expected
+        assert len(sandbox.requests_to(PATHS["mobile_events"])) < 2 * len(expected) / (size - 1)
+
+
+def test_a_millisecond_with_more_events_than_a_page_is_passed(sandbox: Sandbox) -> None:
+    """The sync would ask the same question for ever."""
+    crowd = [{**sandbox.directory.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
+    sandbox.directory.mobile_events += crowd
+    run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
+    missing = {row["id"] for row in sandbox.directory.mobile_events} - {
+        row["id"] for row in run.records["mobile_events"]
+    }
+    moment = crowd[0]["createdAt"]
+    assert missing <= {row["id"] for row in sandbox.directory.mobile_events if row["createdAt"] == moment}
+
+
+def test_events_in_another_order_are_read_by_cursor(sandbox: Sandbox) -> None:
+    """Asking for what is older than the oldest of a page would skip all that is between."""
+    events = sandbox.directory.mobile_events
+    for number, event in enumerate(events):
+        event["createdAt"] = timestamps.from_ms(1_700_000_000_000 + number)
+    sandbox.fault("edit", path=PATHS["mobile_events"], on=None, edit=lambda page: {**page, "data": page["data"][::-1]})
+    run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
+    assert loaded(run)["mobile_events"] == expected_directory(sandbox.directory)["mobile_events"]
+
+
+def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
+    """All events of the app would be read each hour."""
+    events = sandbox.directory.mobile_events
+    moments = sorted(event["createdAt"] for event in events)
+    catalog = selecting("mobile_events")
+    first = sync(config_for(sandbox, start_date=moments[10]), catalog=catalog)
+    assert sorted(row["createdAt"] for row in first.records["mobile_events"]) == moments[moments.index(moments[10]) :]
+    assert first.state["bookmarks"]["mobile_events"]["replication_key_value"] == moments[-1]
+    latest = timestamps.from_ms((timestamps.parse(moments[-1]) or 0) + 1)
+    events.append({**events[0], "id": "new", "createdAt": latest})
+    sandbox.clear()
+    config = config_for(sandbox, lookback_seconds=60, daily_recheck_days=0)
+    second = sync(config, state=first.state, catalog=catalog)
+    since = (timestamps.parse(moments[-1]) or 0) - 60_000
+    assert sandbox.requests_to(PATHS["mobile_events"])[0].params["createdAtGt"] == timestamps.from_ms(since - 1)
+    assert {row["id"] for row in second.records["mobile_events"]} == {
+        event["id"] for event in events if (timestamps.parse(event["createdAt"]) or 0) >= since
+    }
+    assert second.state["bookmarks"]["mobile_events"]["replication_key_value"] == latest
+    assert "version" not in str(second.messages)
+
+
+def test_the_bookmark_of_events_stays_where_a_read_breaks_off(sandbox: Sandbox) -> None:
+    """The newest come first: the older ones that did not come would never."""
+    path = PATHS["mobile_events"]
+    sandbox.fault("status", path=path, on=None, status=403, when=lambda request: request.number == 2)
+    run = sync(config_for(sandbox), catalog=selecting("mobile_events"), status=1)
+    assert run.records["mobile_events"]
+    assert "replication_key_value" not in run.state["bookmarks"]["mobile_events"]

@@ -1,0 +1,104 @@
+"""What targets make of a team that is gone at Siro, as the README says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.sandbox import Sandbox
+from tests.sandbox.data import recordings
+from tests.sandbox.directory import DEFAULT, TEAMS, expected_directory
+from tests.sandbox.directory_data import Directory
+from tests.support.process import DIRECTORY_KEYS, config_for, run_tap
+from tests.targets import project as projects
+from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.targets, pytest.mark.usefixtures("meltano")]
+
+DATA = recordings(3, odd=False)
+DIRECTORY = Directory.of(recordings(40, odd=False))
+DELETED = "_sdc_deleted_at"
+
+
+def sync(destination: Destination, sandbox: Sandbox, directory: Path, *, status: int = 0) -> None:
+    """Load what the tap sends."""
+    run = run_tap(directory, config_for(sandbox, max_retry_seconds=0), status=status)
+    kind = destination.kind
+    config = directory / "target.json"
+    config.write_text(json.dumps(destination.config))
+    target = subprocess.run(
+        [projects.plugin("loaders", kind.name, kind.executable or kind.name), "--config", config],
+        input="".join(json.dumps(message) + "\n" for message in run.messages).encode(),
+        env={"PATH": os.environ["PATH"], **destination.environment},
+        cwd=directory,
+        capture_output=True,
+        check=False,
+    )
+    assert target.returncode == 0, target.stderr.decode()[-2000:]
+
+
+def rows(destination: Database, *columns: str) -> set[tuple[object, ...]]:
+    """Some columns of all teams, and whether they are marked as deleted."""
+    stored = [destination.stored(name) for name in columns]
+    found = destination.query("SELECT * FROM teams")
+    return {(*(row[name] for name in stored), row.get(destination.stored(DELETED)) is not None) for row in found}
+
+
+def members(destination: Database) -> set[tuple[object, ...]]:
+    """Who is in which team, if not marked as deleted."""
+    names = [destination.stored(name) for name in ("teamId", "userId", "role")]
+    found = destination.query("SELECT * FROM team_members")
+    return {tuple(row[name] for name in names) for row in found if not row.get(destination.stored(DELETED))}
+
+
+@pytest.mark.parametrize("destination", [DuckDB, PostgreSQL, Snowflake], indirect=True)
+def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Database, tmp_path: Path) -> None:
+    """Reports by team would count a team for ever, or lose those that are there."""
+    marks = not isinstance(destination, DuckDB)
+    assert destination.kind.gone == ("marked in `_sdc_deleted_at`" if marks else "still there")
+    with Sandbox(DATA, directory=DIRECTORY.copy()) as sandbox:
+        made = sandbox.directory
+        sync(destination, sandbox, tmp_path)
+        everything = {(team["id"], False) for team in made.teams}
+        assert rows(destination, "id") == everything
+        assert members(destination) == set(expected_directory(made)["team_members"])
+
+        # A part, and an empty answer, hide nothing.
+        gone = made.teams.pop(1)
+        sandbox.fault("status", path=TEAMS, status=403)
+        sync(destination, sandbox, tmp_path, status=1)
+        sandbox.fault("body", path=TEAMS, body={"data": [], "cursor": None})
+        sync(destination, sandbox, tmp_path)
+        assert rows(destination, "id") == everything
+
+        sync(destination, sandbox, tmp_path)
+        assert rows(destination, "id") == everything - {(gone["id"], False)} | {(gone["id"], marks)}
+        if marks:
+            assert members(destination) == set(expected_directory(made)["team_members"])
+
+        # It comes back.
+        made.teams.append(gone)
+        sync(destination, sandbox, tmp_path)
+        assert rows(destination, "id") == everything
+
+
+@pytest.mark.parametrize("destination", [CSV, JSONLines], indirect=True)
+def test_files_hold_what_is_there(destination: Files, tmp_path: Path) -> None:
+    """Who reads the last files would still find a team that is gone."""
+    assert destination.kind.gone == "not in later files"
+    with Sandbox(DATA, directory=DIRECTORY.copy()) as sandbox:
+        sync(destination, sandbox, tmp_path)
+        made = sandbox.directory
+        del made.teams[1]
+        sync(destination, sandbox, tmp_path)
+    for stream in DEFAULT:
+        last = destination.runs(stream)[-1]
+        key = DIRECTORY_KEYS[stream]
+        assert {tuple(row[name] for name in key) for row in last} == set(expected_directory(made)[stream])
