@@ -115,7 +115,7 @@ def messages(sandbox: Sandbox, settings: dict[str, Any], select: Callable[[Catal
     run = sync(config_for(sandbox, concurrency=1, **deepcopy(settings)), catalog=catalog)  # the SDK changes them
     assert run.records
     return [
-        {key: value for key, value in message.items() if key != "time_extracted"}
+        {key: value for key, value in message.items() if key not in {"time_extracted", "version"}}
         for message in run.messages
         if message["type"] != "STATE"
     ]

@@ -144,7 +144,8 @@ def test_one_that_cannot_be_read_costs_only_itself(sandbox: Sandbox, stream: str
     run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
     lost = {stream, *(child for child, parent in CHILDREN.items() if parent == stream)}
     assert loaded(run) == expected_directory(sandbox.directory) | {name: {} for name in lost}
-    assert all(len(run.records[name]) == len(rows) for name, rows in expected_rows(DATA).items())
+    for name, rows in expected_rows(DATA).items():
+        assert {tuple(row[key] for key in KEYS[name]) for row in run.records[name]} == rows.keys()
     assert activated(run) == [name for name in WHOLE if name not in lost]
     assert run.messages[-1]["type"] == "STATE"
     assert run.state["bookmarks"].keys() == {*KEYS, "mobile_events"}
