@@ -24,6 +24,8 @@ DLT_TABLES = {
     "recordings__followups": "recording_followups",
 }
 """What dlt made of the lists, but for values that are lists: those are a part of their row elsewhere."""
+STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
+"""What every contestant produces."""
 
 
 def singer(directory: Path) -> Counter[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks import speed
 from benchmarks.api import Api
-from benchmarks.counting import DLT_TABLES
+from benchmarks.counting import DLT_TABLES, STREAMS
 from benchmarks.processes import Measured, measure
 from benchmarks.tables import show
 from tests.targets import destinations, postgres, project
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from tests.targets.destinations import Database
 
-STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
 THREADS = 8
 
 

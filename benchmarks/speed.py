@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmarks.api import ROOT, Api
+from benchmarks.counting import STREAMS
 from benchmarks.counting import count as count_rows
 from benchmarks.processes import Measured, measure
 from benchmarks.tables import show
@@ -50,9 +53,24 @@ def tap(concurrency: int, **settings: Any) -> Command:
             "show_evaluation_score": scores,
         }
         (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        return [sys.executable, "-m", "tap_siro", "--config", str(directory / "config.json")]
+        (directory / "catalog.json").write_text(catalog(), encoding="utf-8")
+        files = ["--config", str(directory / "config.json"), "--catalog", str(directory / "catalog.json")]
+        return [sys.executable, "-m", "tap_siro", *files]
 
     return command
+
+
+@functools.cache
+def catalog() -> str:
+    """The tap's catalog, with nothing selected but what the others do too."""
+    printed = subprocess.check_output(
+        [sys.executable, "-m", "tap_siro", "--discover"], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    found = json.loads(printed)
+    for stream in found["streams"]:
+        (whole,) = (entry for entry in stream["metadata"] if entry["breadcrumb"] == [])
+        whole["metadata"]["selected"] = stream["tap_stream_id"] in STREAMS
+    return json.dumps(found)
 
 
 def other(module: str, threads: int = 1) -> Command:
