@@ -32,7 +32,7 @@ pytestmark = pytest.mark.targets
 
 CHILDREN = [stream for stream in KEYS if stream != "recordings"]
 SECTIONS = "recording_summary_sections"
-DIRECTORY = {"reps and teams", "unrecorded", "won", "platforms"}
+JOINED = {"reps and teams", "unrecorded", "won", "platforms", "speakers"}
 FLAGS = {"showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore", "showFollowups"}
 
 
@@ -145,7 +145,7 @@ def test_each_query_gives_what_the_source_says(destination: Database, start: Sta
         assert destination.differences(expected, tables) == {}
 
         child_rows, rows = sql.pop("sql: delete child rows"), sql.pop("sql: delete recordings")
-        assert {name.removeprefix("sql: ") for name in sql} == DIRECTORY, "a recipe that is not tested"
+        assert {name.removeprefix("sql: ") for name in sql} == JOINED, "a recipe that is not tested"
         cleaned = expected_rows(kept)
         # A sync reads the latest updates again and brings deleted recordings back.
         for again in (False, True):
@@ -165,7 +165,18 @@ def test_recordings_are_joined_to_what_they_point_to(destination: Database, star
     data = recordings(60, odd=False)
     with Sandbox(data, directory=Directory.of(data)) as sandbox:
         project = start(sandbox)
-        project.sync(select=["*.*"])
+        spoken = [("Rep", "0", 90_000), ("Customer", "1", 30_000), (None, "2", 6_000)]
+        lines = [{"speakerTag": tag, "startTimeInMillis": 0, "endTimeInMillis": length} for _, tag, length in spoken]
+        transcript = {"utterances": [*lines, *lines], "speakerMap": {tag: name for name, tag, _ in spoken}}
+        sandbox.details.transcripts |= {each["id"]: transcript for each in data}
+        oauth = sandbox.oauth
+        project.sync(
+            select=["*.*"],
+            user_api_url=sandbox.user_api_url,
+            oauth_client_id=oauth.app_id,
+            oauth_client_secret=oauth.app_secret,
+            oauth_user_id=oauth.user_id,
+        )
         made = sandbox.directory
     teams = {user: team["name"] for team in made.teams for user in team["memberUids"]}
     users = {user["id"]: user for user in made.users}
@@ -195,6 +206,17 @@ def test_recordings_are_joined_to_what_they_point_to(destination: Database, star
     found = [{name: float(value) if name == "won" else value for name, value in row.items()} for row in found]
     assert results(destination, found, "firstName", "lastName", "deals", "won") == Counter(
         (*who, len(amounts), sum(amounts)) for who, amounts in won.items()
+    )
+
+    found = destination.query(sql["sql: speakers"])
+    found = [{name: float(value) if name == "minutes" else value for name, value in row.items()} for row in found]
+    processed = [each for each in kept if each.get("isProcessingDone") is not False]
+    calls = Counter(str(each["result"]) for each in processed if each.get("result") in {"WON", "LOST"})
+    assert calls["WON"] > 3
+    assert results(destination, found, "result", "speaker", "calls", "minutes") == Counter(
+        (result, name or tag, times, times * 2 * length / 60_000)
+        for result, times in calls.items()
+        for name, tag, length in spoken
     )
 
     found = destination.query(sql["sql: platforms"])
