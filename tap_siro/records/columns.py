@@ -20,9 +20,9 @@ def number(name: str, description: str) -> Column:
     return th.Property(name, th.NumberType(), description=description)
 
 
-def whole(name: str, description: str) -> Column:
-    """A whole number that is part of a key."""
-    return th.Property(name, th.IntegerType(), required=True, description=description)
+def whole(name: str, description: str, *, key: bool = True) -> Column:
+    """A whole number, usually part of a key."""
+    return th.Property(name, th.IntegerType(), required=key, description=description)
 
 
 def flag(name: str, description: str) -> Column:

@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 def team_members(team: Record) -> list[Record]:
     """Who is in a team, each user once in each role."""
     return [
-        {"teamId": team["id"], "userId": user_id, "role": role}
+        {"teamId": team["id"], "userId": user_id, "role": role, "ordinal": ordinal}
         for role, column in (("member", "memberUids"), ("coach", "coachUids"))
-        for user_id in dict.fromkeys(team[column] or ())
-        if user_id
+        for ordinal, user_id in enumerate(dict.fromkeys(filter(None, team[column] or ())))
     ]
 
 

@@ -60,6 +60,8 @@ TEAM_MEMBERS = schema(
     text("teamId", "The team's id.", key=True),
     text("userId", "The user's id.", key=True),
     text("role", "What the user is in the team: member or coach. Somebody can be both.", key=True),
+    # Also because target-duckdb takes the first row of a table that has nothing but text for the names of its columns.
+    whole("ordinal", "Place among the team's members or coaches, from 0. Not part of the key.", key=False),
 )
 
 INTEGRATION_CONNECTIONS = schema(

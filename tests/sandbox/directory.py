@@ -191,8 +191,10 @@ def _team_members(teams: Rows) -> Rows:
     rows: Rows = {}
     for team in teams.values():
         for role in ("member", "coach"):
-            for user in filter(None, team[f"{role}Uids"] or ()):
-                rows[(team["id"], user, role)] = {"teamId": team["id"], "userId": user, "role": role}
+            users = [user for user in team[f"{role}Uids"] or () if user]
+            for ordinal, user in enumerate(sorted(set(users), key=users.index)):
+                key = {"teamId": team["id"], "userId": user, "role": role}
+                rows[(team["id"], user, role)] = {**key, "ordinal": ordinal}
     return rows
 
 
