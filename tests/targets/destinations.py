@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.targets.kinds import Kind
     from tests.targets.postgres import Server
 
+csv.field_size_limit(2**30)  # texts are long
 SCHEMA = "siro"
 # The columns that may hold nested values as text. The last two are there when objects are flattened.
 JSON_TEXT = NESTED | {"crm__users", "crm__contacts"}
