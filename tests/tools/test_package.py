@@ -30,7 +30,7 @@ pytestmark = pytest.mark.package
 IN_SDIST = {
     ".env.example", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md",
     "constraints.txt", "meltano.yml", "pyproject.toml", "requirements-dev.txt",
-    ".ci", ".github", "benchmarks", "demo", "docs", "hub", "tap_siro", "tests",
+    ".ci", ".github", "benchmarks", "demo", "docs", "hub", "tap_siro", "tests", "tools",
     ".gitignore", "PKG-INFO",
 }  # fmt: skip
 JUNK = re.compile(r"/(\.venv|\.meltano|__pycache__|\.\w+_cache|output|\.env)/|\.(pyc|so|db|duckdb|log)$")
@@ -52,7 +52,8 @@ def readme_in(wheel: Path) -> str:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    modules = {f"tap_siro/{path.name}" for path in (ROOT / "tap_siro").glob("*.py")} | {"tap_siro/py.typed"}
+    found = (path.relative_to(ROOT).as_posix() for path in (ROOT / "tap_siro").rglob("*.py"))
+    modules = {*found, "tap_siro/py.typed"}
     described = "-".join(wheel.name.split("-")[:2]) + ".dist-info"
     files = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     assert names == modules | {f"{described}/{name}" for name in files}
