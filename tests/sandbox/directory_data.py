@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import random
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -88,12 +89,14 @@ class Directory:
 
 def default_directory() -> Directory:
     """What a sandbox serves if it is not given another: that of a small data set."""
-    return _default().copy()
+    made: Directory = pickle.loads(_default())  # noqa: S301
+    return made
 
 
 @functools.cache
-def _default() -> Directory:
-    return Directory.of(recordings(60, odd=False))
+def _default() -> bytes:
+    """Pickled, which is ten times as fast to copy: every sandbox has its own."""
+    return pickle.dumps(Directory.of(recordings(60, odd=False)))
 
 
 def _linked(crm: Row, name: str) -> Row | None:

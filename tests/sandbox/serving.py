@@ -161,6 +161,9 @@ class Server:
             await site.start()
             started.set_result(runner.addresses[0][1])
             await self._closing.wait()
+            await site.stop()
+            for _ in range(3):  # a connection that is just being accepted gets its handler, and is closed with the rest
+                await asyncio.sleep(0)
         finally:
             await runner.cleanup()
 

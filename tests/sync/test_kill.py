@@ -60,8 +60,7 @@ def test_a_history_that_is_killed_goes_on(tmp_path: Path, moment: int) -> None:
         assert bookmark["pass_query"] is None
 
 
-@pytest.mark.parametrize("threads", [1, 8])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("order", "threads"), list(zip(ORDERS, (8, 1, 8, 1), strict=True)))
 def test_a_history_that_is_cut_again_and_killed_goes_on(tmp_path: Path, order: str, threads: int) -> None:
     """With a dense day, slices are given up and cut anew: in a gap between two, recordings would be lost."""
     small = {"sections": 1, "extractions": 1}
