@@ -132,6 +132,7 @@ class Retries:
                     started += time.monotonic() - arrived  # waiting for memory is not trying
                     decoded = self._decoded(response.content, request)
             except RetryableError as error:
+                renewed = False  # the waits may outlast a token's life
                 heavy = heavy + 1 if error.heavy else 0
                 if request.may_be_heavy and heavy == HEAVY_TRIES:
                     raise PageTooHeavyError(str(error)) from None

@@ -16,6 +16,7 @@ from tap_siro.errors import TapSiroError
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.tokens import CLIENT_TOKEN
 from tests.support.in_process import loaded, sync
 from tests.support.process import config_for, run_tap
@@ -90,7 +91,7 @@ def test_a_token_that_ends_early_is_renewed_once_for_all_threads(sandbox: Sandbo
     """A long history would end with the first token's life, or each thread would ask for one of its own."""
 
     def revoke(sandbox: Sandbox, request: Request) -> None:
-        if request.number in {6, 12}:
+        if request.number in {3, 12}:  # so far apart that no request meets both
             sandbox.oauth.client.revoke()
 
     sandbox.hook = revoke
@@ -99,6 +100,21 @@ def test_a_token_that_ends_early_is_renewed_once_for_all_threads(sandbox: Sandbo
     assert len(sandbox.requests_to(CLIENT_TOKEN)) == 3
     assert set(bearers(sandbox)) == set(sandbox.oauth.client.issued)
     assert outcome.warnings == []
+
+
+def test_a_request_that_is_tried_for_longer_than_a_token_lives_goes_on(sandbox: Sandbox) -> None:
+    """An outage of minutes would end a history with words about a wrong secret."""
+
+    def revoke(sandbox: Sandbox, request: Request) -> None:
+        if request.route == RECORDINGS and request.number in {3, 5}:
+            sandbox.oauth.client.revoke()
+
+    sandbox.watch = revoke
+    sandbox.fault("status", when=lambda request: request.number == 5, status=503)
+    outcome = sync(client_config(sandbox, concurrency=1))
+    assert [request.status for request in sandbox.requests[2:7]] == [200, 401, 503, 401, 200]
+    assert loaded(outcome) == EXPECTED
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) == 3
 
 
 @pytest.mark.parametrize("threads", [1, 4])
