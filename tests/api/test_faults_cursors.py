@@ -83,8 +83,7 @@ def test_empty_pages_with_a_cursor_are_not_the_end(sandbox: Sandbox, where: str,
     assert sum(request.fault == "body" for request in sandbox.requests) == count
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize("where", ["first", "middle"])
+@pytest.mark.parametrize(("where", "threads"), [("first", 4), ("middle", 1)])
 def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, where: str, threads: int) -> None:
     """A nightly job would never end, and use up the rate limit that other tools share."""
     body: dict[str, Any] = {"data": [], "cursor": ""}
@@ -105,8 +104,7 @@ def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, wh
 
 
 @pytest.mark.parametrize("order", ["newest_created", "oldest_updated", "newest_updated", "id"])
-@pytest.mark.parametrize("cursor", ["place", "count"])
-@pytest.mark.parametrize("page_size", [5, 60])
+@pytest.mark.parametrize(("cursor", "page_size"), [("place", 5), ("count", 60)])
 def test_a_cursor_on_the_last_page_is_followed_to_its_end(order: str, cursor: str, page_size: int) -> None:
     """Some APIs send one with every page that has rows: a sync would fail, or read everything again and again."""
     with Sandbox(DATA, order=order, cursor=cursor, last_page_cursor=True) as sandbox:
@@ -143,8 +141,7 @@ def test_a_cursor_that_comes_back_ends_the_sync(sandbox: Sandbox, distance: int,
     assert loaded(outcome, sync(config, state=outcome.state)) == EXPECTED
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize("where", ["middle", "last"])
+@pytest.mark.parametrize(("where", "threads"), [("middle", 4), ("last", 1)])
 @pytest.mark.parametrize("times", [1, MOST_HALVINGS])
 @pytest.mark.parametrize("status", [400, 410])
 def test_an_expired_cursor_costs_no_row(sandbox: Sandbox, status: int, times: int, where: str, threads: int) -> None:

@@ -30,7 +30,7 @@ VALIDATORS = {stream.name: validator(stream.schema) for stream in STREAMS}
 BAD = {chr(0), *map(chr, range(0xD800, 0xE000))}
 
 settings.register_profile(
-    "tap-siro", max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    "tap-siro", max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("tap-siro")
 
@@ -157,7 +157,7 @@ PLACES: list[tuple[str | int, ...]] = [
 
 
 @given(st.sampled_from(PLACES), VALUES)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_json_anywhere_gives_rows_that_fit(path: tuple[str | int, ...], value: Any) -> None:
     """One odd value would stop the sync, or the load in the target."""
     all_rows(put(path, value))
@@ -170,7 +170,7 @@ def test_a_recording_of_nothing_but_oddities_gives_rows_that_fit(field_warnings:
 
 
 @given(st.sampled_from(PLACES), VALUES)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_quick_check_changes_nothing(path: tuple[str | int, ...], value: Any) -> None:
     """Recordings that fit are not looked at field by field; what is written must not depend on that."""
     odd = put(path, value)
@@ -235,7 +235,7 @@ def test_no_text_is_lost(place: str) -> None:
 
 
 @given(VALUES)
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_no_extracted_value_is_lost(value: Any) -> None:
     """A rep's answer would come back to the CRM cut, rounded, or as something else."""
     made = all_rows(put(("entityExtractions", 0, "value"), value))

@@ -228,8 +228,7 @@ def test_a_bookmark_in_the_future_is_warned_of_once(
     assert [all(f"'{name}' ({moments[name]})" in each for name in moments) for each in run.warnings] == [True] * warned
 
 
-@pytest.mark.parametrize("page_size", [10, 25])
-@pytest.mark.parametrize("created", [None, "yesterday", ...])
+@pytest.mark.parametrize(("created", "page_size"), [(None, 25), ("yesterday", 10), (..., 25)])
 def test_recordings_that_slices_may_miss_are_warned_of_once(created: Any, page_size: int) -> None:
     """If Siro's filter leaves them out, they are missing in the warehouse, and nothing else would show it."""
     *dated, last = sorted(DENSE, key=lambda row: str(row["updatedAt"]))

@@ -170,7 +170,7 @@ def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
 
 
 ORDERS = pytest.mark.parametrize("order", ["newest", "oldest", "by id", "updated"])
-THREADS = pytest.mark.parametrize("threads", [4, 8])
+THREADS = pytest.mark.parametrize("threads", [4])
 
 
 @ORDERS

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 DATA = recordings(240)
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("order", "threads"), list(zip(ORDERS, (4, 1, 4, 1), strict=True)))
 def test_every_row_of_every_stream_arrives_as_it_is(tmp_path: Path, order: str, threads: int) -> None:
     cursor = CURSORS[threads % len(CURSORS)]
     with Sandbox(DATA, order=order, cursor=cursor) as sandbox:
