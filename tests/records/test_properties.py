@@ -25,6 +25,8 @@ from tests.support.in_process import validator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.thorough
+
 FULL = plain(1, sections=2, extractions=2)[0]
 VALIDATORS = {stream.name: validator(stream.schema) for stream in STREAMS}
 BAD = {chr(0), *map(chr, range(0xD800, 0xE000))}

@@ -29,6 +29,8 @@ from tests.sandbox.store import encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.thorough
+
 ORDERS = ("newest_created", "oldest_updated", "newest_updated", "id")
 ALL_FLAGS = dict.fromkeys(FLAGS, "true")
 NOON = "2025-03-01T12:00:00.000Z"

@@ -24,6 +24,8 @@ from tests.support.process import KEYS, config_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+pytestmark = pytest.mark.thorough
+
 DATA = [
     *recordings(60),
     # Dates that fit and yet are written otherwise.

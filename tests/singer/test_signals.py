@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.sandbox import Request
     from tests.support.fork_server import Forked
 
+pytestmark = pytest.mark.thorough
+
 DATA = plain(100, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
 THREADS = 2

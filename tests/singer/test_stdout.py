@@ -22,6 +22,8 @@ from tests.support.process import PLAIN, ROOT, Run, config_for, start_tap
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 DATA = plain(200, sections=2, extractions=2)
 SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000}
 SMALLEST = 4096

@@ -17,6 +17,8 @@ from tests.support.process import Warehouse, config_for, run_tap
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 # Created within one second, they cannot be cut into slices: one long chain of pages.
 ONE_CHAIN = ("2025-06-01T00:00:00.000Z", "2025-06-01T00:00:00.900Z")
 A_YEAR = ("2025-01-01T00:00:00.000Z", "2025-12-31T00:00:00.000Z")

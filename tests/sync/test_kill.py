@@ -17,6 +17,8 @@ from tests.support.process import Warehouse, config_for, run_and_kill, run_tap
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.thorough
+
 DATA = recordings(140)
 
 

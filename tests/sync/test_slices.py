@@ -21,6 +21,8 @@ from tap_siro.timestamps import DAY, SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.thorough
+
 NOW = 1_790_000_000_000
 
 

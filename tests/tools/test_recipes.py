@@ -20,6 +20,8 @@ from tests.sandbox.expected import expected_rows
 from tests.support.documents import README, RECIPES, blocks
 from tests.support.process import ROOT, Run, Warehouse, config_for, run_tap
 
+pytestmark = pytest.mark.thorough
+
 DATA = recordings(80)
 TAP, TARGET = Path("venv/tap/bin"), Path("venv/target/bin")
 FLAGS = {"showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluationScore", "showFollowups"}
