@@ -10,7 +10,7 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS, Warehouse, config_for, discover, run_and_kill, run_tap
+from tests.support.process import KEYS, Warehouse, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,15 +135,14 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         config = config_for(sandbox, page_size=4)
         warehouse = Warehouse()
         only = discover(tmp_path, recordings=True)
-        warehouse.load(run_and_kill(tmp_path, config, sandbox, at_request=48, catalog=only))
-        warehouse.load(
-            run_and_kill(
-                tmp_path, config, sandbox, at_request=24, catalog=discover(tmp_path, **two), state=warehouse.state
-            )
-        )
+        for requests, catalog in ((48, only), (24, discover(tmp_path, **two))):
+            fault = sandbox.fault("status", on=None, when=lambda each, most=requests: each.number > most, status=401)
+            warehouse.load(run_tap(tmp_path, config, status=1, catalog=catalog, state=warehouse.state or None))
+            fault.on = fault.hits
+            sandbox.clear()
         bookmarks = warehouse.state["bookmarks"]
         positions = {name: bookmarks[name]["pass_position"] or "" for name in two}
-        assert positions["recordings"] > positions["recording_followups"], "killed too early or too late for this test"
+        assert positions["recordings"] > positions["recording_followups"], "ended too early or too late for this test"
         three = discover(tmp_path, recordings=True, recording_summary_sections=True, recording_followups=False)
         before = deepcopy(bookmarks["recording_followups"])
         run = run_tap(tmp_path, config, catalog=three, state=warehouse.state)

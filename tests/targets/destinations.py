@@ -228,6 +228,11 @@ class Files(Destination):
         """The rows that each run wrote."""
         return [self._read(file) for file in sorted(self._directory.glob(f"{stream}-*"))]
 
+    def clear(self) -> None:
+        """Remove what was written: runs of the same second write to the same files."""
+        for file in self._directory.iterdir():
+            file.unlink()
+
     def tables(self) -> dict[str, list[Row]]:
         return {stream: [row for rows in self.runs(stream) for row in rows] for stream in KEYS}
 

@@ -97,6 +97,7 @@ def test_files_hold_what_is_there(destination: Files, tmp_path: Path) -> None:
         sync(destination, sandbox, tmp_path)
         made = sandbox.directory
         del made.teams[1]
+        destination.clear()
         sync(destination, sandbox, tmp_path)
     for stream in DEFAULT:
         last = destination.runs(stream)[-1]
