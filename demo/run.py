@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,16 @@ from demo.meltano import Meltano
 from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.sandbox.expected import Rows
 
 COUNT = 800
+MOST = 5
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("output/demo")
 DATABASE = OUTPUT / "warehouse.duckdb"
@@ -47,7 +50,9 @@ def _run() -> None:
         raise DemoError("Meltano is not installed beside this Python. Start the demo with: python3 -m demo")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
-    with Sandbox(recordings(COUNT)) as sandbox:
+    data = recordings(COUNT)
+    directory = Directory.of(data)
+    with Sandbox(data, directory=directory) as sandbox:
         runner = _meltano(executable, sandbox)
         seconds = {}
         with installing.step("Installing tap-siro and target-duckdb with Meltano"):
@@ -69,11 +74,15 @@ def _run() -> None:
         loaded = {stream: {**rows, **second[stream]} for stream, rows in first.items()}
         _check(warehouse, loaded, "after the second sync")
         _check(warehouse, second, "among the live rows after the second sync", live=True)
+        calls = warehouse.calls()
         joined = warehouse.write_back(linked)
     if not len(changed) <= sent["recordings"] < len(first["recordings"]):
         raise DemoError(
             f"The second sync sent {sent['recordings']} recordings although {len(changed)} had changed: see {OUTPUT}."
         )
+    names = Counter(map(_names(directory), (row["userId"] for row in loaded["recordings"].values())))
+    if Counter({(rep, team): count for rep, team, count, _ in calls}) != names:
+        raise DemoError(f"The join of calls with reps and teams gave other rows than expected: {calls}")
     if joined != changing.WRITTEN_BACK:
         raise DemoError(f"The join of extracted values with CRM records gave other rows than expected: {joined}")
     _print_rows(first, sent, loaded, second, seconds)
@@ -81,10 +90,24 @@ def _run() -> None:
     print("before the bookmark, which each day's first sync rechecks. Rows that are not live are of lists that")
     print("became shorter.")
     print(f"\nEvery row and every column in {DATABASE} is what the sandbox served, after both syncs.")
+    print(f"\nCalls by rep, with team and average score; {MOST} of {len(calls)} reps:\n")
+    print(f"{'rep':<24}  {'team':<8}  {'calls':>5}  {'score':>5}")
+    for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
+        print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
     print("\nExtracted values, the CRM fields they belong to, and the CRM's own ids to write them back:\n")
     print(f"{'value':<24}  {'CRM field':<24}  external id")
     for _, value, model, field, external in joined:
         print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
+
+
+def _names(directory: Directory) -> Callable[[str | None], tuple[str | None, str | None]]:
+    """Who a user id is, and in which team."""
+    teams = {team["id"]: team["name"] for team in directory.teams}
+    users = {
+        user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"]))
+        for user in directory.users
+    }
+    return lambda user_id: users.get(str(user_id), (None, None))
 
 
 def _check(warehouse: Warehouse, expected: Mapping[str, Rows], when: str, *, live: bool = False) -> None:

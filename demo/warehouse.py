@@ -1,4 +1,4 @@
-"""The database that the target made, and the two queries that matter: live rows, and values with CRM records."""
+"""The database that the target made, and what one asks it: live rows, calls by rep, values with CRM records."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ FROM "siro"."{stream}" AS child
 JOIN "siro"."recordings" AS recording
   ON recording."id" = child."recordingId"
  AND recording."updatedAt" IS NOT DISTINCT FROM child."recordingUpdatedAt"
+"""
+
+CALLS = """
+SELECT rep."firstName" || ' ' || rep."lastName", team."name", count(*), avg(recording."evaluationScore")
+FROM "siro"."recordings" AS recording
+LEFT JOIN "siro"."users" AS rep ON rep."id" = recording."userId"
+LEFT JOIN "siro"."team_members" AS member ON member."userId" = rep."id" AND member."role" = 'member'
+LEFT JOIN "siro"."teams" AS team ON team."id" = member."teamId"
+GROUP BY rep."id", rep."firstName", rep."lastName", team."name"
+ORDER BY count(*) DESC, rep."id"
 """
 
 WRITE_BACK = """
@@ -77,6 +87,10 @@ class Warehouse:
                 raise DemoError(f"{stream} has the row {key} twice.")
             rows[key] = row
         return rows
+
+    def calls(self) -> list[tuple[str | None, str | None, int, float | None]]:
+        """Each rep's name, team, calls, and average score of these."""
+        return self._query(CALLS)
 
     def write_back(self, recording_id: str) -> list[tuple[str, ...]]:
         """Join a recording's extracted values to the CRM records that they belong to."""

@@ -67,28 +67,31 @@ def too_old(directory: Path) -> str:
 def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a Python that is too old the second time: most users have one, and the README's first command would fail."""
+    """With a Python that is too old: most users have one, and the README's first command would fail."""
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")  # it is to find the Python that runs this
     monkeypatch.setenv("PATH", f"{sys.base_prefix}/bin:{os.environ['PATH']}")
     # What is configured for real use plays no part.
     settings = "TAP_SIRO_API_URL=https://siro.invalid\nTAP_SIRO_START_DATE=2099-01-01\nMELTANO_ENVIRONMENT=prod\n"
     (clone / ".env").write_text(settings)
-    for python in (sys.executable, too_old(tmp_path)):
-        printed = run_demo(clone, python)
-        assert ("Looking for Python" in printed) is (python != sys.executable)
-        numbers = {
-            match[1]: [int(number.replace(",", "")) for number in match.groups()[1:]]
-            for match in map(ROW.fullmatch, printed.splitlines())
-            if match
-        }
-        assert list(numbers) == list(KEYS)
-        assert numbers["recordings"][0] == 800
-        assert numbers["recordings"][2:] == [801, 801]
-        for first, sent, second, live in numbers.values():
-            assert 0 < sent < first <= second
-            assert 0 < live <= second
-        assert re.search(r"^seconds +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
-        assert len(re.findall(r"\b(Engagement|Opportunity|Account)\.\w+ +\w+-\d$", printed, re.MULTILINE)) == 3
+    # Nor does what an earlier run left.
+    (clone / "output/demo").mkdir(parents=True)
+    (clone / "output/demo/warehouse.duckdb").write_text("no database")
+    printed = run_demo(clone, too_old(tmp_path))
+    assert "Looking for Python" in printed
+    numbers = {
+        match[1]: [int(number.replace(",", "")) for number in match.groups()[1:]]
+        for match in map(ROW.fullmatch, printed.splitlines())
+        if match
+    }
+    assert list(numbers) == list(KEYS)
+    assert numbers["recordings"][0] == 800
+    assert numbers["recordings"][2:] == [801, 801]
+    for first, sent, second, live in numbers.values():
+        assert 0 < sent < first <= second
+        assert 0 < live <= second
+    assert re.search(r"^seconds +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert len(re.findall(r"^[A-Z]\w+ \w+ \d+ +(North|South|East|West) +\d+ +\d+\.\d$", printed, re.MULTILINE)) == 5
+    assert len(re.findall(r"\b(Engagement|Opportunity|Account)\.\w+ +\w+-\d$", printed, re.MULTILINE)) == 3
 
 
 def served_and_loaded() -> tuple[dict[str, Rows], dict[str, Rows]]:

@@ -184,10 +184,10 @@ def _crm_users(rng: random.Random) -> list[Row]:
 def _engagement(
     rng: random.Random, link: Row, opportunity: Row | None, recording: Recording | None, organization: str
 ) -> Row:
-    start = timestamps.parse(recording["createdAt"] if recording else MADE) or 0
+    start = timestamps.parse(recording.get("createdAt") if recording else MADE) or 0
     made = {
         "id": link["id"],
-        "externalId": link["externalId"],
+        "externalId": link.get("externalId"),
         "engagementType": rng.choice(("APPOINTMENT", "CALL")),
         "direction": "OUTBOUND",
         "subject": "Roof inspection",
@@ -210,10 +210,10 @@ def _engagement(
 
 def _opportunity(rng: random.Random, link: Row, recording: Recording, organization: str) -> Row:
     disposition = rng.choice(("WON", "LOST", "OPEN"))
-    closed = timestamps.parse(recording["createdAt"]) or 0
+    closed = timestamps.parse(recording.get("createdAt")) or 0
     return {
         "id": link["id"],
-        "externalId": link["externalId"],
+        "externalId": link.get("externalId"),
         "name": "New roof",
         "amount": rng.randrange(1_000, 90_000) + rng.choice((0, 0.5, 0.25)),
         **({} if disposition == "OPEN" else {"closedAt": timestamps.from_ms(closed + 24 * _HOUR)}),

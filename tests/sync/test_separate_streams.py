@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from tests.support.process import KEYS, Warehouse, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.sandbox import Request
 
 DATA = recordings(150)
 FLAGS = {
@@ -126,6 +129,10 @@ def test_a_stream_selected_later_gets_its_history_and_the_others_do_not_repeat_t
         assert len(sandbox.requests) == 1, "streams at the same place are polled together"
 
 
+def is_later(than: int, request: Request) -> bool:
+    return request.number > than
+
+
 def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp_path: Path) -> None:
     """Two streams at different positions, a third added, one switched off and on again."""
     data = recordings(200, odd=False)
@@ -136,7 +143,7 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         warehouse = Warehouse()
         only = discover(tmp_path, recordings=True)
         for requests, catalog in ((48, only), (24, discover(tmp_path, **two))):
-            fault = sandbox.fault("status", on=None, when=lambda each, most=requests: each.number > most, status=401)
+            fault = sandbox.fault("status", on=None, when=partial(is_later, requests), status=401)
             warehouse.load(run_tap(tmp_path, config, status=1, catalog=catalog, state=warehouse.state or None))
             fault.on = fault.hits
             sandbox.clear()

@@ -50,14 +50,14 @@ def begin(tmp_path: Path, meltano: Path, destination: Database) -> Callable[[San
     return lambda sandbox: BatchedProject(tmp_path / "project", meltano, sandbox, destination)
 
 
-@taking
+REPLACED = landing.test_rows_are_replaced_and_the_live_ones_are_the_sources
+MAPPED = landing.test_flattened_with_a_hashed_title_and_with_columns_that_come_later
+
+
 @pytest.mark.parametrize(
-    "check",
-    [
-        landing.test_rows_are_replaced_and_the_live_ones_are_the_sources,
-        landing.test_flattened_with_a_hashed_title_and_with_columns_that_come_later,
-    ],
-    ids=["as they are", "flattened and mapped"],
+    ("destination", "check"),
+    [(PostgreSQL, REPLACED), (PostgreSQL, MAPPED), (Snowflake, REPLACED)],
+    indirect=["destination"],
 )
 def test_tables_are_as_with_record_messages(
     destination: Database, begin: Callable[[Sandbox], Project], check: Callable[..., None]
