@@ -15,6 +15,14 @@ import requests
 
 from tap_siro import timestamps
 from tap_siro.api.client import PATH
+from tap_siro.directory_streams import (
+    DIRECTORIES,
+    EngagementsStream,
+    IntegrationConnectionsStream,
+    MobileEventsStream,
+    OpportunitiesStream,
+    UsersStream,
+)
 from tap_siro.records.detail_schemas import FOLLOWUPS, FOLLOWUPS_JSON_TEXT
 from tap_siro.records.schemas import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
@@ -23,6 +31,8 @@ from tools.openapi import Document, Types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tap_siro.directory_streams import DirectoryStream
 
 SINGLE = f"{PATH}/{{id}}"
 _POLLED = "the tap asks with updatedAt:gte alone"
@@ -39,6 +49,28 @@ KNOWN = {
         "the tap's own: what the value is in JSON"
     ),
     **{
+        f"{path}: parameter {name}: nothing in the document, any type in the tap": "pages are asked for all the same"
+        for path, name in (
+            (UsersStream.path, "pageSize"),
+            (UsersStream.path, "cursor"),
+            (IntegrationConnectionsStream.path, "cursor"),
+        )
+    },
+    f"{MobileEventsStream.path}: field data[].value: nothing in the document, string in the tap": "the API sends it",
+    **{
+        f"{path}: field data[].{name}[]{field}: {theirs} in the document, {ours} in the tap": (
+            "the document does not say what is in this list"
+        )
+        for path, name in (
+            (EngagementsStream.path, "engagementUsers"),
+            (OpportunitiesStream.path, "opportunityUsers"),
+        )
+        for field, theirs, ours in (
+            ("", "anything", "object"),
+            *((f".{each}", "nothing", "string") for each in ("id", "userId", "externalId")),
+        )
+    },
+    **{
         f"{SINGLE}: parameter {each.flag}: false|true in the document, nothing in the tap": "the list has these"
         for each in ENRICHMENTS
         if each.block != "followups"
@@ -49,6 +81,10 @@ KNOWN = {
 
 OWN = {"otherFields", "recordingUpdatedAt"}
 """Columns that are the tap's own."""
+ANY = "any type"
+"""Of a parameter: it is text in a query."""
+UNUSED = {"externalId", "recordingId", "userId", "eventCode", "eventCodeIn", "integrationPlatform"}
+"""Parameters that filter lists which the tap reads whole."""
 
 
 class Endpoint(NamedTuple):
@@ -105,7 +141,14 @@ def single_recording() -> Endpoint:
     return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
 
 
-ENDPOINTS = (recordings(), single_recording())
+def directory(stream: type[DirectoryStream]) -> Endpoint:
+    """A list of what recordings point to."""
+    unread = tuple(f"data.{name}" for name in (*stream.json_text, *stream.left_out))
+    parameters = dict.fromkeys(stream.parameters, ANY)
+    return Endpoint(stream.path, listing(stream.schema), parameters, within="data", json_text=unread)
+
+
+ENDPOINTS = (recordings(), single_recording(), *map(directory, DIRECTORIES))
 """All that the tap reads and the document describes."""
 
 
@@ -115,7 +158,10 @@ def differences(document: Mapping[str, Any]) -> set[str]:
 
 
 def _differences(document: Document, endpoint: Endpoint) -> set[str]:
-    their_fields, their_parameters = document.endpoint(endpoint.path)
+    fields, parameters = document.endpoint(endpoint.path)
+    # The document has the list of events in another list.
+    their_fields = {name.replace("data[][]", "data[]"): kind for name, kind in fields.items()}
+    their_parameters = {name: kind for name, kind in parameters.items() if name not in UNUSED}
     our_fields = Document({}).fields(endpoint.answer)
     return {
         f"{endpoint.path}: {what} {name}: {theirs.get(name, 'nothing')} in the document, "
@@ -132,7 +178,8 @@ def _differences(document: Document, endpoint: Endpoint) -> set[str]:
 
 def _fits(theirs: str | None, mine: str | None) -> bool:
     # The document calls dates strings, and a column for any number takes whole ones.
-    return theirs == mine or (theirs, mine) in {("string", "date-time"), ("integer", "number")}
+    fits = {("string", "date-time"), ("integer", "number")}
+    return theirs == mine or (theirs, mine) in fits or (theirs is not None and mine == ANY)
 
 
 def read(place: str) -> Any:

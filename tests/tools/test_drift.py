@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.api.client import PATH
+from tap_siro.directory_streams import (
+    DIRECTORIES,
+    IntegrationConnectionsStream,
+    MobileEventsStream,
+    UsersStream,
+)
 from tap_siro.records.detail_schemas import FOLLOWUPS
 from tap_siro.records.schemas import RECORDINGS
 from tests.sandbox import Route, Sandbox
@@ -23,6 +29,8 @@ from tools.openapi import Document as OpenApi
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tap_siro.directory_streams import DirectoryStream
 
 Document = dict[str, Any]
 TEXT = {"type": "string"}
@@ -60,7 +68,28 @@ def agreeing() -> Document:
     header = {"name": "X-Trace", "in": "header", "schema": TEXT}
     whole = document(recording, [header, *switches, *map(parameter, (*DATES, "pageSize", "cursor"))])
     whole["paths"][drift.SINGLE] = {"get": single(switches)}
+    for stream in DIRECTORIES:
+        whole["paths"][stream.path] = {"get": directory(stream)}
     return whole
+
+
+def directory(stream: type[DirectoryStream]) -> Document:
+    """A list: with filters that the tap does not use, and what is documented otherwise than it is sent."""
+    rows = deepcopy(stream.schema)
+    columns = rows["properties"]
+    del columns["otherFields"]
+    columns |= {key: {"type": "object", "properties": {"some": TEXT}} for key in (*stream.json_text, *stream.left_out)}
+    for name in {"engagementUsers", "opportunityUsers"} & columns.keys():
+        columns[name] = {"type": "array", "items": {"nullable": True}}
+    columns.pop("value", None)
+    rows = {"type": "array", "items": rows} if stream is MobileEventsStream else rows
+    answer = {"properties": {"data": {"type": "array", "items": rows}, "total": {"type": "number"}}}
+    undocumented = {UsersStream: {"pageSize", "cursor"}, IntegrationConnectionsStream: {"cursor"}}.get(stream, set())
+    sent = [parameter(name, type="integer") for name in stream.parameters if name not in undocumented]
+    return {
+        "parameters": [*sent, parameter("externalId")],
+        "responses": {"200": {"content": {"application/json": {"schema": answer}}}},
+    }
 
 
 def single(switches: list[Document]) -> Document:
@@ -96,6 +125,26 @@ def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
     del agreeing["paths"][drift.SINGLE]
     with pytest.raises(SystemExit, match=r"does not say what GET /v1/core/recordings/\{id\} answers"):
         drift.differences(agreeing)
+
+
+@pytest.mark.parametrize("stream", DIRECTORIES)
+def test_directories_are_compared_too(agreeing: Document, stream: type[DirectoryStream]) -> None:
+    """A new way to ask for them, or one that is gone, would not be seen at all."""
+    operation = agreeing["paths"][stream.path]["get"]
+    operation["parameters"] = [each for each in operation["parameters"] if each["name"] != stream.parameters[0]] + [
+        parameter("updatedAt:gte")
+    ]
+    answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    rows = answer["properties"]["data"]["items"]
+    rows.get("items", rows)["properties"]["nickname"] = TEXT
+    found = drift.differences(agreeing) - drift.KNOWN.keys()
+    gone = f"{stream.path}: parameter {stream.parameters[0]}: nothing in the document, any type in the tap"
+    assert found | {gone} == {
+        f"{stream.path}: field data[].nickname: string in the document, nothing in the tap",
+        f"{stream.path}: parameter updatedAt:gte: string in the document, nothing in the tap",
+        gone,
+    }
+    assert gone in found | drift.KNOWN.keys()
 
 
 def parts(whole: Document) -> tuple[Document, list[Document]]:
