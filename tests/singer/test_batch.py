@@ -23,10 +23,23 @@ from tap_siro.singer.sdk import LineWriter
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.directory import expected_directory
+from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.expected_details import expected_details
 from tests.support.batch import METADATA, files, rows, unpacked
 from tests.support.in_process import selecting, sync
-from tests.support.process import KEYS, Run, Warehouse, config_for, run_and_kill, run_tap, start_tap
+from tests.support.process import (
+    DETAIL_KEYS,
+    DIRECTORY_KEYS,
+    KEYS,
+    Run,
+    Warehouse,
+    config_for,
+    run_and_kill,
+    run_tap,
+    start_tap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +83,27 @@ def deselected() -> dict[str, Any]:
             if (stream["tap_stream_id"], name) in left_out or (stream["tap_stream_id"] == "recording_followups"):
                 entry["metadata"]["selected"] = False
     return catalog
+
+
+def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) -> None:
+    """Rows from files have no version: after ACTIVATE_VERSION a target would hide all of them."""
+    with Sandbox(DATA[:40], directory=Directory.of(DATA[:40])) as sandbox:
+        oauth = sandbox.oauth
+        app = {
+            "user_api_url": sandbox.user_api_url,
+            "oauth_client_id": oauth.app_id,
+            "oauth_client_secret": oauth.app_secret,
+            "oauth_user_id": oauth.user_id,
+        }
+        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS))
+        warehouse = Warehouse()
+        warehouse.load(unpacked(run))
+        assert {message["type"] for message in run.messages} == {"SCHEMA", "BATCH", "STATE"}
+        assert warehouse.tables == expected_rows(DATA[:40])
+        assert warehouse.details == expected_details(sandbox)
+        assert warehouse.directory == expected_directory(sandbox.directory)
+    assert all(warehouse.details.values())
+    assert all(warehouse.directory.values())
 
 
 MAPS: dict[str, Any] = {
