@@ -24,6 +24,7 @@ NOW = 1_790_000_000_000
 PAGE_SIZE = 100
 LATENCY = 150
 """Milliseconds a request."""
+THREADS = (4, 8)
 YEAR = 365 * DAY
 HOUR = 3600 * SECOND
 
@@ -110,7 +111,7 @@ def simulate(history: History, threads: int) -> Outcome:
     Raises:
         AssertionError: Some recordings were not read, or twice.
     """
-    planner = SlicePlanner(Slice(), now=NOW, page_size=PAGE_SIZE, threads=threads)
+    planner = SlicePlanner(Slice(), now=NOW, page_size=PAGE_SIZE)
     outcome = Outcome(len(history), threads)
     in_flight: list[tuple[int, int, Chain]] = []
     read = 0
@@ -184,7 +185,7 @@ def run(histories: Iterator[tuple[str, list[Row]]]) -> None:
     """Print a table for each history."""
     for name, rows in histories:
         outcomes = [
-            (order, simulate(History(rows, order), threads)) for threads in (4, 8) for order in ORDERS
+            (order, simulate(History(rows, order), threads)) for threads in THREADS for order in ORDERS
         ]  # fmt: skip
         show(
             f"Slicing alone: {name}",
@@ -207,25 +208,27 @@ def run(histories: Iterator[tuple[str, list[Row]]]) -> None:
 
 
 def repeat(seeds: int) -> None:
-    """Print one table: requests and times over many sets of recordings, in all orders."""
-    outcomes: dict[str, list[Outcome]] = {}
+    """Print a table for each number of threads: requests and times over many sets of recordings, in all orders."""
+    outcomes: dict[int, dict[str, list[Outcome]]] = {threads: {} for threads in THREADS}
     for seed in range(seeds):
         for name, rows in cases(seed):
             histories = [History(rows, order) for order in ORDERS]
-            outcomes.setdefault(name, []).extend(simulate(one, threads) for one in histories for threads in (4, 8))
-    show(
-        f"Slicing alone: {seeds} sets of recordings, {len(ORDERS)} orders each",
-        ("history", "requests a page", "at most", "4 threads, of the ideal", "at most", "8 threads", "at most"),
-        [
-            (
-                name,
-                *_mean_and_most([one.requests / one.pages for one in several]),
-                *_mean_and_most([one.time / one.ideal for one in several if one.threads == 4]),
-                *_mean_and_most([one.time / one.ideal for one in several if one.threads == 8]),
-            )
-            for name, several in outcomes.items()
-        ],
-    )
+            for threads, named in outcomes.items():
+                named.setdefault(name, []).extend(simulate(one, threads) for one in histories)
+    for threads, named in outcomes.items():
+        show(
+            f"Slicing alone, {threads} threads: {seeds} sets of recordings, {len(ORDERS)} orders each",
+            ("history", "requests a page", "at most", "time, of the ideal", "at most", "longest chain"),
+            [
+                (
+                    name,
+                    *_mean_and_most([one.requests / one.pages for one in several]),
+                    *_mean_and_most([one.time / one.ideal for one in several]),
+                    str(max(one.longest for one in several)),
+                )
+                for name, several in named.items()
+            ],
+        )
 
 
 def _mean_and_most(figures: list[float]) -> tuple[str, str]:

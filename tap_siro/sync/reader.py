@@ -84,8 +84,7 @@ class PassReader:
         self._stop = stop
         self._planner: SlicePlanner | SingleChain = SingleChain()
         if query.bounded:
-            page_size = client.page_size(query.page_size)
-            self._planner = SlicePlanner(whole, now=timestamps.now(), page_size=page_size, threads=threads)
+            self._planner = SlicePlanner(whole, now=timestamps.now(), page_size=client.page_size(query.page_size))
         self._changed = threading.Condition()
         self._ended = False
         self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()

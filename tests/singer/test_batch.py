@@ -89,7 +89,7 @@ def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) 
     """Rows from files have no version: after ACTIVATE_VERSION a target would hide all of them."""
     with Sandbox(DATA[:40], directory=Directory.of(DATA[:40])) as sandbox:
         oauth = sandbox.oauth
-        app = {
+        app: dict[str, Any] = {
             "user_api_url": sandbox.user_api_url,
             "oauth_client_id": oauth.app_id,
             "oauth_client_secret": oauth.app_secret,
