@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 Schema = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def narrowed(mine: Schema, theirs: Schema) -> Schema:
@@ -23,6 +26,16 @@ def narrowed(mine: Schema, theirs: Schema) -> Schema:
     if "items" in mine and "items" in theirs:
         made["items"] = narrowed(mine["items"], theirs["items"])
     return made
+
+
+def warn_of_differences(stream: str, mine: Schema, theirs: Schema) -> None:
+    """Say which of a catalog's columns are not written as it declares them."""
+    if names := differences(mine, theirs):
+        logger.warning(
+            "The catalog has columns of '%s' that the tap does not write so (%s): they are written as the tap declares "
+            "them, or not at all. Remove Meltano's `schema` extra; cast types in the target.",
+            stream, ", ".join(names),
+        )  # fmt: skip
 
 
 def differences(mine: Schema, theirs: Schema, path: str = "") -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from singer_sdk.exceptions import ConfigValidationError, SingerSDKError
 
@@ -28,6 +28,16 @@ def keep_status() -> None:
         sys.stderr.flush()
     except (AttributeError, OSError):  # it is closed, or its disk is full
         sys.stderr = None
+
+
+def exit_without_logging(error: Exception) -> NoReturn:
+    """End the process because logging cannot be set up."""
+    logger.error(  # to stderr, by Python's last resort
+        "Logging cannot be set up (%s): `LOGLEVEL` must be DEBUG, INFO, WARNING, ERROR or CRITICAL, and "
+        "`SINGER_SDK_LOG_CONFIG`, if it is set, must name a logging configuration in YAML.",
+        type(error).__name__,
+    )
+    raise SystemExit(1) from None
 
 
 @contextlib.contextmanager

@@ -26,14 +26,19 @@ def read_object(option: str, read: Callable[[], str]) -> str:
     )
 
 
-def is_state(state: Mapping[str, Any]) -> bool:
-    """Whether it has the form of a state that a tap of the SDK has written."""
+def check_state(state: Mapping[str, Any]) -> None:
+    """Fail unless a state has the form of one that a tap of the SDK has written, or is empty."""
 
     def is_entry(entry: Any) -> bool:
         return isinstance(entry, dict) and isinstance(entry.get("progress_markers", {}), dict)
 
-    bookmarks = state.get("bookmarks")
-    return isinstance(bookmarks, dict) and all(
+    bookmarks = state.get("bookmarks", None if state else {})
+    is_state = isinstance(bookmarks, dict) and all(
         is_entry(entry) and isinstance(parts := entry.get("partitions", []), list) and all(map(is_entry, parts))
         for entry in bookmarks.values()
     )
+    if not is_state:
+        raise TapSiroError(
+            "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
+            "leave the state out to begin anew."
+        )

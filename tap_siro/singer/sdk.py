@@ -14,7 +14,6 @@ import io
 import logging
 import os
 import sys
-from fnmatch import filter as matching
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -31,16 +30,15 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
-from tap_siro.errors import TapSiroError
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
-from tap_siro.singer.catalog import differences, drop_empty_objects, narrowed
+from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
 from tap_siro.singer.config import describe_error, parse_config, read_environment
-from tap_siro.singer.exit_status import exit_with_status, keep_status
-from tap_siro.singer.input_files import is_state, read_object
+from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
+from tap_siro.singer.input_files import check_state, read_object
 from tap_siro.singer.signals import Stop
 from tap_siro.singer.stdout import write_wholly
-from tap_siro.singer.stream_maps import passes_filter, transformed
+from tap_siro.singer.stream_maps import passes_filter, transformed, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
@@ -118,14 +116,8 @@ class SiroStream(Stream):
         self.replication_key = type(self).replication_key
         entry = catalog.get_stream(self.name)
         if self._input_schema is not None:
-            mine, theirs = type(self).schema, self._input_schema
-            self._input_schema = narrowed(mine, theirs)
-            if names := differences(mine, theirs):
-                logger.warning(
-                    "The catalog has columns of '%s' that the tap does not write so (%s): they are written as the tap "
-                    "declares them, or not at all. Remove Meltano's `schema` extra; cast types in the target.",
-                    self.name, ", ".join(names),
-                )  # fmt: skip
+            warn_of_differences(self.name, type(self).schema, self._input_schema)
+            self._input_schema = narrowed(type(self).schema, self._input_schema)
         forced = entry.metadata.root.forced_replication_method if entry else None
         wanted = forced or (entry.replication_method if entry else None)
         full = wanted == REPLICATION_FULL_TABLE or self.replication_key is None
@@ -260,11 +252,7 @@ class SiroTap(Tap):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Look at the state's form first: the SDK would show a traceback."""
-        if state and not is_state(state):
-            raise TapSiroError(
-                "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
-                "leave the state out to begin anew."
-            )
+        check_state(state)
         super().load_state(state)
 
     def setup_mapper(self) -> None:
@@ -293,8 +281,7 @@ class SiroTap(Tap):
             self.batch_config, more = BatchConfig.read(self._config)
             faults += more
         if faults and raise_errors:
-            message = "The settings are not right."
-            raise ConfigValidationError(message, errors=faults)
+            raise ConfigValidationError("The settings are not right.", errors=faults)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
             logger.warning("There is no setting `%s`; it does nothing. Check its spelling.", name)
         return faults
@@ -311,10 +298,7 @@ class SiroTap(Tap):
     def _set_compatible_replication_methods(self) -> None:
         """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
         super()._set_compatible_replication_methods()
-        for name, each in self.config.get("stream_maps", {}).items():
-            source = each.get("__source__", name) if isinstance(each, dict) else name
-            if name != "__else__" and not matching(self.streams, source):
-                logger.warning("`stream_maps` is for a stream '%s', which there is not. Check its spelling.", source)
+        warn_of_unknown_streams(self.config.get("stream_maps", {}), self.streams)
         if not any(stream.selected for stream in self.streams.values()):
             logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
 
@@ -331,12 +315,7 @@ class SiroTap(Tap):
         try:
             return super().cli
         except Exception as error:  # noqa: BLE001 - a logging configuration can fail in any way
-            logger.error(  # to stderr, by Python's last resort
-                "Logging cannot be set up (%s): `LOGLEVEL` must be DEBUG, INFO, WARNING, ERROR or CRITICAL, and "
-                "`SINGER_SDK_LOG_CONFIG`, if it is set, must name a logging configuration in YAML.",
-                type(error).__name__,
-            )
-            raise SystemExit(1) from None
+            exit_without_logging(error)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

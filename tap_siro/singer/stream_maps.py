@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
-from typing import TYPE_CHECKING
+from fnmatch import filter as matching
+from typing import TYPE_CHECKING, Any
 
 from tap_siro.errors import TapSiroError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.mapper import CustomStreamMap, StreamMap
 
     from tap_siro.records.recording import Record
 
+logger = logging.getLogger(__name__)
 
 _evaluating = threading.Lock()
 """An expression's evaluator keeps the record in hand, and filters are asked in several threads."""
@@ -35,6 +38,14 @@ def passes_filter(stream_map: CustomStreamMap, record: Record) -> bool:
     """Whether a record passes the map's `__filter__`."""
     with _explained(stream_map):
         return stream_map.get_filter_result(record)
+
+
+def warn_of_unknown_streams(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> None:
+    """Say which of the maps do nothing, because they are for a stream that there is not."""
+    for name, each in stream_maps.items():
+        source = each.get("__source__", name) if isinstance(each, dict) else name
+        if name != "__else__" and not matching(streams, source):
+            logger.warning("`stream_maps` is for a stream '%s', which there is not. Check its spelling.", source)
 
 
 @contextlib.contextmanager
