@@ -10,8 +10,8 @@ from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS
+from tests.support.in_process import selecting
+from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,5 +31,6 @@ TestTapSiro = get_tap_test_class(
     TapSiro,
     config=CONFIG,
     # What `--test` shows is a page of what is selected, and none of what is asked for recording by recording.
-    suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS, *(DIRECTORY_KEYS.keys() - {*DEFAULT})]),
+    catalog=selecting(*KEYS, *DIRECTORY_KEYS),
+    suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS]),
 )

@@ -1,23 +1,25 @@
 """The planner: how the recordings of a pass are divided among the threads, by the moment they were created.
 
 1. The first slice is everything. The other slices are what is left of it, and a thread takes the earliest of them.
-2. If anything before it has been read, the slice is cut to the time in which the density of the week before it makes
-   8 pages. If that week was empty, it may be 3 times as wide.
-3. A chain that has 2, 4, 8, ... pages is looked at. Is the time that its pages do not cover as dense as the time that
-   they do? Then so many pages are left; and at least as many as were read, since a slice should have ended by then.
+2. If anything before it has been read, the slice is cut where it should hold 8 pages, by the density of those that
+   begin in the week before it. It is at most 3 times as wide as these: where little was found, the steps grow.
+3. A chain is looked at when it has 2, 4, 8, ... pages. The time ahead of it is taken to be as dense as that which its
+   pages cover; and as many pages as were read are taken to be left in any case, since 8 should have been all.
 4. If that makes 16, the chain is given up: one thread would read for long what several could. Its slice is left to take
-   in parts: a part for each two pages where it has been, and beyond, parts that are each 3 times as wide as the last.
-5. Pages of a chain that is given up are read again. So that is not done after 20 of them, and one in 8 of all.
+   in parts: where its pages were, a part for each two of them, and beyond, parts that are each 3 times as wide as the
+   last.
+5. Pages of a chain that is given up are read again. There may be 20 of them, and one for every 8 pages in all. While
+   there are more, chains are followed to their end.
 
 No order is relied on, and a wrong guess costs requests, never rows: the slices that are left, that are read and that
-are written cover everything, without a gap. Nothing here reads the network or a clock.
+are written cover everything, without a gap. Nothing here reads the network or a clock, and the caller holds a lock.
 """
 
 from __future__ import annotations
 
 import bisect
 from dataclasses import dataclass, field, replace
-from statistics import fmean
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tap_siro.timestamps import DAY, SECOND
@@ -30,19 +32,20 @@ if TYPE_CHECKING:
 SLICE_PAGES = 8
 """Pages that a slice should have: more repeat much after a restart, fewer cost a request for each remainder."""
 GROWTH = 3
-"""How many times wider the next slice may be where nothing was found."""
+"""How many times wider than what is known the next slice may be, and each part than the last beyond a chain's pages."""
 WEEK = 7 * DAY
 """The time before a slice that says what to expect of it: nights and weekends even out, an import weeks ago is over."""
 FIRST_PARTS = 20
-"""Parts of the first slice if its pages lie upon each other: they tell when, but not how many."""
+"""Parts of the time that the first slice's pages cover, if they lie upon each other: nobody knows how many are left."""
 FREE_WASTE = 20
 """Pages that may be read in vain..."""
 WASTE = 8
-"""...besides one for so many pages. Then nothing is given up any more."""
+"""...besides one for so many pages."""
 KEPT = 20
-"""Moments that are kept of a page, so that memory hardly depends on how long a chain gets."""
+"""Moments that are kept of a page."""
 APART = 4
-"""Pages lie one after the other if their means drift by more than one of so many parts of the time that they cover."""
+"""Pages lie one after the other if the medians of a chain's earlier and later pages differ by more than one of so many
+parts of the time that they cover."""
 
 
 @dataclass(slots=True)
@@ -57,21 +60,21 @@ class _Chain:
     def covers(self) -> tuple[int, int]:
         """The time that its pages cover, without the first and last twentieth: single ones may lie far off."""
         ordered = sorted(self.moments)
-        margin = len(ordered) // KEPT
+        margin = len(ordered) // 20
         return ordered[margin], ordered[-1 - margin]
 
     def drift(self) -> int:
         """Whether its pages go forwards (1) or backwards (-1) through time, or lie upon each other (0)."""
         half, (start, end) = len(self.moments) // 2, self.covers()
-        distance = fmean(self.moments[half:]) - fmean(self.moments[:half])
+        distance = median(self.moments[half:]) - median(self.moments[:half])
         return (distance > 0) - (distance < 0) if abs(distance) * APART > end - start else 0
 
 
 class SlicePlanner:
     """Decides which slice is read next, from what has been seen so far.
 
-    `take` hands out the earliest slice left. `page` is told of a page that is not its chain's last and says whether to
-    go on; `done` is told of a chain that ended, `written` that all its rows have been written.
+    `take` hands out the earliest slice left. `page` is told of a page with a cursor and says whether to go on; `done` is
+    told of a chain that ended, `written` that all its rows have been written.
     """
 
     def __init__(self, whole: Slice, *, now: int, page_size: int) -> None:
@@ -114,7 +117,7 @@ class SlicePlanner:
         return min(starts) if len(starts) == len(left) else None
 
     def rows_left(self) -> float | None:
-        """A guess at how many rows are still to be written; None if there is nothing to guess by."""
+        """A guess at how many rows are still to be written; None if nothing was found before any of it."""
         rows = 0.0
         for part in (*self._pending, *self._reading, *self._unwritten):
             start = part.start or 0
@@ -152,14 +155,13 @@ class SlicePlanner:
             Whether to go on with the cursor. If not, the slice was given up and is left to take, in parts.
         """
         self._pages += 1
-        full = rows >= min(self._largest_page, self._page_size) and (rows >= self._page_size or pages > 1)
-        self._largest_page = max(self._largest_page, rows)
+        self._largest_page = max(self._largest_page, min(rows, self._page_size))
         if pages == 1:
             self._reading[part] = _Chain()  # it may be read again from its first page
-        if not full or not created:
-            return True  # some APIs send a cursor with the last page
         chain = self._reading[part]
-        chain.moments += sorted(created)[:: -(-len(created) // KEPT)]
+        chain.moments += sorted(created)[:: -(-len(created) // KEPT) or 1]
+        if 2 * rows < self._full_page or not chain.moments:
+            return True  # some APIs send a cursor with the last page
         if pages < 2 * chain.looked_at or self._wasted_pages + pages > FREE_WASTE + self._pages / WASTE:
             return True
         chain.looked_at = pages
@@ -177,9 +179,9 @@ class SlicePlanner:
 
     def done(self, part: Slice, rows: int) -> None:
         """A chain has ended: so many rows are in the slice."""
+        start = self._start(part)
         del self._reading[part]
         self._unwritten.add(part)
-        start = part.start or 0
         bisect.insort(self._counted, (start, max(1, self._end(part) - start), rows))
 
     def written(self, part: Slice) -> None:
@@ -188,9 +190,8 @@ class SlicePlanner:
 
     def halve(self, part: Slice) -> None:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
-        # One that is open begins where its pages do, as far as they were seen: most of it is the time since 1970.
-        start = min(self._reading[part].moments, default=0) if part.start is None else part.start
-        self._leave(part, replace(part, halvings=part.halvings + 1).cut((start + self._end(part)) // 2))
+        middle = (self._start(part) + self._end(part)) // 2
+        self._leave(part, replace(part, halvings=part.halvings + 1).cut(middle))
 
     def _leave(self, part: Slice, parts: list[Slice]) -> None:
         """A slice is no longer read, but left in parts."""
@@ -226,6 +227,10 @@ class SlicePlanner:
         first = min(bisect.bisect_left(self._counted, (moment - WEEK,)), max(0, last - 1))
         known = self._counted[first:last]
         return sum(rows for _, _, rows in known), sum(width for _, width, _ in known)
+
+    def _start(self, part: Slice) -> int:
+        """Where the rows of a slice that is being read begin: of an open one, most is the time since 1970."""
+        return min(self._reading[part].moments, default=0) if part.start is None else part.start
 
     def _end(self, part: Slice) -> int:
         """Where its rows end: nothing is created in the future."""

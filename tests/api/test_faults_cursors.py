@@ -112,7 +112,7 @@ def test_a_cursor_on_the_last_page_is_followed_to_its_end(order: str, cursor: st
         outcome = sync(config_for(sandbox, **settings))
         assert loaded(outcome) == expected_rows([row | {"evaluationScore": None} for row in DATA])
         assert outcome.count()["recordings"] <= served(sandbox)
-        assert len(sandbox.requests) <= 3 * (2 + len(DATA) // page_size)
+        assert len(sandbox.requests) <= 4 * (2 + len(DATA) // page_size)
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -314,9 +314,9 @@ def test_many_rows_of_one_second_are_followed() -> None:
     assert not follow(plan, take(plan), [[DAY + number] * PAGE for number in range(60)])
 
 
-@pytest.mark.parametrize(("rows", "given_up"), [(PAGE - 1, 0), (PAGE, 2)])
-def test_a_page_that_is_not_full_is_followed(rows: int, given_up: int) -> None:
-    """Some APIs send a cursor with the last page."""
+@pytest.mark.parametrize(("rows", "given_up"), [(PAGE // 2 - 1, 0), (PAGE - 1, 2), (PAGE, 2)])
+def test_a_page_that_is_far_from_full_is_followed(rows: int, given_up: int) -> None:
+    """Some APIs send a cursor with the last page. But one row less than usual does not make a page the last."""
     plan = planner(days(0, 1_000))
     part, (first, second) = take(plan), pages(2)
     assert follow(plan, part, [first, second[:rows]]) == given_up
@@ -328,6 +328,24 @@ def test_a_page_with_more_than_was_asked_for_does_not_make_all_others_short() ->
     plan.page(take(plan), 1, PAGE + 1, [0] * (PAGE + 1))
     part = plan._pending[0]
     assert follow(plan, take(plan), [[DAY + at for at in page] for page in pages(2)]) == 2, part
+
+
+def test_a_single_row_far_off_does_not_tell_where_a_chain_goes() -> None:
+    """One recording of 1970 would make pages in no order look like a run, and be cut where nothing is."""
+    plan = planner()
+    first, *others = [[NOW - at for at in page] for page in samples(40, 900)]
+    assert follow(plan, take(plan), [[0, *first[1:]], *others]) == 2
+    assert len(plan._pending) > FIRST_PARTS / 2
+
+
+def test_after_the_open_slice_the_density_is_that_of_its_recordings() -> None:
+    """Since 1970 there are hardly any a year: the next slices would be decades wide."""
+    begin = NOW - 80 * DAY
+    plan = left(planner(), Slice(None, begin), Slice(begin))
+    part = take(plan)
+    plan.page(part, 1, PAGE, [begin - 4 * DAY] * PAGE)
+    plan.done(part, 2 * PAGE)
+    assert take(plan).end == begin + GROWTH * 4 * DAY - (begin + GROWTH * 4 * DAY) % SECOND
 
 
 def test_an_api_that_gives_less_than_was_asked_for_has_full_pages_too() -> None:

@@ -258,8 +258,14 @@ def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
     planner = SlicePlanner(Slice(), now=NOW, page_size=100)
     part = planner.take()
     assert part
-    assert planner.page(part, 1, 60, [NOW - DAY])
+    assert planner.page(part, 1, 100, [NOW - DAY])
     assert planner.page(part, 2, 40, [NOW - DAY])
+    planner.done(part, 140)
+    planner = SlicePlanner(Slice(), now=NOW, page_size=100)
+    part = planner.take()
+    assert part
+    assert planner.page(part, 1, 60, [NOW - DAY])
+    assert planner.page(part, 2, 0, [])
 
 
 def test_a_slice_is_halved_where_a_cursor_expired() -> None:
