@@ -73,8 +73,8 @@ class _Chain:
 class SlicePlanner:
     """Decides which slice is read next, from what has been seen so far.
 
-    `take` hands out the earliest slice left. `page` is told of a page with a cursor and says whether to go on; `done` is
-    told of a chain that ended, `written` that all its rows have been written.
+    `take` hands out the earliest slice left. `page` is told of a page with a cursor and says whether to go on; `done`
+    is told of a chain that ended, `written` that all its rows have been written.
     """
 
     def __init__(self, whole: Slice, *, now: int, page_size: int) -> None:
