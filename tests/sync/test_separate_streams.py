@@ -142,7 +142,7 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         config = config_for(sandbox, page_size=4)
         warehouse = Warehouse()
         only = discover(tmp_path, recordings=True)
-        for requests, catalog in ((48, only), (24, discover(tmp_path, **two))):
+        for requests, catalog in ((60, only), (14, discover(tmp_path, **two))):
             fault = sandbox.fault("status", on=None, when=partial(is_later, requests), status=401)
             warehouse.load(run_tap(tmp_path, config, status=1, catalog=catalog, state=warehouse.state or None))
             fault.on = fault.hits
