@@ -55,10 +55,12 @@ class Pipe:
     batch: bool = False
 
     def command(self, api: Api, database: Database, directory: Path) -> list[str]:
-        batch = {
+        batch: dict[str, Any] = {
             "encoding": {"format": "jsonl", "compression": "gzip"},
             "storage": {"root": (directory / "batches").as_uri()},
         }
+        if database.kind.name == "target-postgres":
+            batch["batch_size"] = 10_000  # it holds a file's records in memory
         (directory / "batches").mkdir()
         tap = speed.tap(THREADS, **({"batch_config": batch} if self.batch else {}))(api, directory, scores=True)
         kind = database.kind

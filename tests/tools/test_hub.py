@@ -142,7 +142,6 @@ def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path,
         "start_date": "2000-01-01",
         "created_before": "2999-01-01T00:00:00+01:00",
         "stream_map_config": '{"a": 1}',
-        "_select": json.dumps(read(DEFINITION)["select"]),
     }
     data = recordings(60)
     with Sandbox(data) as sandbox:
