@@ -123,17 +123,28 @@ def test_a_folder_without_schemas_is_told(tmp_path: Path) -> None:
 @pytest.mark.package
 def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path, wheel: Path) -> None:
     """In a new project. Only where the tap is installed from is another place: it is not on the index yet."""
-    definition = tmp_path / "tap-siro.yml"
-    definition.write_text(yaml.safe_dump(read(DEFINITION) | {"pip_url": str(wheel)}), encoding="utf-8")
+    defined = read(DEFINITION) | {"pip_url": str(wheel)}
+    reference = tmp_path / "tap-siro.yml"
+    reference.write_text(yaml.safe_dump(defined), encoding="utf-8")
     directory = tmp_path / "a project"
     directory.mkdir()
-    (directory / "meltano.yml").write_text("send_anonymous_usage_stats: false\nproject_id: tests\n", encoding="utf-8")
+    project = directory / "meltano.yml"
+    empty = "send_anonymous_usage_stats: false\nproject_id: tests\n"
+    project.write_text(empty, encoding="utf-8")
 
     def meltano(*arguments: str | Path, **environment: str) -> str:
         options = {"NO_PROXY": "*", "MELTANO_CLI_LOG_LEVEL": "warning", **environment}
         return tool("meltano", *arguments, pinned="demo/requirements.txt", cwd=directory, **options)
 
-    meltano("add", "--plugin-type", "extractor", "--from-ref", definition, "tap-siro")
+    meltano("add", "--no-install", "--plugin-type", "extractor", "--from-ref", reference, "tap-siro")
+    # What is added so is a custom plugin, and Meltano leaves the definition's `select` out. From the hub it is locked.
+    variant = defined["variant"]
+    plugin = {"name": "tap-siro", "variant": variant}
+    project.write_text(empty + yaml.safe_dump({"plugins": {"extractors": [plugin]}}), encoding="utf-8")
+    lock = directory / "plugins" / "extractors" / f"tap-siro--{variant}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"plugin_type": "extractors", **defined}), encoding="utf-8")
+    meltano("install")
     about = json.loads(meltano("invoke", "tap-siro", "--about", "--format", "json"))
     assert about["name"] == "tap-siro"
     # Settings of each kind from the environment, as Meltano's users have them: it fails on kinds it cannot read there.
