@@ -33,6 +33,7 @@ HEADER = """\
 WHOLE = {"stream_maps"}
 # Meltano 4.4 makes false of a blank variable for a `boolean`, and fails with a traceback on a blank or a fraction for
 # an `integer`. Text comes to the tap as it is: there, blank means not set, and a wrong word is refused in a sentence.
+# (A blank variable for an `object` ends Meltano itself; as a `string`, it would drop the nulls in stream maps.)
 KINDS = {"boolean": "string", "integer": "string", "number": "string"}
 # Where the SDK leaves open what a setting is.
 OPEN = {"faker_config.locale": "array", "faker_config.seed": "string"}

@@ -32,17 +32,26 @@ def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
 
     A variable that is not set in a CI system is often there and blank; Meltano passes it on.
     """
-    typed = {}
-    for name, value in config.items():
-        kinds = schema["properties"].get(name, {}).get("type", [])
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        typed[name] = _from_text(value, kinds) if isinstance(value, str) and "string" not in kinds else value
-        if isinstance(value, Decimal):  # the SDK reads fractions in files so
-            typed[name] = float(value)
-        if isinstance(number := typed[name], float) and not math.isfinite(number):
-            typed[name] = str(number)  # Python reads NaN as a number; no limit would refuse it
-    return typed
+    typed = {name: _typed(value, schema["properties"].get(name, {})) for name, value in config.items()}
+    return {name: value for name, value in typed.items() if value is not None}
+
+
+def _typed(value: Any, rule: Mapping[str, Any]) -> Any:
+    """A setting in its JSON type; None if it is not set."""
+    kinds = rule.get("type", [])
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        if "string" not in kinds:
+            value = _from_text(value, kinds)
+    if isinstance(value, Decimal):  # the SDK reads fractions in files so
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # Python reads NaN as a number; no limit would refuse it
+    # Meltano has settings of their own for what is in an object, but not for stream maps, where null means something.
+    if isinstance(value, dict) and rule.get("properties") and not isinstance(rule.get("additionalProperties"), dict):
+        return parse_config(value, rule) or None
+    return value
 
 
 def _from_text(text: str, kinds: Sequence[str]) -> Any:

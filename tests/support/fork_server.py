@@ -99,7 +99,7 @@ def _reading(end: int | None) -> IO[str] | None:
     return None if end is None else os.fdopen(end, encoding="utf-8")
 
 
-class Nursery:
+class ForkServer:
     """The process that taps are forked from; it ends when this one does."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import directory, expected, expected_details
-from tests.support.fork_server import Forked, Nursery, measured
+from tests.support.fork_server import Forked, ForkServer, measured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,10 +109,10 @@ def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
 
 
 @functools.cache
-def _nursery() -> Nursery:
-    nursery = Nursery()
-    atexit.register(nursery.close)
-    return nursery
+def _fork_server() -> ForkServer:
+    server = ForkServer()
+    atexit.register(server.close)
+    return server
 
 
 def start_tap(
@@ -141,7 +141,7 @@ def start_tap(
     own = {"PATH": os.environ["PATH"], "HOME": str(directory), "PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
     env = {**own, **measured(), **(environment or {})}
     if executable is None:
-        return _nursery().start(command, cwd=directory, env=env, constants=constants or {}, stdout=stdout)
+        return _fork_server().start(command, cwd=directory, env=env, constants=constants or {}, stdout=stdout)
     assert not constants
     return subprocess.Popen(
         [*executable, *command],

@@ -39,15 +39,29 @@ def test_a_blank_variable_is_not_set_and_a_wrong_word_is_refused(meltano: Path, 
     with Sandbox([]) as sandbox:
         access = {"TAP_SIRO_API_TOKEN": sandbox.token, "TAP_SIRO_API_URL": sandbox.url}
         blank = {f"TAP_SIRO_{name.upper()}": "" for name in names}
-        config = passed_on(tmp_path / "blank", meltano, access | blank | {"TAP_SIRO_FLATTENING_ENABLED": ""})
+        more = (
+            "FLATTENING_ENABLED",
+            "BATCH_CONFIG_BATCH_SIZE",
+            "BATCH_CONFIG_STORAGE_ROOT",
+            "BATCH_CONFIG_ENCODING_FORMAT",
+        )
+        config = passed_on(tmp_path / "blank", meltano, access | blank | {f"TAP_SIRO_{name}": "" for name in more})
+        assert config["batch_config"]["storage"] == {"root": ""}
         assert {name for name in names if config.get(name) == ""} >= {"is_summary_done", "page_size", "start_date"}
         sync(config)
         sync({name: config[name] for name in NEEDED})
         from_blank, from_nothing = sandbox.requests
         assert from_blank.params.items() >= from_nothing.params.items() - {"updatedAt:gte"}
+    files = {
+        "TAP_SIRO_BATCH_CONFIG_BATCH_SIZE": "10000",
+        "TAP_SIRO_BATCH_CONFIG_STORAGE_ROOT": (tmp_path / "b").as_uri(),
+    }
     word = {"TAP_SIRO_IS_SUMMARY_DONE": "enabled", "TAP_SIRO_PAGE_SIZE": "many"}
-    config = passed_on(tmp_path / "word", meltano, access | word)
+    config = passed_on(tmp_path / "word", meltano, access | word | files)
     assert (config["show_followups"], config["request_timeout"]) == (False, 2.5)
+    batches = TapSiro(config=config | {"is_summary_done": "true", "page_size": "50"}).batch_config
+    assert batches
+    assert (batches.root, batches.records) == (tmp_path / "b", 10_000)
     with pytest.raises(Exception, match="not right") as error:
         TapSiro(config=config)
     assert getattr(error.value, "errors", []) == [
