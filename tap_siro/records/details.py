@@ -22,9 +22,8 @@ class FollowupCleaner:
         self._json_text = [tuple(path.split(".")) for path in detail_schemas.FOLLOWUPS_JSON_TEXT]
 
     def __call__(self, recording: Record, items: Sequence[Any]) -> list[Record]:
-        """The records of a cleaned recording. One without a `followupId` has no key, and is left out."""
-        cleaned = [self._record(recording, item) for item in items if isinstance(item, dict)]
-        return [record for record in cleaned if record["followupId"]]
+        """The records of a cleaned recording. One that has no `followupId`, or was no object, has no key."""
+        return [self._record(recording, item if isinstance(item, dict) else {}) for item in items]
 
     def _record(self, recording: Record, item: Mapping[str, Any]) -> Record:
         for path in self._json_text:
@@ -38,6 +37,7 @@ class UtteranceCleaner:
 
     def __init__(self, field_warnings: FieldWarnings) -> None:
         """Clean, and warn of what does not fit through `field_warnings`."""
+        self._field_warnings = field_warnings
         columns = {
             name: column for name, column in detail_schemas.UTTERANCES["properties"].items() if name != "ordinal"
         }
@@ -46,19 +46,21 @@ class UtteranceCleaner:
     def __call__(self, recording: Record, items: Sequence[Any]) -> list[Record]:
         """The records of a cleaned recording. What is no object has none, so that the others keep their place."""
         parent = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
-        return [
-            {**self._clean({**item, **parent}), "ordinal": ordinal}
-            for ordinal, item in enumerate(items)
-            if isinstance(item, dict)
-        ]
+        records = []
+        for ordinal, item in enumerate(items):
+            if isinstance(item, dict):
+                records.append({**self._clean({**item, **parent}), "ordinal": ordinal})
+            else:
+                self._field_warnings.wrong_type("utterances", "an object")
+        return records
 
 
-def named(utterances: Sequence[Any], speakers: Any) -> list[Any]:
-    """Utterances with the `speakerName` that `speakerMap`, an object by speaker tag, has for them."""
-    if not isinstance(speakers, dict):
-        return list(utterances)
+def named(utterances: Sequence[Any], speakers: Mapping[str, Any]) -> list[Any]:
+    """Utterances with the `speakerName` that `speakerMap` has for their speaker's tag."""
     return [
-        {**item, "speakerName": speakers.get(str(item.get("speakerTag")))} if isinstance(item, dict) else item
+        {**item, "speakerName": speakers.get(str(item.get("speakerTag")), item.get("speakerName"))}
+        if isinstance(item, dict)
+        else item
         for item in utterances
     ]
 

@@ -1,7 +1,8 @@
 """Details: what is asked for recording by recording, while the page that lists the recordings is in hand.
 
 The thread that has fetched a page puts a task for each request into one queue and works on it until the page is
-complete; threads that find nothing else to do help. So a page counts as written only with its details.
+complete; threads that find nothing else to do, or wait for room for a page of theirs, help. So a page counts as written
+only with its details.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from tap_siro.api.client import PATH
-from tap_siro.api.decoding import decode_object, decode_transcript
+from tap_siro.api.decoding import decode_object, decode_transcript, pack
 from tap_siro.api.paginator import CursorPaginator
 from tap_siro.errors import CursorRefusedError, RefusedError, TapSiroError
 from tap_siro.records.details import FollowupCleaner, UtteranceCleaner, named
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
 
+MOST_REREADS = 3
+"""How often a transcript is read again because a cursor in it was refused."""
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """A recording of which nothing is left but its entry in the list has no details."""
 
@@ -44,8 +47,21 @@ class Detail:
     """Whether a cleaned recording can have any."""
     fetch: Callable[[Client, str], list[Any]]
     """Asks for the items of a recording, by its id."""
+    key: str
+    """The column that tells a recording's records apart."""
     cleaner: Callable[[FieldWarnings], Callable[[Record, list[Any]], list[Record]]]
     """Makes the stream's records of a cleaned recording and its items."""
+
+
+class Wanted(NamedTuple):
+    """A detail that a recording of a page needs."""
+
+    place: int
+    """The recording's place on the page."""
+    recording: Record
+    detail: Detail
+    clean: Callable[[Record, list[Any]], list[Record]]
+    """Makes the stream's records."""
 
 
 def _is_processed(recording: Record) -> bool:
@@ -54,24 +70,38 @@ def _is_processed(recording: Record) -> bool:
 
 
 def _fetch_followups(client: Client, recording_id: str) -> list[Any]:
+    """The follow-ups in full. If there is no list of them, it is missed: the list of recordings has some."""
     answer = client.get(_path(recording_id), {"showFollowups": "true"}, decode=decode_object)
     if isinstance(answer.get("data"), dict):
         answer = answer["data"]  # as on the user's host
     items = answer.get("followups")
-    return items if isinstance(items, list) else []
+    return items if isinstance(items, list) else [items]
 
 
 def _fetch_utterances(client: Client, recording_id: str) -> list[Any]:
     """All utterances: the pages are numbered, and have 100,000 unless the API caps them."""
+    for rereads in range(MOST_REREADS + 1):
+        try:
+            return _follow(client, f"{_path(recording_id)}/utterances")
+        except CursorRefusedError as error:
+            if rereads == MOST_REREADS:
+                message = f"{error} That happened {rereads + 1} times over: run the sync again later."
+                raise TapSiroError(message) from None
+            logger.warning("%s Reading that transcript again from its beginning.", error)
+    raise AssertionError
+
+
+def _follow(client: Client, path: str) -> list[Any]:
     paginator = CursorPaginator()
     utterances: list[Any] = []
-    more = True
-    while more:
+    speakers: dict[str, Any] = {}
+    while True:
         query = {} if paginator.cursor is None else {"cursor": paginator.cursor}
-        page = client.get(f"{_path(recording_id)}/utterances", query, decode=decode_transcript, host=client.user_host)
-        utterances += named(page.records, page.speakers)
-        more = paginator.advance(len(page.records), page.cursor)
-    return utterances
+        page = client.get(path, query, decode=decode_transcript, host=client.user_host)
+        utterances += page.records
+        speakers |= page.speakers
+        if not paginator.advance(len(page.records), page.cursor):
+            return named(utterances, speakers)
 
 
 def _path(recording_id: str) -> str:
@@ -82,9 +112,10 @@ FOLLOWUPS = Detail(
     "followups",
     lambda recording: _is_processed(recording) and bool(recording["followups"]),
     _fetch_followups,
+    "followupId",
     FollowupCleaner,
 )
-UTTERANCES = Detail("recording_utterances", _is_processed, _fetch_utterances, UtteranceCleaner)
+UTTERANCES = Detail("recording_utterances", _is_processed, _fetch_utterances, "ordinal", UtteranceCleaner)
 
 
 class DetailReader:
@@ -93,7 +124,7 @@ class DetailReader:
     def __init__(
         self,
         client: Client,
-        wanted: Callable[[Page], Iterable[tuple[int, str, Detail]]],
+        wanted: Callable[[Page], Iterable[Wanted]],
         changed: threading.Condition,
         check_going: Callable[[], None],
     ) -> None:
@@ -101,7 +132,7 @@ class DetailReader:
 
         Args:
             client: Sends the requests.
-            wanted: The details that a page needs: the place in the page and the id of a recording, and what of it.
+            wanted: The details that a page needs.
             changed: Notified when there is something to do or something is done.
             check_going: Raises a `StoppedError` when the pass has ended.
         """
@@ -111,7 +142,7 @@ class DetailReader:
         self._changed = changed
         self.tasks: deque[_Task] = deque()
         """What is left to fetch, for threads that find nothing else to do."""
-        self.requests = 0
+        self.fetched = 0
         """How many recordings' details have been fetched."""
 
     def complete(self, page: Page) -> None:
@@ -122,7 +153,7 @@ class DetailReader:
             StoppedError: The pass has ended.
         """
         job = _Job(page)
-        tasks = [_Task(job, *wanted) for wanted in self._wanted(page)]
+        tasks = [_Task(job, wanted) for wanted in self._wanted(page)]
         job.left = len(tasks)
         with self._changed:
             self.tasks.extend(tasks)
@@ -140,18 +171,19 @@ class DetailReader:
             if not self.tasks:
                 return False
             task = self.tasks.popleft()
-        items: list[Any] = []
+        packed = b""
         error = task.job.error
         if error is None:  # else the page is given up anyway
             try:
-                items = self._fetch(task)
+                packed = pack(self._load(task.wanted))
             except BaseException as raised:  # noqa: BLE001 - raised again by the thread whose page it is
                 error = raised
         with self._changed:
-            task.job.page.details.setdefault(task.index, {})[task.detail.stream] = items
+            place, _, detail, _ = task.wanted
+            task.job.page.details.setdefault(place, {})[detail.stream] = packed
             task.job.error = task.job.error or error
             task.job.left -= 1
-            self.requests += 1
+            self.fetched += 1
             self._changed.notify_all()
         return True
 
@@ -160,17 +192,16 @@ class DetailReader:
             if job.left and not self.tasks:
                 self._changed.wait(STEP)
 
-    def _fetch(self, task: _Task) -> list[Any]:
+    def _load(self, wanted: Wanted) -> list[Record]:
+        _, recording, detail, clean = wanted
         try:
-            return task.detail.fetch(self._client, task.recording_id)
+            return clean(recording, detail.fetch(self._client, recording["id"]))
         except RefusedError as error:
             if error.status in GONE:
                 return []
             raise TapSiroError(
-                f"'{task.detail.stream}' cannot be loaded. {error} If you can do without, deselect the stream."
+                f"'{detail.stream}' cannot be loaded. {error} If you can do without, deselect the stream."
             ) from None
-        except CursorRefusedError as error:
-            raise TapSiroError(f"{error} Run the sync again, and report it to Siro if it stays.") from None
 
 
 @dataclass(eq=False, slots=True)
@@ -185,6 +216,4 @@ class _Job:
 @dataclass(frozen=True, slots=True)
 class _Task:
     job: _Job
-    index: int
-    recording_id: str
-    detail: Detail
+    wanted: Wanted

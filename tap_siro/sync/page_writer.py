@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tap_siro.api.decoding import unpack
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.recording import DetailedRecording, RecordingCleaner
+from tap_siro.sync.details import Wanted
 from tap_siro.sync.reporting import RecordsWithoutId
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from tap_siro.api.decoding import Page
     from tap_siro.records.recording import Record
     from tap_siro.singer.writer import RecordWriter, StreamWriter
-    from tap_siro.sync.details import Detail
     from tap_siro.sync.query import Query
     from tap_siro.sync.sent import SentRecordings
     from tap_siro.sync.state import Progress
@@ -32,9 +33,14 @@ class PageWriter:
         self._writer = writer
         field_warnings = FieldWarnings()
         self._clean = RecordingCleaner(field_warnings)
-        details = [stream.detail for stream in writer.streams if stream.detail is not None]
-        self._clean_details = {detail.stream: detail.cleaner(field_warnings) for detail in details}
-        self.without_id = RecordsWithoutId()
+        self._details = {stream.detail.stream: stream.detail for stream in writer.streams if stream.detail is not None}
+        self._clean_details = {name: detail.cleaner(field_warnings) for name, detail in self._details.items()}
+        self._without_id = RecordsWithoutId()
+        self._details_without_id = {name: RecordsWithoutId(f"record(s) of '{name}'") for name in self._details}
+
+    def faults(self) -> list[str | None]:
+        """What could not be loaded, and what to do about it."""
+        return [missing.fault() for missing in (self._without_id, *self._details_without_id.values())]
 
     def write(
         self,
@@ -61,7 +67,7 @@ class PageWriter:
 
     def wanted_details(
         self, plans: Mapping[StreamWriter, Progress], query: Query, asked: SentRecordings, page: Page
-    ) -> Iterator[tuple[int, str, Detail]]:
+    ) -> Iterator[Wanted]:
         """What to ask for of single recordings of a page. Called in threads.
 
         A recording that comes again, and is the same, is not asked for again: the position cannot pass it before the
@@ -75,15 +81,26 @@ class PageWriter:
             if wanted and query.keeps(created) and isinstance(record, dict) and not asked.is_repeated(record):
                 recording = self._clean(record)
                 if recording["id"] and self._writer.keeps(recording):
-                    yield from ((index, recording["id"], detail) for detail in wanted if detail.needed(recording))
+                    yield from (
+                        Wanted(index, recording, detail, self._clean_details[detail.stream])
+                        for detail in wanted
+                        if detail.needed(recording)
+                    )
 
-    def _detailed(self, recording: Record, items: Mapping[str, list[Any]]) -> Record:
+    def _detailed(self, recording: Record, created: int | None, packed: Mapping[str, bytes]) -> Record:
         """A cleaned recording with the records of its details, if it has any."""
-        if not items:
+        if not packed:
             return recording
-        return DetailedRecording(
-            recording, {stream: self._clean_details[stream](recording, each) for stream, each in items.items()}
-        )
+        details: dict[str, list[Record]] = {}
+        for stream, each in packed.items():
+            key = self._details[stream].key
+            details[stream] = []
+            for record in unpack(each):
+                if record[key] in {None, ""}:
+                    self._details_without_id[stream].add(record, created)
+                else:
+                    details[stream].append(record)
+        return DetailedRecording(recording, details)
 
     def _loadable(
         self, page: Page, progress: Mapping[StreamWriter, Progress], query: Query, sent: SentRecordings
@@ -99,9 +116,9 @@ class PageWriter:
             if isinstance(record, dict) and sent.is_repeated(record, details):
                 continue  # whoever wants it now wanted it then: positions only move on
             if isinstance(record, dict) and (cleaned := self._clean(record))["id"]:
-                yield self._detailed(cleaned, details), wanting
+                yield self._detailed(cleaned, created, details), wanting
             else:
-                self.without_id.add(record, created)
+                self._without_id.add(record, created)
 
 
 def _newest(updated: Iterable[int | None]) -> int | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_siro.api.client import Client
     from tap_siro.api.decoding import Page
     from tap_siro.singer.signals import Stop
-    from tap_siro.sync.details import Detail
+    from tap_siro.sync.details import Wanted
     from tap_siro.sync.query import Query
     from tap_siro.sync.slices import Slice
 
@@ -66,7 +66,8 @@ class PassReader:
         *,
         threads: int,
         stop: Stop,
-        wanted_details: Callable[[Page], Iterable[tuple[int, str, Detail]]] = lambda _: (),
+        wanted_details: Callable[[Page], Iterable[Wanted]] = lambda _: (),
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare to read; nothing is fetched before the iteration begins.
 
@@ -77,6 +78,7 @@ class PassReader:
             threads: How many requests may be in flight.
             stop: Set from outside when the sync is to end.
             wanted_details: As for `DetailReader`.
+            waiting: Called every now and then while no page comes.
         """
         self._client = client
         self._query = query
@@ -88,7 +90,8 @@ class PassReader:
         self._changed = threading.Condition()
         self._ended = False
         self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()
-        self._room = threading.Semaphore(DECODED_PAGES)
+        self._waiting = waiting
+        self._room = DECODED_PAGES
         self._details = DetailReader(client, wanted_details, self._changed, self._check_going)
 
     @property
@@ -104,8 +107,8 @@ class PassReader:
 
     @property
     def details(self) -> int:
-        """How often something was asked for a single recording."""
-        return self._details.requests
+        """How often something has been fetched for a single recording."""
+        return self._details.fetched
 
     def __iter__(self) -> Iterator[Page]:
         """Read the whole.
@@ -118,7 +121,7 @@ class PassReader:
         """
         for number in range(1, self._thread_count + 1):
             threading.Thread(target=self._work, name=f"siro-{number}", daemon=True).start()
-        quiet_since = time.monotonic()
+        quiet_since, details = time.monotonic(), 0
         try:
             while not self._complete():
                 if self._stop.is_set():
@@ -126,6 +129,9 @@ class PassReader:
                 try:
                     event = self._queue.get(timeout=STEP)
                 except queue.Empty:
+                    self._waiting()
+                    if details != self.details:
+                        quiet_since, details = time.monotonic(), self.details
                     if time.monotonic() - quiet_since >= QUIET_SECONDS:
                         logger.warning(
                             "Nothing has come from Siro's API for %.0f seconds; still waiting.", QUIET_SECONDS
@@ -140,7 +146,7 @@ class PassReader:
                 else:
                     yield event
                     del event
-                    self._room.release()
+                    self._make_room()
                 quiet_since = time.monotonic()
         finally:
             with self._changed:
@@ -163,14 +169,24 @@ class PassReader:
             self._queue.put(error)
 
     def _take(self) -> Slice | None:
+        """The next slice to read; None if there are no more."""
+        part: Slice | None = None
+
+        def take() -> bool:
+            nonlocal part
+            part = None if self._planner.finished else self._planner.take()
+            return part is not None or self._planner.finished
+
+        self._wait_until(take)
+        return part
+
+    def _wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait for a change that makes something ready, and help with the details of pages in hand meanwhile."""
         while True:
             with self._changed:
-                if self._planner.finished:
-                    return None
                 self._check_going()
-                part = self._planner.take()
-                if part is not None:
-                    return part
+                if ready():
+                    return
                 if not self._details.tasks:
                     self._changed.wait(STEP)
                     continue
@@ -243,14 +259,23 @@ class PassReader:
     @contextlib.contextmanager
     def _decoding(self) -> Iterator[None]:
         """Wait for room for a page; it is free again when the page has been written."""
-        self._check_going()
-        while not self._room.acquire(timeout=STEP):
-            self._check_going()
+        self._wait_until(self._take_room)
         try:
             yield
         except BaseException:
-            self._room.release()
+            self._make_room()
             raise
+
+    def _take_room(self) -> bool:
+        if not self._room:
+            return False
+        self._room -= 1
+        return True
+
+    def _make_room(self) -> None:
+        with self._changed:
+            self._room += 1
+            self._changed.notify_all()
 
     def _check_going(self) -> None:
         if self._ended or self._stop.is_set():

@@ -133,19 +133,24 @@ class ProgressLog:
         )
 
     def page(self, records: int, reader: PassReader) -> None:
-        """Log the progress, if the last line is old enough."""
+        """Count the recordings of a page, and log the progress."""
         self._records += records
+        self.show(reader)
+
+    def show(self, reader: PassReader) -> None:
+        """Log the progress, if there is any and the last line is old enough."""
         now = time.monotonic()
-        if now - self._logged < PROGRESS_SECONDS:
+        if now - self._logged < PROGRESS_SECONDS or not (self._records or reader.details):
             return
         self._logged = now
         rate = self._records / (now - self._started)
         position, left = reader.position, reader.rows_left()
         logger.info(
-            "%s: %d recordings, %.0f a second; done up to %s%s.",
+            "%s: %d recordings%s%s; done up to %s%s.",
             self._name,
             self._records,
-            rate,
+            f" and details of {reader.details}" if reader.details else "",
+            f", {rate:.1f} a second" if rate else "",
             "(not yet known)" if position is None else timestamps.text(position),
             f"; about {left / rate:.0f} seconds left" if left is not None and rate else "",
         )

@@ -106,7 +106,7 @@ class Sync:
         finally:
             self._stop.set()
             self._client.close()
-        _raise([self._pages.without_id.fault(), *faults])
+        _raise([*self._pages.faults(), *faults])
 
     def sample(self, max_records: int) -> None:
         """A request for each endpoint, and at most so many records of each stream; no state is moved."""
@@ -176,6 +176,7 @@ class Sync:
         query = self._query(plans)
         position = min((plan.position for plan in plans.values()), key=_or_beginning)
         whole = query.whole(position)
+        log = ProgressLog(plans, whole)
         reader = PassReader(
             self._client,
             query,
@@ -183,9 +184,9 @@ class Sync:
             threads=self._settings.concurrency,
             stop=self._stop,
             wanted_details=partial(self._pages.wanted_details, plans, query, SentRecordings()),
+            waiting=lambda: log.show(reader),
         )
         progress = dict(plans)
-        log = ProgressLog(plans, whole)
         sent = SentRecordings()
         self._missing_scores.begin(query.flags)
         state_seconds = BATCH_STATE_SECONDS if self._writer.in_files else STATE_SECONDS

@@ -221,6 +221,13 @@ def test_a_token_is_renewed_before_its_end(monkeypatch: pytest.MonkeyPatch, life
     assert source.used_at(renewed_after) == source.used_at(renewed_after + 1) == "Bearer token-2"
 
 
+def test_a_users_token_is_used_for_twelve_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives for some 16, without saying so: a history of transcripts may take longer."""
+    source = Source(monkeypatch, authentication.user_token(b'{"accessToken": "a"}').seconds)
+    assert source.used_at(0) == source.used_at(12 * 3_600 - 1) == "Bearer token-1"
+    assert source.used_at(12 * 3_600) == "Bearer token-2"
+
+
 def test_a_token_that_does_not_say_how_long_it_lives_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request would ask for a token."""
     source = Source(monkeypatch, None)

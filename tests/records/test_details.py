@@ -45,7 +45,9 @@ def test_what_is_not_documented_is_kept_as_json_text_at_every_depth() -> None:
 
 
 def test_a_followup_without_an_id_has_no_key_and_hides_no_other() -> None:
-    assert [each["followupId"] for each in followups({"followupId": None}, {}, "text", {"followupId": 7})] == ["7"]
+    """Each stays one, so that it can be counted."""
+    keys = [each["followupId"] for each in followups({"followupId": None}, {}, "text", None, {"followupId": 7})]
+    assert keys == [None, None, None, None, "7"]
 
 
 def test_a_field_that_siro_adds_is_kept(caplog: pytest.LogCaptureFixture) -> None:
@@ -59,9 +61,12 @@ def test_a_field_that_siro_adds_is_kept(caplog: pytest.LogCaptureFixture) -> Non
     assert "Hello" not in caplog.text
 
 
-def test_utterances_keep_their_place() -> None:
+def test_utterances_keep_their_place(caplog: pytest.LogCaptureFixture) -> None:
     """The place is the key: a transcript that is read again overwrites itself."""
-    lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
+    with caplog.at_level(logging.WARNING):
+        lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
+    assert "`utterances` does not always hold an object" in caplog.text
+    assert "no object" not in caplog.text
     empty = dict.fromkeys(detail_schemas.UTTERANCES["properties"])
     assert lines == [
         empty | PARENT | {"ordinal": 0, "utterance": "a", "speakerTag": "1"},
@@ -71,9 +76,9 @@ def test_utterances_keep_their_place() -> None:
 
 @pytest.mark.parametrize(
     ("speakers", "names"),
-    [({"0": "Ada", "1": None}, ["Ada", None, None]), ({}, [None] * 3), (None, [None] * 3), (["Ada"], [None] * 3)],
+    [({"0": "Ada", "1": None}, ["Ada", None, None, "Bo"]), ({}, [None, None, None, "Bo"])],
 )
-def test_speakers_have_the_name_that_siro_has_for_their_tag(speakers: Any, names: list[str | None]) -> None:
-    items = [{"speakerTag": 0}, {"speakerTag": "1"}, {"speakerTag": None}, "no object"]
+def test_speakers_have_the_name_that_siro_has_for_their_tag(speakers: dict[str, Any], names: list[str | None]) -> None:
+    items = [{"speakerTag": 0}, {"speakerTag": "1"}, {"speakerTag": None}, {"speakerName": "Bo"}, "no object"]
     lines = utterances(*named(items, speakers))
     assert [line["speakerName"] for line in lines] == names

@@ -88,7 +88,10 @@ class Details:
         start, end = (page - 1) * size, page * size
         lines = transcript["utterances"]
         more = end < len(lines)
-        answer = {"data": {**transcript, "utterances": lines[start:end]}, "cursor": page + 1 if more else None}
+        data = {**transcript, "utterances": lines[start:end]}
+        if page > 1 and len(lines) % 3:
+            data.pop("speakerMap", None)  # whether each page has it is not documented
+        answer = {"data": data, "cursor": page + 1 if more else None}
         if len(lines) % 2:
             # Elsewhere in the API, an answer may have a cursor at the end too, and say that it is one.
             answer |= {"cursor": page + 1, "hasNextPage": more}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+import signal
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.sync import reader, reporting
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.details import RECORDING, UTTERANCES
@@ -15,14 +20,14 @@ from tests.sandbox.expected import expected_rows
 from tests.sandbox.expected_details import expected_details
 from tests.sandbox.store import ORDERS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
-from tests.support.process import Warehouse, config_for, discover, run_and_kill, run_tap
+from tests.support.in_process import sync
+from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.sandbox import Request
     from tests.sandbox.store import Recording
-    from tests.support.process import Run
 
 DATA = recordings(80)
 STREAMS = ("recordings", "followups", "recording_utterances")
@@ -131,16 +136,75 @@ def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
     """A page counts as written only with its details."""
     with Sandbox(DATA) as sandbox:
         catalog = selected(tmp_path)
-        seen = 0
-
-        def count(_: Sandbox, request: Request) -> None:
-            nonlocal seen
-            seen += 1
-
         config = app(sandbox, concurrency=2) | {"page_size": 5}
         first = run_and_kill(tmp_path, config, sandbox, at_request=at_request // 5 + 1, catalog=catalog)
         second = run_tap(tmp_path, config, state=first.state or None, catalog=catalog)
         check(sandbox, first, second)
+
+
+def test_a_stop_loses_nothing(tmp_path: Path) -> None:
+    """In the middle of a page's details: SIGTERM must not wait for the rest of them, nor count the page."""
+    with Sandbox(DATA) as sandbox:
+        catalog = selected(tmp_path)
+        config = app(sandbox, concurrency=2)
+        with start_tap(tmp_path, config, catalog=catalog) as process:
+
+            def stop(_: Sandbox, request: Request) -> None:
+                if len(sandbox.requests_to(UTTERANCES)) == 30:
+                    process.send_signal(signal.SIGTERM)
+
+            sandbox.watch = stop
+            out, err = process.communicate(timeout=60)
+            sandbox.watch = None
+        assert process.returncode == 128 + signal.SIGTERM
+        assert len(sandbox.requests_to(UTTERANCES)) < 40
+        first = Run([json.loads(line) for line in out.split("\n") if line], err, process.returncode)
+        check(sandbox, first, run_tap(tmp_path, config, state=first.state or None, catalog=catalog))
+
+
+def test_the_log_says_how_far_the_details_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of transcripts takes minutes: nobody could tell that from a sync that hangs, and the log would say so."""
+    monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "QUIET_SECONDS", 1.5)
+    with Sandbox(recordings(10, odd=False)) as sandbox, caplog.at_level(logging.INFO):
+        for each in sandbox.recordings:
+            sandbox.details.transcripts[each["id"]] = {"utterances": []}
+        sandbox.fault("slow", seconds=0.3, path=UTTERANCES, on=None)
+        sync(app(sandbox, concurrency=1), catalog=selected(tmp_path))
+    assert "Nothing has come" not in caplog.text
+    assert re.search(r"recording_utterances: 0 recordings and details of \d+;", caplog.text)
+
+
+@pytest.mark.parametrize("answer", ["an entry without an id", "no list"])
+def test_followups_that_cannot_be_loaded_are_told(tmp_path: Path, answer: str) -> None:
+    """The run would end well, and nobody ever miss them."""
+    with Sandbox(recordings(20, odd=False)) as sandbox:
+        followed = [each for each in sandbox.recordings if each.get("followups") and each["isProcessingDone"]]
+        lost = followed[0]["id"]
+        if answer == "no list":
+            sandbox.fault(
+                "edit", path=RECORDING, on=None, when=lambda request: request.values["id"] == lost,
+                edit=lambda body: {name: value for name, value in body.items() if name != "followups"},
+            )  # fmt: skip
+        else:
+            sandbox.details.followups[lost] = [{"score": 1}]
+        run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
+        assert "1 record(s) of 'followups' created at " in run.stderr
+        sandbox.details.followups[lost] = []
+        check(sandbox, run)
+
+
+def test_a_cursor_of_a_transcript_that_is_refused_ends_nothing(tmp_path: Path) -> None:
+    with Sandbox(DATA) as sandbox:
+        fault = sandbox.fault(
+            "status", status=410, path=UTTERANCES, on=3, when=lambda request: "cursor" in request.params
+        )
+        run = run_tap(tmp_path, app(sandbox, concurrency=1), catalog=selected(tmp_path))
+        assert fault.hits == 3
+        assert "Reading that transcript again" in run.stderr
+        check(sandbox, run)
 
 
 def test_a_recording_that_is_filtered_out_saves_its_details(tmp_path: Path) -> None:
@@ -235,7 +299,7 @@ def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) ->
             sandbox.details.transcripts[each["id"]] = {"utterances": [line, canary], "speakerMap": {"0": canary}}
             sandbox.details.followups[each["id"]] = [{"followupId": {"a": canary}, "thinking": [canary]}]
         debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
-        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path), environment=debug)
+        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path), environment=debug, status=1)
     said = [line for line in run.stderr.splitlines() if canary in line and "tap-siro does not know" not in line]
     assert not said
     assert canary not in str(run.states)

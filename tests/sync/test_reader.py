@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from tap_siro.api import decoding
 from tap_siro.api.client import Client
 from tap_siro.settings import CONFIG, Settings
 from tap_siro.singer.signals import Stop
+from tap_siro.sync.details import Detail, Wanted
 from tap_siro.sync.query import Query
 from tap_siro.sync.reader import DECODED_PAGES, PassReader
 from tap_siro.sync.slices import Slice
@@ -114,6 +115,42 @@ def test_whoever_waits_for_room_is_let_go_when_the_pass_ends(reader: PassReader,
     assert isinstance(pages_read, Generator)
     pages_read.close()
     assert threads_left() == []
+
+
+def test_a_thread_that_waits_for_room_fetches_details(client: Client) -> None:
+    """With transcripts, only the threads whose pages are in hand would do anything, whatever `concurrency` is."""
+    both = threading.Barrier(2, timeout=10)
+
+    def fetch(_: Client, recording_id: str) -> list[Any]:
+        both.wait()
+        return [recording_id]
+
+    def clean(_: dict[str, Any], items: list[Any]) -> list[dict[str, Any]]:
+        return [{"id": item} for item in items]
+
+    detail = Detail("followups", bool, fetch, "id", lambda _: clean)
+    query = Query(None, None, None, None, {}, frozenset(), PAGE_SIZE)
+    reader = PassReader(
+        client, query, Slice(), threads=THREADS, stop=client._stop,
+        wanted_details=lambda page: [Wanted(place, each, detail, clean) for place, each in enumerate(page.records)],
+    )  # fmt: skip
+    page = decoding.Page([{"id": "a"}, {"id": "b"}], None)
+    with ExitStack() as others:
+        for _ in range(DECODED_PAGES):
+            others.enter_context(reader._decoding())
+        threads = [threading.Thread(target=reader._details.complete, args=(page,))]
+        threads.append(threading.Thread(target=lambda: others.enter_context(reader._decoding())))
+        for thread in threads:
+            thread.start()
+        threads[0].join(20)
+        assert not both.broken
+        assert {place: decoding.unpack(each["followups"]) for place, each in page.details.items()} == {
+            0: [{"id": "a"}],
+            1: [{"id": "b"}],
+        }
+        reader._make_room()
+        threads[1].join(20)
+        assert not threads[1].is_alive()
 
 
 def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, clock: Clock) -> None:
