@@ -193,8 +193,9 @@ class MobileEventsStream(DirectoryStream):
     json_text = ("event",)
 
     def pages(self, pages: DirectoryPages, since: int | None) -> Iterator[Sequence[Any]]:
-        """The events since a timestamp."""
-        query = {} if since is None else {"createdAtGt": timestamps.text(since - 1)}
+        """The events since a timestamp, and before `end_date`."""
+        bounds = {"createdAtGt": None if since is None else since - 1, "createdAtLt": pages.settings.end}
+        query = {name: timestamps.text(moment) for name, moment in bounds.items() if moment is not None}
         return pages.newest_first(self.path, query, page_size=self.page_size)
 
 

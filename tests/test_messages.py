@@ -22,7 +22,7 @@ from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.details import RECORDING, UTTERANCES
-from tests.sandbox.directory import CONNECTIONS, IDENTITY, TEAMS, USERS
+from tests.sandbox.directory import CONNECTIONS, IDENTITY, ORGANIZATIONS, TEAMS, USERS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
@@ -205,6 +205,20 @@ def details(path: str | None, status: int = 0) -> Provoke:
     return provoke
 
 
+def interrupted_transcripts(on: int | None) -> Provoke:
+    """When cursors of transcripts are refused: for ever, or so many times."""
+
+    def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
+        sandbox.fault("status", status=410, path=UTTERANCES, on=on, when=has_cursor)
+        credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
+        config = config_for(sandbox, user_api_url=sandbox.user_api_url, auth_url=sandbox.auth_url, **credentials)
+        del config["api_token"]
+        outcome = sync(config, catalog=discover(directory, recording_utterances=True), status=1 if on is None else 0)
+        return outcome.warnings + outcome.errors
+
+    return provoke
+
+
 def lines(stderr: str) -> list[str]:
     return [line.rpartition(" | ")[2] for line in stderr.splitlines()]
 
@@ -278,6 +292,12 @@ def expired(sandbox: Sandbox, directory: Path) -> list[str]:
 def group(sandbox: Sandbox, directory: Path) -> list[str]:
     sandbox.directory.group = [sandbox.directory.organization, "another"]
     sandbox.directory.refused = {"another"}
+    return sync(config_for(sandbox)).warnings
+
+
+def unlisted(sandbox: Sandbox, directory: Path) -> list[str]:
+    sandbox.directory.group = [sandbox.directory.organization, "another"]
+    sandbox.fault("status", status=403, path=ORGANIZATIONS)
     return sync(config_for(sandbox)).warnings
 
 
@@ -366,7 +386,8 @@ CASES: dict[str, list[Provoke]] = {
     "… It asks to wait for": [fault("status", status=429, headers={"Retry-After": "3600"})],
     "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
     "Siro's API answered … to a cursor that it gave itself. That happened": [
-        fault("status", status=410, when=has_cursor)
+        fault("status", status=410, when=has_cursor),
+        interrupted_transcripts(None),
     ],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
@@ -413,8 +434,12 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", on=1, status=410, when=has_cursor)
     ],
     "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
+    "Siro's API answered … to a cursor that it gave itself. Reading that transcript again": [
+        interrupted_transcripts(1)
+    ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
     "The token may read the teams of … of its … organizations only": [group],
+    "The token is for a group of organizations, which it may not list": [unlisted],
     "Pages of … recordings seem to be too much": [fault("status", on=3, status=502, patience=600)],
     "Nothing has come from Siro's API for": [quiet],
     "Siro's API sent text that is not UTF-8": [

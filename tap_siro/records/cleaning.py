@@ -186,8 +186,8 @@ def _text(value: Any) -> str | None:
         return value
     if value.__class__ is bool:
         return "true" if value else "false"
-    # An exponent is written in Python's way (`1E+5`).
-    return str(value) if _is_finite(value) else None
+    # An exponent is written as JavaScript does (`1e+21`): how it came is not known any more.
+    return str(value).lower() if _is_finite(value) else None
 
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)

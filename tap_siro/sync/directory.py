@@ -7,6 +7,7 @@ Siro, by ACTIVATE_VERSION; a part of one, or an empty answer, never does.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tap_siro import timestamps
 from tap_siro.errors import StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.sync.directory_pages import DirectoryPages
-from tap_siro.sync.reporting import RecordsWithoutId
+from tap_siro.sync.reporting import PROGRESS_SECONDS, RecordsWithoutId, warn_of_bookmarks
 from tap_siro.sync.state import Kind, Progress, next_pass, write_end
 
 if TYPE_CHECKING:
@@ -100,9 +101,9 @@ class DirectoryReader:
         now = timestamps.now()
         writer = directory.writer
         stream = writer.streams[0]
-        plan = Progress(Kind.FULL_TABLE, None, "").begun(now)
-        if directory.incremental:
-            plan = next_pass(stream.state, self._settings, now=now, full_table=stream.full_table).begun(now)
+        plan = self._plan(directory, now)
+        if plan is None:
+            return None
         # Rows from files have no version: a target would drop them.
         activates = not (directory.incremental or writer.in_files or max_records is not None)
         if activates:
@@ -110,7 +111,7 @@ class DirectoryReader:
                 each.version = now
         clean = directory.cleaner(self._field_warnings)
         without_id = RecordsWithoutId(f"record(s) of '{directory.name}'")
-        records = 0
+        records, logged_at = 0, time.monotonic()
         pages.part = False
         self._check_going()
         for page in directory.pages(pages, plan.since):
@@ -122,6 +123,9 @@ class DirectoryReader:
             if max_records is not None:
                 return without_id.fault()
             self._check_going()
+            if time.monotonic() - logged_at >= PROGRESS_SECONDS:
+                logged_at = time.monotonic()
+                logger.info("%s: %d records so far.", directory.name, records)
         logger.info("%s: %d records.", directory.name, records)
         if directory.incremental and plan.kind is not Kind.FULL_TABLE:
             write_end(stream.state, stream.bookmark_column, plan, self._settings)
@@ -129,6 +133,14 @@ class DirectoryReader:
         if activates and not pages.part and fault is None:
             _activate(directory)
         return fault
+
+    def _plan(self, directory: Directory, now: int) -> Progress | None:
+        """What is to be read; None if nothing is."""
+        if not directory.incremental:
+            return Progress(Kind.FULL_TABLE, None, "").begun(now)
+        streams = warn_of_bookmarks(directory.writer.streams, self._settings, now)
+        passes = [next_pass(each.state, self._settings, now=now, full_table=each.full_table) for each in streams]
+        return passes[0].begun(now) if passes else None
 
     def _check_going(self) -> None:
         if self._stop.is_set():

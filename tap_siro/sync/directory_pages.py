@@ -107,7 +107,15 @@ class DirectoryPages:
         identity = self._client.get(IDENTITY, {}, decode=decode_object)
         own = _id(identity, "organizationId")
         if identity.get("authorizedOrgGroupId"):
-            group = [_id(each) for page in self.chain(ORGANIZATIONS) for each in page]
+            try:
+                group = [_id(each) for page in self.chain(ORGANIZATIONS) for each in page]
+            except RefusedError:
+                if not own:
+                    raise
+                self.part, group = True, []
+                logger.warning(
+                    "The token is for a group of organizations, which it may not list: only one's teams come."
+                )
             return list(dict.fromkeys(filter(None, [own, *group])))
         if not own:
             message = "Siro's API does not say which organization the token is for."

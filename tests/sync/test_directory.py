@@ -327,6 +327,18 @@ def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None
     assert "2 of its 3 organizations" in warning
 
 
+def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sandbox: Sandbox) -> None:
+    """No team at all would be loaded, although the token may read some."""
+    made = sandbox.directory
+    made.group = [made.organization, "second"]
+    sandbox.fault("status", path=directory.ORGANIZATIONS, status=403, on=None)
+    run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
+    assert loaded(run)["teams"] == expected_directory(made)["teams"]
+    assert activated(run) == []
+    (warning,) = run.warnings
+    assert "only one's teams" in warning
+
+
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
     """A request for the teams of nobody would be made."""
     sandbox.fault("body", path=directory.IDENTITY, on=None, body={"organizationId": None})
@@ -391,6 +403,33 @@ def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
     }
     assert second.state["bookmarks"]["mobile_events"]["replication_key_value"] == latest
     assert "version" not in str(second.messages)
+
+
+def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
+    """A window would hold what is after it; and as the bookmark may not pass it, each run would read that again."""
+    moments = sorted(event["createdAt"] for event in sandbox.directory.mobile_events)
+    end = moments[10]
+    catalog = selecting("mobile_events")
+    first = sync(config_for(sandbox, end_date=end), catalog=catalog)
+    before = {event["id"] for event in sandbox.directory.mobile_events if event["createdAt"] < end}
+    assert {row["id"] for row in first.records["mobile_events"]} == before
+    bookmark = {"replication_key_value": moments[-1]}
+    sandbox.clear()
+    run = sync(config_for(sandbox, end_date=end), state={"bookmarks": {"mobile_events": bookmark}}, catalog=catalog)
+    assert not sandbox.requests_to(PATHS["mobile_events"])
+    assert "`end_date` is earlier than the bookmark of 'mobile_events'" in run.warnings[0]
+    assert run.state["bookmarks"]["mobile_events"]["replication_key_value"] == moments[-1]
+
+
+@pytest.mark.parametrize(
+    ("bookmark", "says"),
+    [("2999-01-01T00:00:00.000Z", "A bookmark is in the future"), ("yesterday", "'mobile_events' in the state is not")],
+)
+def test_a_strange_bookmark_of_events_is_told(sandbox: Sandbox, bookmark: str, says: str) -> None:
+    """No event would come for years, without a word."""
+    state = {"bookmarks": {"mobile_events": {"replication_key_value": bookmark}}}
+    (warning,) = sync(config_for(sandbox), state=state, catalog=selecting("mobile_events")).warnings
+    assert says in warning
 
 
 def test_the_bookmark_of_events_stays_where_a_read_breaks_off(sandbox: Sandbox) -> None:
