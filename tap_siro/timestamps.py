@@ -1,6 +1,6 @@
 """Timestamps: milliseconds since 1970 (UTC) as integers, and the text they are written as.
 
-The API writes `YYYY-MM-DDTHH:mm:ss.sssZ`. Anything else that is an ISO 8601 timestamp is understood too; an timestamp
+The API writes `YYYY-MM-DDTHH:mm:ss.sssZ`. Anything else that is an ISO 8601 timestamp is understood too; a timestamp
 without an offset is UTC, and what is finer than a millisecond is cut off for comparing.
 """
 

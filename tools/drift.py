@@ -26,6 +26,7 @@ from tap_siro.directory_streams import (
 from tap_siro.records.detail_schemas import FOLLOWUPS, FOLLOWUPS_JSON_TEXT
 from tap_siro.records.schemas import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
+from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
@@ -54,6 +55,7 @@ KNOWN = {
             (UsersStream.path, "pageSize"),
             (UsersStream.path, "cursor"),
             (IntegrationConnectionsStream.path, "cursor"),
+            (ORGANIZATIONS, "cursor"),
         )
     },
     f"{MobileEventsStream.path}: field data[].value: nothing in the document, string in the tap": "the API sends it",
@@ -95,8 +97,8 @@ class Endpoint(NamedTuple):
     answer: Mapping[str, Any]
     """The JSON schema of the answer, as far as the tap reads it."""
     parameters: Types
-    within: str = ""
-    """The one field of the answer that the tap reads, if it is one."""
+    within: str | tuple[str, ...] = ""
+    """The fields of the answer that the tap reads, if it leaves others alone."""
     json_text: tuple[str, ...] = ()
     """Fields that are JSON text in the tap whatever is in them, or left out. Lists are looked into: `data.event`."""
 
@@ -148,8 +150,20 @@ def directory(stream: type[DirectoryStream]) -> Endpoint:
     return Endpoint(stream.path, listing(stream.schema), parameters, within="data", json_text=unread)
 
 
-ENDPOINTS = (recordings(), single_recording(), *map(directory, DIRECTORIES))
-"""All that the tap reads and the document describes."""
+def identity() -> Endpoint:
+    """Whose token it is."""
+    names = ("organizationId", "authorizedOrgGroupId")
+    return Endpoint(IDENTITY, {"properties": {key: {"type": "string"} for key in names}}, {}, within=names)
+
+
+def organizations() -> Endpoint:
+    """The organizations of a group, of which only the ids are read."""
+    schema = {"type": "object", "properties": {"id": {"type": "string"}}}
+    return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
+
+
+ENDPOINTS = (recordings(), single_recording(), identity(), organizations(), *map(directory, DIRECTORIES))
+"""All that the tap reads and the document describes. Transcripts are on another host, in no document that is public."""
 
 
 def differences(document: Mapping[str, Any]) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 MOST = 20_000
-"""Recordings that are remembered: some four megabytes. Those that come again mostly do so soon."""
+"""Recordings that are remembered: some three megabytes. Those that come again mostly do so soon."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 

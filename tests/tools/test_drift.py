@@ -19,6 +19,7 @@ from tap_siro.directory_streams import (
 )
 from tap_siro.records.detail_schemas import FOLLOWUPS
 from tap_siro.records.schemas import RECORDINGS
+from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.faults import Answer
 from tests.sandbox.query import DATES, FLAGS, STATUSES
@@ -68,9 +69,18 @@ def agreeing() -> Document:
     header = {"name": "X-Trace", "in": "header", "schema": TEXT}
     whole = document(recording, [header, *switches, *map(parameter, (*DATES, "pageSize", "cursor"))])
     whole["paths"][drift.SINGLE] = {"get": single(switches)}
+    ids = {"organizationId": TEXT, "authorizedOrgGroupId": TEXT, "tokenName": TEXT}
+    whole["paths"][IDENTITY] = {"get": answering({"properties": ids})}
+    listed = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "disabled": {"type": "boolean"}}}}
+    whole["paths"][ORGANIZATIONS] = {"get": answering({"properties": {"data": listed, "cursor": TEXT}})}
     for stream in DIRECTORIES:
         whole["paths"][stream.path] = {"get": directory(stream)}
     return whole
+
+
+def answering(schema: Document) -> Document:
+    """An endpoint without parameters."""
+    return {"parameters": [], "responses": {"200": {"content": {"application/json": {"schema": schema}}}}}
 
 
 def directory(stream: type[DirectoryStream]) -> Document:
@@ -125,6 +135,21 @@ def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
     del agreeing["paths"][drift.SINGLE]
     with pytest.raises(SystemExit, match=r"does not say what GET /v1/core/recordings/\{id\} answers"):
         drift.differences(agreeing)
+
+
+def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) -> None:
+    """No team would be loaded any more."""
+    operation = agreeing["paths"][IDENTITY]["get"]
+    fields = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    fields["organization"] = fields.pop("organizationId")
+    agreeing["paths"][ORGANIZATIONS]["get"]["parameters"] = [parameter("cursor")]
+    found = drift.differences(agreeing)
+    assert found - drift.KNOWN.keys() == {
+        f"{IDENTITY}: field organizationId: nothing in the document, string in the tap"
+    }
+    assert drift.KNOWN.keys() - found == {
+        f"{ORGANIZATIONS}: parameter cursor: nothing in the document, any type in the tap"
+    }
 
 
 @pytest.mark.parametrize("stream", DIRECTORIES)

@@ -16,9 +16,10 @@ import yaml
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
 from tests.support.documents import README, RECIPES, blocks
-from tests.support.process import ROOT, Run, Warehouse, config_for, run_tap
+from tests.support.process import KEYS, ROOT, Run, Warehouse, config_for, discover, run_tap
 
 pytestmark = pytest.mark.thorough
 
@@ -32,14 +33,28 @@ def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
     config = yaml.safe_load(blocks(RECIPES)["yaml: hash"])["config"]
     assert config["stream_map_config"]["salt"] == "$SIRO_SALT"
     config["stream_map_config"]["salt"] = "pepper"
-    with Sandbox(DATA) as sandbox:
-        run = run_tap(tmp_path, config_for(sandbox, **config))
+    data = [{**each, "mood": f"{each['id']}: what Siro adds"} for each in recordings(80, odd=False)]
+    unspoken = "Nobody must read what was said here."
+    with Sandbox(data, directory=Directory.of(data)) as sandbox:
+        for each in data:
+            line = {"utterance": unspoken, "speakerTag": 1, "speakerName": unspoken, "note": unspoken}
+            sandbox.details.transcripts[each["id"]] = {"utterances": [line], "speakerMap": {"1": unspoken}}
+        oauth = sandbox.oauth
+        credentials = {"client_id": oauth.client_id, "client_secret": oauth.client_secret, "api_token": None}
+        config |= {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
+        catalog = discover(tmp_path, **dict.fromkeys((*KEYS, "recording_utterances", "users"), True))
+        run = run_tap(tmp_path, config_for(sandbox, **config) | credentials, catalog=catalog)
+        users = sandbox.directory.users
 
     def digest(text: str) -> str:
         return hashlib.sha256(text.encode()).hexdigest()
 
-    expected = expected_rows(DATA)
-    texts = set()
+    expected = expected_rows(data)
+    texts = {unspoken, *(each["mood"] for each in data)}
+    texts |= {user[name] for user in users for name in ("email", "phoneNumber")}
+    spoken = run.records["recording_utterances"]
+    assert {row["speakerName"] for row in spoken} == {digest("pepper" + digest(unspoken))}
+    assert len(run.records["users"]) == len(users)
     for stream, column in (
         ("recordings", "title"),
         ("recording_summary_sections", "content"),
@@ -50,13 +65,13 @@ def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
             texts.add(row[column])
             row[column] = digest("pepper" + digest(row[column])) if row[column] else None
     for row in expected["recordings"].values():
-        for column in ("latitude", "longitude", "summary", "entityExtractions"):
+        for column in ("latitude", "longitude", "summary", "entityExtractions", "otherFields"):
             del row[column]
     warehouse = Warehouse()
     warehouse.load(run)
     assert warehouse.tables == expected
     written = json.dumps(run.messages, ensure_ascii=False)
-    assert not [text for text in texts if text and len(text) > 20 and text in written]
+    assert not [text for text in texts if text and len(text) > 10 and text in written]
 
 
 def install(directory: Path, where: Path, name: str, script: str) -> None:
