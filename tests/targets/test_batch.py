@@ -9,10 +9,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.documents import blocks
 from tests.support.process import KEYS, config_for, run_tap
 from tests.targets import project as projects
 from tests.targets import test_landing as landing
@@ -36,8 +38,8 @@ class BatchedProject(projects.Project):
 
     def configure(self, **options: Any) -> None:
         """Write the project file."""
-        batches = {"encoding": {"format": "jsonl", "compression": "gzip"}, "storage": {"root": "file://batches"}}
-        super().configure(batch_config=batches | {"batch_size": 500}, **options)
+        batches = yaml.safe_load(blocks("docs/batch.md")["yaml: batch"])["config"]["batch_config"]
+        super().configure(batch_config=batches | {"storage": {"root": "file://batches"}, "batch_size": 500}, **options)
 
     def files(self) -> list[Path]:
         """The files that are there."""
@@ -56,7 +58,7 @@ MAPPED = landing.test_flattened_with_a_hashed_title_and_with_columns_that_come_l
 
 @pytest.mark.parametrize(
     ("destination", "check"),
-    [(PostgreSQL, REPLACED), (PostgreSQL, MAPPED), (Snowflake, REPLACED)],
+    [(PostgreSQL, REPLACED), (PostgreSQL, MAPPED), (Snowflake, REPLACED), (Snowflake, MAPPED)],
     indirect=["destination"],
 )
 def test_tables_are_as_with_record_messages(
@@ -147,7 +149,7 @@ sys.exit(target.wait())
     return script
 
 
-@pytest.mark.parametrize("destination", [PostgreSQL], indirect=True)
+@taking
 def test_a_target_that_fails_on_a_file_gets_its_rows_in_the_next_run(
     destination: Database, begin: Callable[[Sandbox], BatchedProject], tmp_path: Path
 ) -> None:

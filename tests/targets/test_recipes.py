@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from collections import Counter, defaultdict
@@ -262,31 +263,43 @@ def test_meltano_takes_the_salt_from_the_environment(destination: Database, star
 
 
 @pytest.mark.parametrize("destination", [DuckDB], indirect=True)
-def test_one_stream_is_read_again(destination: Database, start: Start, meltano: Path) -> None:
+def test_one_stream_and_a_window_are_read_again(destination: Database, start: Start, meltano: Path) -> None:
     """A user would clear the whole state and read everything again, or edit it and lose the other bookmarks."""
-    script = blocks(RECIPES)["sh: reset"]
+    script, window = blocks(RECIPES)["sh: reset"], blocks(RECIPES)["sh: window with meltano"]
     with Sandbox(recordings(60)) as sandbox:
         project = start(sandbox)
+
+        def shell(script: str) -> None:
+            ran = subprocess.run(
+                ["bash", "-ec", script],
+                cwd=project.directory,
+                env=project.meltano.environment | {"PATH": f"{meltano.parent}:{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ran.returncode == 0, ran.stderr
+
         project.sync()
         before = project.state()
         bookmark = before["recording_followups"]["replication_key_value"]
         before["recording_followups"] |= {"replication_key_value": None, "pass_query": None}
         assert project.states() == [name for name in script.split() if name.startswith("dev:")]
-        shell = subprocess.run(
-            ["bash", "-ec", script],
-            cwd=project.directory,
-            env=project.meltano.environment | {"PATH": f"{meltano.parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert shell.returncode == 0, shell.stderr
+        shell(script)
         assert project.state() == before
 
         sandbox.clear()
         sent = project.sync()
         expected = expected_rows(sandbox.recordings)
-    assert sent["recording_followups"] == len(expected["recording_followups"])
-    assert 0 < sent["recordings"] < len(expected["recordings"]) / 4
-    before["recording_followups"]["replication_key_value"] = bookmark
-    assert project.state() == before
+        assert sent["recording_followups"] == len(expected["recording_followups"])
+        assert 0 < sent["recordings"] < len(expected["recordings"]) / 4
+        before["recording_followups"]["replication_key_value"] = bookmark
+        assert project.state() == before
+
+        sandbox.clear()
+        shell(window.replace("meltano run", "meltano run --no-install"))
+        updated = {"updatedAt:gte": "2025-05-01T00:00:00.000Z", "updatedAt:lt": "2025-06-01T00:00:00.000Z"}
+        assert sandbox.requests[0].params.items() >= updated.items()
+        assert project.states() == ["dev:tap-siro-to-target-duckdb", "dev:tap-siro-to-target-duckdb:2025-05"]
+        kept = (project.directory / "state" / project.states()[0] / "state.json").read_text()
+        assert json.loads(kept)["completed"]["singer_state"]["bookmarks"] == before
