@@ -67,14 +67,15 @@ def load(database: Database, directory: Path, messages: Iterable[dict[str, Any]]
 
 def contents(database: Database) -> dict[str, Any]:
     """All rows in all columns but those that hold the time of loading, and the columns' types."""
+    columns, *found = database.queries(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "  # noqa: S608
+        f"WHERE upper(table_schema) = '{SCHEMA.upper()}'",
+        *(f"SELECT * FROM {stream}" for stream in KEYS),  # noqa: S608
+    )
     tables = {
         stream: {tuple(row[database.stored(name)] for name in KEYS[stream]): _without_times(row) for row in rows}
-        for stream, rows in database.tables().items()
+        for stream, rows in zip(KEYS, found, strict=True)
     }
-    columns = database.query(
-        "SELECT table_name, column_name, data_type FROM information_schema.columns "  # noqa: S608
-        f"WHERE upper(table_schema) = '{SCHEMA.upper()}'"
-    )
     return {"tables": tables, "columns": sorted(tuple(row.values()) for row in columns)}
 
 
