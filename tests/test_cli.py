@@ -208,6 +208,7 @@ BLANK = {name: "" for name in CONFIG["properties"] if not name.startswith("api_"
 def test_blank_means_the_default(tmp_path: Path) -> None:
     """A variable that a CI system has and that nobody has set would filter recordings away, or end the sync."""
     blank: dict[str, Any] = BLANK | dict.fromkeys(("stream_maps", "flattening_enabled", "flattening_max_depth"), " ")
+    blank["faker_config"] = {"seed": " "}
     blank["batch_config"] = {"batch_size": "", "storage": {"root": " ", "prefix": ""}, "encoding": {"format": ""}}
     with Sandbox(recordings(5)) as sandbox:
         run_tap(tmp_path, config_for(sandbox, **blank))

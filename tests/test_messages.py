@@ -205,18 +205,27 @@ def details(path: str | None, status: int = 0) -> Provoke:
     return provoke
 
 
+def transcripts(sandbox: Sandbox, directory: Path, status: int, **settings: Any) -> list[str]:
+    credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
+    addresses = {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
+    config = config_for(sandbox, **addresses | credentials | settings)
+    del config["api_token"]
+    outcome = sync(config, catalog=discover(directory, recording_utterances=True), status=status)
+    return outcome.warnings + outcome.errors
+
+
 def interrupted_transcripts(on: int | None) -> Provoke:
     """When cursors of transcripts are refused: for ever, or so many times."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault("status", status=410, path=UTTERANCES, on=on, when=has_cursor)
-        credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
-        config = config_for(sandbox, user_api_url=sandbox.user_api_url, auth_url=sandbox.auth_url, **credentials)
-        del config["api_token"]
-        outcome = sync(config, catalog=discover(directory, recording_utterances=True), status=1 if on is None else 0)
-        return outcome.warnings + outcome.errors
+        return transcripts(sandbox, directory, 1 if on is None else 0)
 
     return provoke
+
+
+def nowhere(sandbox: Sandbox, directory: Path) -> list[str]:
+    return transcripts(sandbox, directory, 1, user_api_url=f"{sandbox.user_api_url}/nowhere")
 
 
 def lines(stderr: str) -> list[str]:
@@ -398,6 +407,7 @@ CASES: dict[str, list[Provoke]] = {
     "… record(s) of '…' … came without an id": [
         fault("edit", path=USERS, edit=in_rows(id=None)),
     ],
+    "Siro's API knew none of the … recordings of which '…' was asked for": [nowhere],
     "'…' could not be loaded; all other streams were.": [
         fault("status", path=USERS, status=403),
         fault("status", path=TEAMS, status=404),
@@ -471,6 +481,7 @@ CASES: dict[str, list[Provoke]] = {
     "A bookmark is in the future": [
         warned({"bookmarks": {"recordings": {"replication_key_value": "2999-01-01T00:00:00Z"}}})
     ],
+    "Some … came without an id": [edited(in_rows(id=None))],
     "The bookmark of '…' in the state is not a date": [
         warned({"bookmarks": {"recordings": {"replication_key_value": "yesterday"}}})
     ],

@@ -42,10 +42,10 @@ class FieldWarnings:
         """Start with none."""
         self._warned: set[tuple[str, str]] = set()
 
-    def wrong_type(self, path: str, kind: str) -> None:
-        """A field did not hold what it should; it is written as null."""
+    def wrong_type(self, path: str, kind: str, *, then: str = "it is null") -> None:
+        """A field did not hold what it should; it is written as null, or what `then` says."""
         self._warn_once(
-            "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, it is null."
+            "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, {then}."
         )
 
     def unknown(self, path: str, *, kept: bool) -> None:

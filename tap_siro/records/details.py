@@ -51,7 +51,7 @@ class UtteranceCleaner:
             if isinstance(item, dict):
                 records.append({**self._clean({**item, **parent}), "ordinal": ordinal})
             else:
-                self._field_warnings.wrong_type("utterances", "an object")
+                self._field_warnings.wrong_type("utterances", "objects", then="what it holds is left out")
         return records
 
 

@@ -42,7 +42,7 @@ def _typed(value: Any, rule: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
         if not value.strip():
             return None
-        if "string" not in kinds:
+        if kinds and "string" not in kinds:
             value = _from_text(value, kinds)
     if isinstance(value, Decimal):  # the SDK reads fractions in files so
         value = float(value)

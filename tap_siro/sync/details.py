@@ -143,7 +143,7 @@ class DetailReader:
         self.tasks: deque[_Task] = deque()
         """What is left to fetch, for threads that find nothing else to do."""
         self.fetched = 0
-        """How many recordings' details have been fetched."""
+        """How many details have been fetched: those of two streams are two, of the same recording."""
 
     def complete(self, page: Page) -> None:
         """Fetch all details of a page into its `details`.
@@ -158,7 +158,7 @@ class DetailReader:
         with self._changed:
             self.tasks.extend(tasks)
             self._changed.notify_all()
-        while job.left:
+        while job.left and job.error is None:
             self._check_going()
             if not self.help():
                 self._wait(job)
@@ -175,7 +175,7 @@ class DetailReader:
         error = task.job.error
         if error is None:  # else the page is given up anyway
             try:
-                packed = pack(self._load(task.wanted))
+                packed = self._load(task.wanted)
             except BaseException as raised:  # noqa: BLE001 - raised again by the thread whose page it is
                 error = raised
         with self._changed:
@@ -192,13 +192,14 @@ class DetailReader:
             if job.left and not self.tasks:
                 self._changed.wait(STEP)
 
-    def _load(self, wanted: Wanted) -> list[Record]:
+    def _load(self, wanted: Wanted) -> bytes:
+        """The packed records; nothing at all if the recording is gone."""
         _, recording, detail, clean = wanted
         try:
-            return clean(recording, detail.fetch(self._client, recording["id"]))
+            return pack(clean(recording, detail.fetch(self._client, recording["id"])))
         except RefusedError as error:
             if error.status in GONE:
-                return []
+                return b""
             raise TapSiroError(
                 f"'{detail.stream}' cannot be loaded. {error} If you can do without, deselect the stream."
             ) from None

@@ -109,12 +109,12 @@ class DirectoryPages:
         if identity.get("authorizedOrgGroupId"):
             try:
                 group = [_id(each) for page in self.chain(ORGANIZATIONS) for each in page]
-            except RefusedError:
-                if not own:
+            except RefusedError as error:
+                if not own or error.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
                     raise
                 self.part, group = True, []
                 logger.warning(
-                    "The token is for a group of organizations, which it may not list: only one's teams come."
+                    "The token is for a group of organizations, which it may not list: only its own teams are loaded."
                 )
             return list(dict.fromkeys(filter(None, [own, *group])))
         if not own:

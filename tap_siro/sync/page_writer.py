@@ -8,7 +8,7 @@ from tap_siro.api.decoding import unpack
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.recording import DetailedRecording, RecordingCleaner
 from tap_siro.sync.details import Wanted
-from tap_siro.sync.reporting import RecordsWithoutId
+from tap_siro.sync.reporting import MissingDetails, RecordsWithoutId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,11 +36,11 @@ class PageWriter:
         self._details = {stream.detail.stream: stream.detail for stream in writer.streams if stream.detail is not None}
         self._clean_details = {name: detail.cleaner(field_warnings) for name, detail in self._details.items()}
         self._without_id = RecordsWithoutId()
-        self._details_without_id = {name: RecordsWithoutId(f"record(s) of '{name}'") for name in self._details}
+        self._missing_details = {name: MissingDetails(name) for name in self._details}
 
     def faults(self) -> list[str | None]:
         """What could not be loaded, and what to do about it."""
-        return [missing.fault() for missing in (self._without_id, *self._details_without_id.values())]
+        return [missing.fault() for missing in (self._without_id, *self._missing_details.values())]
 
     def write(
         self,
@@ -93,11 +93,12 @@ class PageWriter:
             return recording
         details: dict[str, list[Record]] = {}
         for stream, each in packed.items():
-            key = self._details[stream].key
+            key, missing = self._details[stream].key, self._missing_details[stream]
             details[stream] = []
-            for record in unpack(each):
+            missing.looked_for(gone=not each)
+            for record in unpack(each) if each else ():
                 if record[key] in {None, ""}:
-                    self._details_without_id[stream].add(record, created)
+                    missing.add(record, created)
                 else:
                     details[stream].append(record)
         return DetailedRecording(recording, details)

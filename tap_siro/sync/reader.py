@@ -107,7 +107,7 @@ class PassReader:
 
     @property
     def details(self) -> int:
-        """How often something has been fetched for a single recording."""
+        """How many details of single recordings have been fetched."""
         return self._details.fetched
 
     def __iter__(self) -> Iterator[Page]:

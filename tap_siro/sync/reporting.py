@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 10.0
 """Seconds between two log lines on a long pass."""
 
+MANY_GONE = 20
+"""Recordings of which nothing was there, and of none something: that is rather the address than the recordings."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -34,7 +37,9 @@ class RecordsWithoutId:
         self._created: list[int] = []
 
     def add(self, record: object, created: int | None) -> None:
-        """Count a record."""
+        """Count a record, and say so now if it is the first: the run may be ended before the end."""
+        if not self._seen:
+            logger.warning("Some %s came without an id. How many there are is said at the end.", self._what)
         # The same one comes again if its slice is read again; only its content can tell.
         self._seen.add(hash(repr(record)))
         if created is not None:
@@ -49,6 +54,31 @@ class RecordsWithoutId:
         return (
             f"{len(self._seen)} {self._what} {when} came without an id and cannot be loaded. All others were, and the "
             "bookmarks have moved. Report it to Siro with these dates."
+        )
+
+
+class MissingDetails(RecordsWithoutId):
+    """What was to come of single recordings, and did not."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"record(s) of '{stream}', of recordings")
+        self._stream = stream
+        self._gone = 0
+        self._found = False
+
+    def looked_for(self, *, gone: bool) -> None:
+        """Count a recording."""
+        self._gone += gone
+        self._found = self._found or not gone
+
+    def fault(self) -> str | None:
+        """What to do about it, if something did not come."""
+        if self._found or self._gone < MANY_GONE:
+            return super().fault()
+        return (
+            f"Siro's API knew none of the {self._gone} recordings of which '{self._stream}' was asked for (404, 410). "
+            "All other records were loaded, and the bookmarks have moved. Check the address in the settings, and read "
+            "the stream again; if there is nothing of the kind at Siro, deselect it."
         )
 
 
@@ -122,7 +152,8 @@ class ProgressLog:
         since = min((p.since for p in plans.values()), key=lambda since: since or float("-inf"))
         self._name = f"{plan.kind.value.capitalize()} of {', '.join(stream.name for stream in plans)}"
         self._started = self._logged = time.monotonic()
-        self._records = 0
+        self._pages = self._records = 0
+        self._shown = (0, 0)
         logger.info(
             "%s: reading what was updated since %s%s.",
             self._name,
@@ -134,22 +165,24 @@ class ProgressLog:
 
     def page(self, records: int, reader: PassReader) -> None:
         """Count the recordings of a page, and log the progress."""
+        self._pages += 1
         self._records += records
         self.show(reader)
 
     def show(self, reader: PassReader) -> None:
-        """Log the progress, if there is any and the last line is old enough."""
+        """Log the progress, if there is any since the last line and that is old enough."""
         now = time.monotonic()
-        if now - self._logged < PROGRESS_SECONDS or not (self._records or reader.details):
+        progress = self._pages, reader.details
+        if now - self._logged < PROGRESS_SECONDS or progress == self._shown:
             return
-        self._logged = now
+        self._logged, self._shown = now, progress
         rate = self._records / (now - self._started)
         position, left = reader.position, reader.rows_left()
         logger.info(
             "%s: %d recordings%s%s; done up to %s%s.",
             self._name,
             self._records,
-            f" and details of {reader.details}" if reader.details else "",
+            f" and {reader.details} details" if reader.details else "",
             f", {rate:.1f} a second" if rate else "",
             "(not yet known)" if position is None else timestamps.text(position),
             f"; about {left / rate:.0f} seconds left" if left is not None and rate else "",

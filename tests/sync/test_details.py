@@ -138,6 +138,7 @@ def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
         catalog = selected(tmp_path)
         config = app(sandbox, concurrency=2) | {"page_size": 5}
         first = run_and_kill(tmp_path, config, sandbox, at_request=at_request // 5 + 1, catalog=catalog)
+        assert first.status == -signal.SIGKILL
         second = run_tap(tmp_path, config, state=first.state or None, catalog=catalog)
         check(sandbox, first, second)
 
@@ -150,7 +151,7 @@ def test_a_stop_loses_nothing(tmp_path: Path) -> None:
         with start_tap(tmp_path, config, catalog=catalog) as process:
 
             def stop(_: Sandbox, request: Request) -> None:
-                if len(sandbox.requests_to(UTTERANCES)) == 30:
+                if request.route == UTTERANCES and request.number == 30:
                     process.send_signal(signal.SIGTERM)
 
             sandbox.watch = stop
@@ -174,7 +175,7 @@ def test_the_log_says_how_far_the_details_are(
         sandbox.fault("slow", seconds=0.3, path=UTTERANCES, on=None)
         sync(app(sandbox, concurrency=1), catalog=selected(tmp_path))
     assert "Nothing has come" not in caplog.text
-    assert re.search(r"recording_utterances: 0 recordings and details of \d+;", caplog.text)
+    assert re.search(r"recording_utterances: 0 recordings and \d+ details;", caplog.text)
 
 
 @pytest.mark.parametrize("answer", ["an entry without an id", "no list"])
@@ -191,9 +192,20 @@ def test_followups_that_cannot_be_loaded_are_told(tmp_path: Path, answer: str) -
         else:
             sandbox.details.followups[lost] = [{"score": 1}]
         run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
-        assert "1 record(s) of 'followups' created at " in run.stderr
+        assert "1 record(s) of 'followups', of recordings created at " in run.stderr
         sandbox.details.followups[lost] = []
         check(sandbox, run)
+
+
+def test_an_address_at_which_there_is_no_transcript_at_all_is_told(tmp_path: Path) -> None:
+    """A wrong `user_api_url` would make every transcript missing, and the bookmark move."""
+    with Sandbox(recordings(60, odd=False)) as sandbox:
+        config = app(sandbox) | {"user_api_url": f"{sandbox.user_api_url}/nowhere"}
+        run = run_tap(tmp_path, config, status=1, catalog=selected(tmp_path))
+        assert re.search(r"knew none of the \d\d recordings of which 'recording_utterances' was asked for", run.stderr)
+        warehouse = Warehouse()
+        warehouse.load(run)
+        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
 
 
 def test_a_cursor_of_a_transcript_that_is_refused_ends_nothing(tmp_path: Path) -> None:

@@ -336,7 +336,7 @@ def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sa
     assert loaded(run)["teams"] == expected_directory(made)["teams"]
     assert activated(run) == []
     (warning,) = run.warnings
-    assert "only one's teams" in warning
+    assert "only its own teams" in warning
 
 
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
