@@ -137,6 +137,8 @@ def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path,
         return tool("meltano", *arguments, pinned="demo/requirements.txt", cwd=directory, **options)
 
     meltano("add", "--no-install", "--plugin-type", "extractor", "--from-ref", reference, "tap-siro")
+    (added,) = yaml.safe_load(project.read_text(encoding="utf-8"))["plugins"]["extractors"]
+    assert [each["name"] for each in added["settings"]] == [each["name"] for each in defined["settings"]]
     # What is added so is a custom plugin, and Meltano leaves the definition's `select` out. From the hub it is locked.
     variant = defined["variant"]
     plugin = {"name": "tap-siro", "variant": variant}
