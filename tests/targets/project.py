@@ -6,6 +6,7 @@ import fcntl
 import json
 import re
 import shlex
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -106,6 +107,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def lend(directory: Path) -> None:
     """Let a project use the installed plugins."""
     (directory / ".meltano").mkdir()
+    shutil.copy(LENDER / ".meltano" / "meltano.db", directory / ".meltano")  # it takes seconds to make one
     for plugins in ("extractors", "loaders"):
         (directory / ".meltano" / plugins).symlink_to(LENDER / ".meltano" / plugins)
 

@@ -30,7 +30,6 @@ pytestmark = pytest.mark.targets
 
 DATA = recordings(120)
 EXPECTED = expected_rows(DATA)
-taking = pytest.mark.parametrize("destination", [PostgreSQL, Snowflake], indirect=True)
 
 
 class BatchedProject(projects.Project):
@@ -157,7 +156,7 @@ sys.exit(target.wait())
     return script
 
 
-@taking
+@pytest.mark.parametrize("destination", [PostgreSQL], indirect=True)
 def test_a_target_that_fails_on_a_file_gets_its_rows_in_the_next_run(
     destination: Database, begin: Callable[[Sandbox], BatchedProject], tmp_path: Path
 ) -> None:

@@ -50,11 +50,10 @@ def test_each_environment_and_each_suffix_has_a_state_of_its_own(
         project = start(sandbox)
         suffix = ("--state-id-suffix", "acme")
         assert project.sync()["recordings"] >= len(DATA)
-        assert project.sync(*suffix)["recordings"] >= len(DATA), "the history of this pipeline is missing"
         project.meltano.environment["MELTANO_ENVIRONMENT"] = "prod"
         assert project.sync(*suffix)["recordings"] >= len(DATA), "the history of this pipeline is missing"
         name = "tap-siro-to-target-duckdb"
-        assert project.states() == [f"dev:{name}", f"dev:{name}:acme", f"prod:{name}:acme"]
+        assert project.states() == [f"dev:{name}", f"prod:{name}:acme"]
         assert project.sync(*suffix)["recordings"] < 10
     assert not destination.differences(EXPECTED, destination.tables())
 
