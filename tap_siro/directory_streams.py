@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from tap_siro import timestamps
 from tap_siro.errors import RefusedError
-from tap_siro.records import directory_children, directory_schemas
-from tap_siro.records.directory import DirectoryCleaner
+from tap_siro.records import directory_children
+from tap_siro.records.cleaning import RecordCleaner
+from tap_siro.schemas import lists
 from tap_siro.singer.sdk import SiroStream
 from tap_siro.streams import RecordingsStream
 from tap_siro.sync.directory import Directory
@@ -35,8 +36,6 @@ class DirectoryStream(SiroStream):
     """The query parameters that are sent."""
     page_size: ClassVar[int | None] = None
     """What `pageSize` asks for, where it is known to be one."""
-    json_text: ClassVar[tuple[str, ...]] = ()
-    """Columns that hold JSON text, because what is in them changes or is not documented."""
     left_out: ClassVar[tuple[str, ...]] = ()
     """Fields that have no column on purpose."""
 
@@ -55,9 +54,7 @@ class DirectoryStream(SiroStream):
 
     def directory(self, writer: RecordWriter) -> Directory:
         """The stream, and those cut from it, as the sync sees them."""
-        cleaner = partial(
-            DirectoryCleaner, self.schema, path=self.name, json_text=self.json_text, left_out=self.left_out
-        )
+        cleaner = partial(RecordCleaner, self.columns, path=self.name, left_out=self.left_out)
         return Directory(self.name, self.pages, cleaner, writer, incremental=bool(self.replication_key))
 
 
@@ -81,7 +78,7 @@ class UsersStream(DirectoryStream):
     path = "/v1/core/users"
     parameters = ("excludeSiroUsers", "disabled", "pageSize", "cursor")
     page_size = 100
-    schema = directory_schemas.USERS
+    columns = lists.USERS
 
     def pages(self, pages: DirectoryPages, since: int | None) -> Iterator[Sequence[Any]]:  # noqa: ARG002
         """All users. Whether disabled ones come unasked is not documented: if none did, they are asked for."""
@@ -105,8 +102,8 @@ class TeamsStream(DirectoryStream):
     path = "/v1/core/organizations/{orgId}/teams"
     parameters = ("pageSize", "cursor")
     page_size = 100
-    schema = directory_schemas.TEAMS
-    left_out = directory_schemas.MANIFESTS
+    columns = lists.TEAMS
+    left_out = lists.MANIFESTS
 
     def pages(self, pages: DirectoryPages, since: int | None) -> Iterator[Sequence[Any]]:  # noqa: ARG002
         """The teams of each organization that the token may read."""
@@ -125,7 +122,7 @@ class TeamMembersStream(DirectoryChildStream):
 
     name = "team_members"
     primary_keys = ("teamId", "userId", "role")
-    schema = directory_schemas.TEAM_MEMBERS
+    columns = lists.TEAM_MEMBERS
     cut_from = TeamsStream
     cut = staticmethod(directory_children.team_members)
 
@@ -135,7 +132,7 @@ class IntegrationConnectionsStream(DirectoryStream):
 
     name = "integration_connections"
     path = "/v1/core/integrations/connections"
-    schema = directory_schemas.INTEGRATION_CONNECTIONS
+    columns = lists.INTEGRATION_CONNECTIONS
 
 
 class EngagementsStream(DirectoryStream):
@@ -144,8 +141,7 @@ class EngagementsStream(DirectoryStream):
     name = "engagements"
     path = "/v1/integrations/engagements"
     selected_by_default = False
-    schema = directory_schemas.ENGAGEMENTS
-    json_text = ("account",)
+    columns = lists.ENGAGEMENTS
 
 
 class EngagementUsersStream(DirectoryChildStream):
@@ -154,7 +150,7 @@ class EngagementUsersStream(DirectoryChildStream):
     name = "engagement_users"
     primary_keys = ("engagementId", "ordinal")
     selected_by_default = False
-    schema = directory_schemas.ENGAGEMENT_USERS
+    columns = lists.ENGAGEMENT_USERS
     cut_from = EngagementsStream
     cut = staticmethod(directory_children.engagement_users)
 
@@ -165,8 +161,7 @@ class OpportunitiesStream(DirectoryStream):
     name = "opportunities"
     path = "/v1/integrations/opportunities"
     selected_by_default = False
-    schema = directory_schemas.OPPORTUNITIES
-    json_text = ("account",)
+    columns = lists.OPPORTUNITIES
 
 
 class OpportunityUsersStream(DirectoryChildStream):
@@ -175,7 +170,7 @@ class OpportunityUsersStream(DirectoryChildStream):
     name = "opportunity_users"
     primary_keys = ("opportunityId", "ordinal")
     selected_by_default = False
-    schema = directory_schemas.OPPORTUNITY_USERS
+    columns = lists.OPPORTUNITY_USERS
     cut_from = OpportunitiesStream
     cut = staticmethod(directory_children.opportunity_users)
 
@@ -189,8 +184,7 @@ class MobileEventsStream(DirectoryStream):
     page_size = 1000
     replication_key = "createdAt"
     selected_by_default = False
-    schema = directory_schemas.MOBILE_EVENTS
-    json_text = ("event",)
+    columns = lists.MOBILE_EVENTS
 
     def pages(self, pages: DirectoryPages, since: int | None) -> Iterator[Sequence[Any]]:
         """The events since a timestamp, and before `end_date`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tap_siro.records import children, detail_schemas, schemas
+from tap_siro.records import children
 from tap_siro.records.recording import DetailedRecording
+from tap_siro.schemas import details as detail_columns
+from tap_siro.schemas import recordings
 from tap_siro.singer.sdk import SiroStream
 from tap_siro.sync import details
 
@@ -19,7 +21,7 @@ class RecordingsStream(SiroStream):
     name = "recordings"
     primary_keys = ("id",)
     replication_key = "updatedAt"
-    schema = schemas.RECORDINGS
+    columns = recordings.RECORDINGS
 
     def make_records(self, recording: Record) -> list[Record]:
         """The recording itself."""
@@ -44,7 +46,7 @@ class CrmLinksStream(ChildStream):
 
     name = "recording_crm_links"
     primary_keys = ("recordingId", "objectType", "ordinal")
-    schema = schemas.CRM_LINKS
+    columns = recordings.CRM_LINKS
     block = "crm"
     cut = staticmethod(children.crm_links)
 
@@ -54,7 +56,7 @@ class SummarySectionsStream(ChildStream):
 
     name = "recording_summary_sections"
     primary_keys = ("recordingId", "ordinal")
-    schema = schemas.SUMMARY_SECTIONS
+    columns = recordings.SUMMARY_SECTIONS
     block = "summary"
     cut = staticmethod(children.summary_sections)
 
@@ -64,7 +66,7 @@ class EntityExtractionsStream(ChildStream):
 
     name = "recording_entity_extractions"
     primary_keys = ("recordingId", "ordinal")
-    schema = schemas.ENTITY_EXTRACTIONS
+    columns = recordings.ENTITY_EXTRACTIONS
     block = "entityExtractions"
     cut = staticmethod(children.entity_extractions)
 
@@ -74,7 +76,7 @@ class EntityMappingsStream(ChildStream):
 
     name = "recording_entity_mappings"
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
-    schema = schemas.ENTITY_MAPPINGS
+    columns = recordings.ENTITY_MAPPINGS
     block = "entityExtractions"
     cut = staticmethod(children.entity_mappings)
 
@@ -84,7 +86,7 @@ class FollowupsStream(ChildStream):
 
     name = "recording_followups"
     primary_keys = ("recordingId", "ordinal")
-    schema = schemas.FOLLOWUPS
+    columns = recordings.FOLLOWUPS
     block = "followups"
     cut = staticmethod(children.followups)
 
@@ -106,7 +108,7 @@ class FullFollowupsStream(DetailStream):
 
     name = "followups"
     primary_keys = ("followupId",)
-    schema = detail_schemas.FOLLOWUPS
+    columns = detail_columns.FOLLOWUPS
     block = "followups"
     detail = details.FOLLOWUPS
 
@@ -116,7 +118,7 @@ class UtterancesStream(DetailStream):
 
     name = "recording_utterances"
     primary_keys = ("recordingId", "ordinal")
-    schema = detail_schemas.UTTERANCES
+    columns = detail_columns.UTTERANCES
     detail = details.UTTERANCES
 
 

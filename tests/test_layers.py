@@ -16,7 +16,8 @@ LAYERS = (
     {"probe", "tap", "streams", "directory_streams", "__main__"},
     {"sync"},
     {"api", "singer"},
-    {"records", "settings", "credentials"},
+    {"records"},
+    {"schemas", "settings", "credentials"},
     {"timestamps", "errors"},
 )
 """Modules and folders, the highest first."""

@@ -23,15 +23,16 @@ from tap_siro.directory_streams import (
     OpportunitiesStream,
     UsersStream,
 )
-from tap_siro.records.detail_schemas import FOLLOWUPS, FOLLOWUPS_JSON_TEXT
-from tap_siro.records.schemas import RECORDINGS
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tap_siro.directory_streams import DirectoryStream
 
@@ -120,6 +121,15 @@ def _theirs(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": columns}
 
 
+def _json_text(schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    """The paths of the columns that hold JSON text. Lists are looked into."""
+    inner = schema.get("items", schema)
+    for name, column in inner.get("properties", {}).items():
+        if JSON_TEXT in column:
+            yield f"{path}.{name}"
+        yield from _json_text(column, f"{path}.{name}")
+
+
 def recordings() -> Endpoint:
     """The list of recordings."""
     query = Query(
@@ -139,13 +149,13 @@ def recordings() -> Endpoint:
 def single_recording() -> Endpoint:
     """A single recording, of which only the follow-ups are read."""
     answer = {"properties": {"followups": {"type": "array", "items": _theirs(FOLLOWUPS)}}}
-    json_text = tuple(f"followups.{name}" for name in FOLLOWUPS_JSON_TEXT)
+    json_text = tuple(_json_text(FOLLOWUPS, "followups"))
     return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
 
 
 def directory(stream: type[DirectoryStream]) -> Endpoint:
     """A list of what recordings point to."""
-    unread = tuple(f"data.{name}" for name in (*stream.json_text, *stream.left_out))
+    unread = (*_json_text(stream.columns, "data"), *(f"data.{name}" for name in stream.left_out))
     parameters = dict.fromkeys(stream.parameters, ANY)
     return Endpoint(stream.path, listing(stream.schema), parameters, within="data", json_text=unread)
 

@@ -21,7 +21,7 @@ from tap_siro.errors import RetryableError, TapSiroError
 from tap_siro.probe import findings
 from tap_siro.probe.fields import Finding, fields
 from tap_siro.probe.findings import Answer, Wanted
-from tap_siro.records.schemas import RECORDINGS
+from tap_siro.schemas.recordings import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.singer.exit_status import exit_with_status
 from tap_siro.singer.input_files import read_object

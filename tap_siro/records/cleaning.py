@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
 
 from tap_siro import timestamps
-from tap_siro.records.columns import OTHER_FIELDS
+from tap_siro.schemas.columns import JSON_TEXT, OTHER_FIELDS
 
 logger = logging.getLogger(__name__)
 
@@ -66,37 +66,52 @@ class FieldWarnings:
 class RecordCleaner:
     """Makes the records that an endpoint returns fit a stream's columns, `otherFields` among them."""
 
-    def __init__(self, schema: Mapping[str, Any], field_warnings: FieldWarnings, path: str = "") -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        field_warnings: FieldWarnings,
+        path: str = "",
+        *,
+        left_out: Collection[str] = (),
+    ) -> None:
         """Prepare to clean.
 
         Args:
             schema: The stream's schema.
-            field_warnings: Warns of what does not fit or is not known.
-            path: What stands before a field's name in warnings.
+            field_warnings: Warns of invalid and unknown fields.
+            path: Prefix of a field's name in warnings.
+            left_out: Fields to ignore, without a trace in `otherFields`.
         """
-        columns = {name: column for name, column in schema["properties"].items() if name != OTHER_FIELDS}
+        columns = {
+            name: column
+            for name, column in schema["properties"].items()
+            if name != OTHER_FIELDS and "integer" not in column["type"]  # an ordinal is the tap's own
+        }
         self._split = _splitter(columns, path, field_warnings)
         self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
-        dates = [name for name, column in columns.items() if column.get("format") == "date-time"]
-        self._timestamps = [(name, _timestamp(_joined(path, name), field_warnings)) for name in dates]
-        self._fitting = fitting({"type": "object", "properties": columns}, but=dates)
+        apart = [name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column]
+        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in apart]
+        self._fitting = fitting({"type": "object", "properties": columns}, but=apart)
         self._empty = dict.fromkeys(schema["properties"])
-        self._path = path
+        self._other_fields = _json_text(_joined(path, OTHER_FIELDS), field_warnings)
+        self._left_out = left_out
         self._field_warnings = field_warnings
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The record with all columns; those that the API left out are null."""
-        others = None
+        others, converted = None, self._converted
+        if self._left_out:
+            record = {name: value for name, value in record.items() if name not in self._left_out}
         if not self._fits(record):
             record, others = self._split(record)
             if not self._fits(record):
-                record = self._clean(record)
+                record, converted = self._clean(record), []
         cleaned = {**self._empty, **record}
-        for name, clean in self._timestamps:
+        for name, convert in converted:
             if cleaned[name] is not None:
-                cleaned[name] = clean(cleaned[name])
+                cleaned[name] = convert(cleaned[name])
         if others:
-            cleaned[OTHER_FIELDS] = self.json_text(others, OTHER_FIELDS)
+            cleaned[OTHER_FIELDS] = self._other_fields(others)
         return cleaned
 
     def _fits(self, record: Mapping[str, Any]) -> bool:
@@ -106,14 +121,6 @@ class RecordCleaner:
         except msgspec.ValidationError:
             return False
         return True
-
-    def json_text(self, value: Any, name: str) -> str | None:
-        """A field's value as JSON text, with every digit that it had; null for null."""
-        try:
-            return None if value is None else encode(value).decode()
-        except RecursionError:
-            self._field_warnings.wrong_type(_joined(self._path, name), "something that is nested less than 900 times")
-            return None
 
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -137,8 +144,10 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
         return _object(schema, path, field_warnings)
     if kind == "array":
         return _array(schema, path, field_warnings)
-    if kind == "string" and schema.get("format") == "date-time":
+    if schema.get("format") == "date-time":
         return _timestamp(path, field_warnings)
+    if JSON_TEXT in schema:
+        return _json_text(path, field_warnings)
     return _scalar(kind, path, field_warnings)
 
 
@@ -158,7 +167,7 @@ def fitting(schema: Mapping[str, Any], but: Sequence[str] = ()) -> Any:
         return msgspec.defstruct("Fitting", fields, forbid_unknown_fields=True, gc=False) | None
     if kind == "array":
         return list[fitting(schema["items"])] | None  # type: ignore[misc]
-    if schema.get("format") == "date-time":
+    if schema.get("format") == "date-time" or JSON_TEXT in schema:
         return None  # only null needs no further look
     return {"string": str, "number": _ORDINARY, "boolean": bool}[kind] | None
 
@@ -223,6 +232,19 @@ def _timestamp(path: str, field_warnings: FieldWarnings) -> Cleaner:
         return text
 
     return timestamp
+
+
+def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
+    """A function that makes JSON text of a value, with every digit that it had; null stays null."""
+
+    def json_text(value: Any) -> str | None:
+        try:
+            return None if value is None else encode(value).decode()
+        except RecursionError:
+            field_warnings.wrong_type(path, "something that is nested less than 900 times")
+            return None
+
+    return json_text
 
 
 def _array(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:

@@ -6,8 +6,8 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.records import schemas
 from tap_siro.records.cleaning import FieldWarnings, RecordCleaner, encode
+from tap_siro.schemas.recordings import RECORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class RecordingCleaner(RecordCleaner):
 
     def __init__(self, field_warnings: FieldWarnings) -> None:
         """Clean, and warn of what does not fit through `field_warnings`."""
-        super().__init__(schemas.RECORDINGS, field_warnings)
+        super().__init__(RECORDINGS, field_warnings)
 
     def __call__(self, recording: Mapping[str, Any]) -> Record:
         """The recording with all columns; those that the API left out are null."""

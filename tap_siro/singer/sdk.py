@@ -30,6 +30,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
+from tap_siro.schemas.columns import published
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
 from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
@@ -90,11 +91,18 @@ class SiroStream(Stream):
 
     name: str
     replication_key: str | None = None  # a property in the SDK, and the next one
+    columns: ClassVar[dict[str, Any]]
+    """The schema with this package's own marks; `schema` is what the SDK and a target get."""
     schema: ClassVar[dict[str, Any]]
     block: ClassVar[str | None] = None
     """The block of a recording that the stream is cut from, unless it is the recording itself."""
     detail: ClassVar[Detail | None] = None
     """What has to be asked for of each recording besides."""
+
+    def __init_subclass__(cls) -> None:
+        """Publish the columns."""
+        if "columns" in cls.__dict__:
+            cls.schema = published(cls.columns)
 
     def make_records(self, recording: Record) -> list[Record]:
         """The stream's records of a cleaned recording."""

@@ -21,7 +21,7 @@ from tap_siro.sync.state import Kind, Progress, next_pass, write_end
 
 if TYPE_CHECKING:
     from tap_siro.api.client import Client
-    from tap_siro.records.directory import DirectoryCleaner
+    from tap_siro.records.cleaning import RecordCleaner
     from tap_siro.records.recording import Record
     from tap_siro.settings import Settings
     from tap_siro.singer.signals import Stop
@@ -41,7 +41,7 @@ class Directory:
     """The stream of its records; of others, records are cut from them."""
     pages: Callable[[DirectoryPages, int | None], Pages]
     """Asks for all records, or for those created at or after a timestamp."""
-    cleaner: Callable[[FieldWarnings], DirectoryCleaner]
+    cleaner: Callable[[FieldWarnings], RecordCleaner]
     writer: RecordWriter
     incremental: bool
     """Whether it is read on from a bookmark; otherwise it is read whole each time."""
@@ -147,7 +147,7 @@ class DirectoryReader:
             raise StoppedError
 
 
-def _loadable(page: Sequence[Any], clean: DirectoryCleaner, without_id: RecordsWithoutId) -> Iterator[Record]:
+def _loadable(page: Sequence[Any], clean: RecordCleaner, without_id: RecordsWithoutId) -> Iterator[Record]:
     for record in page:
         if isinstance(record, dict) and (cleaned := clean(record))["id"]:
             yield cleaned

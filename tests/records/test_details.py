@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tap_siro.records import detail_schemas
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.details import FollowupCleaner, UtteranceCleaner, named
+from tap_siro.schemas import details as detail_schemas
 
 MOMENT = "2026-11-02T11:06:00.000Z"
 RECORDING: dict[str, Any] = {"id": "r", "updatedAt": MOMENT}

@@ -15,9 +15,9 @@ from singer_sdk.contrib.msgspec import encoder
 
 from tap_siro import timestamps
 from tap_siro.api import decoding
-from tap_siro.records import schemas
 from tap_siro.records.cleaning import FieldWarnings, pruner
 from tap_siro.records.recording import RecordingCleaner
+from tap_siro.schemas import recordings as schemas
 from tap_siro.streams import STREAMS, ChildStream
 from tests.sandbox.data import plain
 from tests.support.in_process import validator

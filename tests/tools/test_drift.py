@@ -17,8 +17,9 @@ from tap_siro.directory_streams import (
     MobileEventsStream,
     UsersStream,
 )
-from tap_siro.records.detail_schemas import FOLLOWUPS
-from tap_siro.records.schemas import RECORDINGS
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
 from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.faults import Answer
@@ -88,7 +89,8 @@ def directory(stream: type[DirectoryStream]) -> Document:
     rows = deepcopy(stream.schema)
     columns = rows["properties"]
     del columns["otherFields"]
-    columns |= {key: {"type": "object", "properties": {"some": TEXT}} for key in (*stream.json_text, *stream.left_out)}
+    marked = [name for name, column in stream.columns["properties"].items() if JSON_TEXT in column]
+    columns |= {key: {"type": "object", "properties": {"some": TEXT}} for key in (*marked, *stream.left_out)}
     for name in {"engagementUsers", "opportunityUsers"} & columns.keys():
         columns[name] = {"type": "array", "items": {"nullable": True}}
     columns.pop("value", None)

@@ -5,10 +5,11 @@ Facts on follow-ups are from Siro's OpenAPI document of a single recording, thos
 
 from __future__ import annotations
 
-from tap_siro.records.columns import (
+from tap_siro.schemas.columns import (
     Column,
     Schema,
     flag,
+    json_text,
     nested,
     number,
     objects,
@@ -35,8 +36,8 @@ _OPPORTUNITY: tuple[Column, ...] = (
     text("recordingId", "Id of its recording."),
     text("accountId", "Siro's id of its account."),
     text("organizationId", "Siro's id of the organization."),
-    text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
-    text("opportunityUsers", "The CRM users of the deal, as JSON text: Siro does not document what is in it."),
+    json_text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
+    json_text("opportunityUsers", "The CRM users of the deal, as JSON text: Siro does not document what is in it."),
 )
 
 _CUSTOMER: tuple[Column, ...] = (
@@ -70,7 +71,7 @@ _CUSTOMER: tuple[Column, ...] = (
         objects("data", "The deals.", *_OPPORTUNITY),
         text("cursor", "Where Siro's next page would begin."),
     ),
-    text("opportunityUsers", "The CRM users of the deal, as JSON text: Siro does not document what is in it."),
+    json_text("opportunityUsers", "The CRM users of the deal, as JSON text: Siro does not document what is in it."),
     nested(
         "contactAccount",
         "The contact's account.",
@@ -105,7 +106,7 @@ FOLLOWUPS: Schema = schema(
         text("value", "What was found."),
     ),
     timestamp("updatedAt", "When Siro last changed the follow-up."),
-    text("metadata", "More on the follow-up, as JSON text: Siro does not document what is in it."),
+    json_text("metadata", "More on the follow-up, as JSON text: Siro does not document what is in it."),
     flag("starred", "Whether somebody starred it."),
     text(
         "status",
@@ -132,16 +133,6 @@ FOLLOWUPS: Schema = schema(
     timestamp("completedAt", "When it was completed. Deprecated by Siro: see history."),
     other_fields(),
 )
-FOLLOWUPS_JSON_TEXT = (
-    "metadata",
-    "crmCustomer.opportunityUsers",
-    "crmCustomer.opportunity.account",
-    "crmCustomer.opportunity.opportunityUsers",
-    "crmCustomer.opportunities.data.account",
-    "crmCustomer.opportunities.data.opportunityUsers",
-)
-"""Columns that hold JSON text, because Siro does not document what is in them. Lists are looked into."""
-
 UTTERANCES: Schema = schema(
     text("recordingId", "The recording's id.", key=True),
     _RECORDING_UPDATED_AT,

@@ -5,9 +5,10 @@ Names are the API's own. Facts are from Siro's OpenAPI document and from what cl
 
 from __future__ import annotations
 
-from tap_siro.records.columns import (
+from tap_siro.schemas.columns import (
     Column,
     flag,
+    json_text,
     nested,
     number,
     objects,
@@ -118,7 +119,7 @@ ENGAGEMENTS = schema(
     text("opportunityId", "Siro's id of its opportunity."),
     text("accountId", "Siro's id of its account."),
     _ORGANIZATION,
-    text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
+    json_text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
     objects("engagementUsers", "CRM users whose appointment it is, in order. Flat: engagement_users.", *_CRM_USER),
     other_fields(),
 )
@@ -136,7 +137,7 @@ OPPORTUNITIES = schema(
     text("recordingId", "Id of its recording."),
     text("accountId", "Siro's id of its account."),
     _ORGANIZATION,
-    text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
+    json_text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
     objects("opportunityUsers", "CRM users whose deal it is, in order. Flat: opportunity_users.", *_CRM_USER),
     other_fields(),
 )
@@ -149,7 +150,7 @@ MOBILE_EVENTS = schema(
     text("userId", "Siro's id of the user of the app."),
     _ORGANIZATION,
     text("eventCode", "What kind of event it is, for example recorderStateChange."),
-    text("event", "What happened, as JSON text: what is in it differs by `eventCode`."),
+    json_text("event", "What happened, as JSON text: what is in it differs by `eventCode`."),
     text("value", "What happened, in a word, for some kinds of event."),
     timestamp("createdAt", "When it happened. The replication key."),
     other_fields(),

@@ -5,7 +5,7 @@ Facts are from Siro's OpenAPI document and its page on the recordings endpoint.
 
 from __future__ import annotations
 
-from tap_siro.records.columns import (
+from tap_siro.schemas.columns import (
     Column,
     Schema,
     flag,
