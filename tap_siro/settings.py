@@ -334,7 +334,7 @@ def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int |
     if value is None:
         return None
     timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
-    if timestamp is None or timestamp < 0:
+    if timestamp is None:
         faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
     return timestamp

@@ -162,6 +162,7 @@ def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
         ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
         ("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00.000Z"),
         ("2026-05-22T16:34:47.887661", "2026-05-22T16:34:47.887Z"),
+        ("1900-01-01", "1900-01-01T00:00:00.000Z"),
     ],
 )
 def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, timestamp: str) -> None:
