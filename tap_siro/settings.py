@@ -147,7 +147,8 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, by which `recording_utterances` is read if there are no client credentials.",
+        "Id of an OAuth app at Siro, which makes the token for `user_api_url`. Without an app, `client_id` and "
+        "`client_secret` serve there too.",
         examples=["an-app-id"],
     ),
     _setting(
@@ -205,6 +206,13 @@ _ADVANCED: tuple[th.Property[Any], ...] = (
         "One poll of each UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
         "without moving `updatedAt`. 0: never.",
         default=2,
+    ),
+    _setting(
+        "emit_activate_version_messages",
+        th.BooleanType(),
+        "Send ACTIVATE_VERSION after a list was read to its end: the target then marks or deletes what is gone at Siro. "
+        "Switch it off if the target fails on these messages. `recordings` and its child streams never send any.",
+        default=True,
     ),
     _setting(
         "user_agent",
