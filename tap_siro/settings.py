@@ -210,8 +210,8 @@ _ADVANCED: tuple[th.Property[Any], ...] = (
     _setting(
         "emit_activate_version_messages",
         th.BooleanType(),
-        "Send ACTIVATE_VERSION after a list was read to its end: the target then marks or deletes what is gone at Siro. "
-        "Switch it off if the target fails on these messages. `recordings` and its child streams never send any.",
+        "Send ACTIVATE_VERSION after a list is read to its end, so that the target marks or deletes what is gone at "
+        "Siro. Switch it off if the target fails on these messages. `recordings` and its child streams never send any.",
         default=True,
     ),
     _setting(

@@ -458,6 +458,14 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API sent NaN or an infinity": [
         fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
     ],
+    "Siro's API sent an integer of more than": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"1" * 5_000 + b'}], "cursor": null}')
+    ],
+    "Siro's API sent something nested too deep": [
+        fault(
+            "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
+        )
+    ],
     "Siro's API answered …; trying without pageSize": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
