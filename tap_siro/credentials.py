@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _QUOTES = ("''", '""', "``")
-_PLACEHOLDER = re.compile(
-    r"[<{$%].*|.*[>}]|(?:your|my|the|insert|put|paste|enter|add)(?:[ _-].*)?|.*\bhere"
-    r"|(?:change|replace|fix|fill)[ _-]?(?:me|this|in)|x{3,}|\.{3,}|\*{3,}|todo|tbd|none|null"
-    r"|(?:siro|api|organi[sz]ation|access|secret|client)?[ _-]?(?:token|secret|key|id)",
-    re.IGNORECASE,
-)
+_PLACEHOLDER = re.compile(r"\$\{.*\}|<.*>|\{\{.*\}\}")
 """A text in the place of a token, as examples and templates have it, or a variable that nobody has filled in."""
 
 

@@ -147,7 +147,8 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, by which `recording_utterances` is read if there are no client credentials.",
+        "Id of an OAuth app at Siro, which makes the token for `user_api_url`. Without an app, `client_id` and "
+        "`client_secret` serve there too.",
         examples=["an-app-id"],
     ),
     _setting(
@@ -205,6 +206,13 @@ _ADVANCED: tuple[th.Property[Any], ...] = (
         "One poll of each UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
         "without moving `updatedAt`. 0: never.",
         default=2,
+    ),
+    _setting(
+        "emit_activate_version_messages",
+        th.BooleanType(),
+        "Send ACTIVATE_VERSION after a list is read to its end, so that the target marks or deletes what is gone at "
+        "Siro. Switch it off if the target fails on these messages. `recordings` and its child streams never send any.",
+        default=True,
     ),
     _setting(
         "user_agent",
@@ -334,7 +342,7 @@ def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int |
     if value is None:
         return None
     timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
-    if timestamp is None or timestamp < 0:
+    if timestamp is None:
         faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
     return timestamp

@@ -41,7 +41,8 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
 def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
     about = json.loads(output(tmp_path, "--about", "--format=json"))
     assert about["capabilities"] == [
-        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "structured-logging",
+        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "activate-version",
+        "structured-logging",
     ]  # fmt: skip
     assert about["settings"]["properties"]["api_token"]["secret"] is True
     assert {"encoding", "storage"} < about["settings"]["properties"]["batch_config"]["properties"].keys()
@@ -162,6 +163,7 @@ def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
         ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
         ("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00.000Z"),
         ("2026-05-22T16:34:47.887661", "2026-05-22T16:34:47.887Z"),
+        ("1900-01-01", "1900-01-01T00:00:00.000Z"),
     ],
 )
 def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, timestamp: str) -> None:
@@ -234,6 +236,28 @@ def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert set(run.records) == {"recordings"}
 
 
+@pytest.mark.parametrize(
+    ("shell", "file", "sent"),
+    [
+        ("from-the-shell", "from-the-file", "from-the-shell"),
+        ("from-the-shell", "", "from-the-shell"),
+        ("from-the-shell", None, "from-the-shell"),
+        (None, "from-the-file", "from-the-file"),
+        (" ", "from-the-file", "from-the-file"),
+    ],
+)
+def test_the_environment_wins_over_a_dot_env(tmp_path: Path, shell: str | None, file: str | None, sent: str) -> None:
+    """The token of another organization, left over in a file, would be sent."""
+    environment = {} if shell is None else {"TAP_SIRO_API_TOKEN": shell, "TAP_SIRO_USER_AGENT": shell}
+    with Sandbox(recordings(5), token=sent) as sandbox:
+        lines = [] if file is None else [f"TAP_SIRO_API_TOKEN={file}", f"TAP_SIRO_USER_AGENT={file}"]
+        (tmp_path / ".env").write_text("\n".join([*lines, f"TAP_SIRO_API_URL={sandbox.url}", ""]))
+        run = run_tap(tmp_path, {}, arguments=("--config", "ENV"), environment=environment)
+        (request,) = sandbox.requests
+    assert len(run.records["recordings"]) == 5
+    assert request.user_agent == sent.strip()
+
+
 def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     """A mark at its beginning would hide the first setting, and another encoding would end in a traceback."""
     with Sandbox(recordings(5)) as sandbox:
@@ -251,17 +275,47 @@ def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "status"),
     [
-        ("LOGLEVEL", "", 0), ("LOGLEVEL", "loud", 1), ("LOGLEVEL", "warning", 0), ("TAP_SIRO_LOGLEVEL", "", 0),
-        ("TAP_SIRO_LOGLEVEL", "7x", 1), ("SINGER_SDK_LOG_CONFIG", "", 0), ("SINGER_SDK_LOG_CONFIG", ".", 1),
+        ("LOGLEVEL", "", 0), ("TAP_SIRO_LOGLEVEL", " ", 0), ("SINGER_SDK_LOG_CONFIG", "", 0),
+        ("SINGER_SDK_LOG_CONFIG", ".", 1),
     ],
 )  # fmt: skip
-def test_how_much_is_logged_is_set_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
+def test_logging_is_set_up_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
     """A traceback before the first line of the log looks as if the tap were broken."""
     with start_tap(tmp_path, {}, arguments=("--version",), environment={name: value}) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == status
     messages = [line.rpartition(" | ")[2].partition(" (")[0] for line in err.splitlines()]
     assert messages == (["Logging cannot be set up"] if status else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "lowest"),
+    [("warning", "WARNING"), ("10", "DEBUG"), ("0", "DEBUG"), ("20", "INFO"), ("25", "WARNING"), ("100", None)],
+)
+@pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL"])
+def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str, lowest: str | None) -> None:
+    run = run_tap(
+        tmp_path, {"api_token": "t", "strat_date": "x"}, arguments=("--test=schema",), environment={name: value}
+    )
+    levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines()}
+    names = ["DEBUG", "INFO", "WARNING"]
+    assert levels == (set(names[names.index(lowest) :]) if lowest else set())
+
+
+@pytest.mark.parametrize("value", ["trace", "Verbose", "7x", "-5", "9" * 5_000], ids=lambda value: value[:9])
+@pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL", ".env"])
+def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value: str) -> None:
+    """The variable is often set for other programs, which have levels that Python does not know."""
+    environment = {"LOGLEVEL": "error", name: value, "TAP_SIRO_API_TOKEN": "t"}
+    if name == ".env":
+        (tmp_path / name).write_text(f"LOGLEVEL={value}")
+        environment, name = {"TAP_SIRO_API_TOKEN": "t"}, "LOGLEVEL"
+    run = run_tap(tmp_path, {}, arguments=("--test=schema", "--config=ENV"), environment=environment)
+    levels = [line.split(" | ")[1].strip() for line in run.stderr.splitlines()]
+    assert levels.count("WARNING") == 1
+    assert "INFO" in levels
+    assert f"Unknown log level in `{name}`; the tap logs at INFO." in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:

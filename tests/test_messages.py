@@ -182,10 +182,10 @@ def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
     return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory)}})).warnings
 
 
-def environment(**variables: str) -> Provoke:
+def environment(status: int = 1, **variables: str) -> Provoke:
     """From the command line, with something in the environment."""
     return lambda sandbox, directory: lines(
-        run_tap(directory, config_for(sandbox), status=1, environment=variables).stderr
+        run_tap(directory, config_for(sandbox), status=status, environment=variables).stderr
     )
 
 
@@ -330,7 +330,7 @@ def has_cursor(request: Any) -> bool:
 CASES: dict[str, list[Provoke]] = {
     "`api_token` is not set": [setting(api_token=None), setting(api_token=" ")],
     "`…` is blank": [setting(api_token="Bearer "), setting(api_token='""')],
-    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="changeme")],
+    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="{{ id }}")],
     "`…` holds white space": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
     "`api_token` and `…` are both set": [client(api_token="t"), setting(client_id="c"), setting(client_secret="s")],
     "`…` is not set, and without it": [client(client_id=None), client(client_secret=" ")],
@@ -373,7 +373,7 @@ CASES: dict[str, list[Provoke]] = {
     "A file cannot be read or written:": [process("--config", "missing.json")],
     "The file `.env` is not UTF-8": [process("--config", "ENV")],
     "stdout is closed": [closed_stdout],
-    "Logging cannot be set up": [environment(LOGLEVEL="loud")],
+    "Logging cannot be set up": [environment(SINGER_SDK_LOG_CONFIG=".")],
     "Siro's API answered 401": [fatal("401")],
     "Siro's API answered 401 …: it does not take the token that": [as_client("status", status=401)],
     "`auth_url` answered …: it does not take": [as_client("status", path=CLIENT_TOKEN, status=401)],
@@ -458,6 +458,14 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API sent NaN or an infinity": [
         fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
     ],
+    "Siro's API sent an integer of more than": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"1" * 5_000 + b'}], "cursor": null}')
+    ],
+    "Siro's API sent something nested too deep": [
+        fault(
+            "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
+        )
+    ],
     "Siro's API answered …; trying without pageSize": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
@@ -471,6 +479,7 @@ CASES: dict[str, list[Provoke]] = {
     "No stream is selected": [warned(catalog=deselected())],
     "What an earlier run left in": [not_removable],
     "The catalog has columns of '…'": [warned(catalog=widened())],
+    "Unknown log level in `…`": [environment(status=0, LOGLEVEL="trace")],
     "There is no setting `…`": [warned(strat_date="2026-01-01")],
     "`stream_maps` is for a stream '…', which there is not": [
         warned(stream_maps={"recordingz": {"title": None}}),

@@ -204,7 +204,7 @@ class Client(Retries):
     def _user_authentication(self) -> Authentication:
         """For transcripts: the organization token never goes to their host."""
         settings = self._settings
-        if settings.client_id:
+        if settings.client_id and not settings.oauth_client_id:
             return self.api.auth
         path = f"/v1/core/oauth/apps/{quote(settings.oauth_client_id, safe='')}/access-token"
         body = {"clientSecret": settings.oauth_client_secret, "userId": settings.oauth_user_id, "scope": "read"}

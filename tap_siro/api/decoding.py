@@ -33,12 +33,20 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 _BAD_ESCAPE = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 _BAD_TEXT = re.compile("[\x00\ud800-\udfff]")
 
-# Text, in which all this is allowed; or what is no number in JSON, but one for many a serializer.
-_NEARLY_JSON = re.compile(rb'("(?:[^"\\]|\\.)*")|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE | re.DOTALL)
+# Text, in which all this is allowed; an integer that Python refuses to read; or what is no number in JSON, but one for
+# many a serializer.
+_NEARLY_JSON = re.compile(
+    rb'("(?:[^"\\]|\\.)*")|(-?\d{4301,})(?![\d.eE])|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE | re.DOTALL
+)
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
+DEEPEST = 400
+"""Levels of nesting that are kept of a body that is nested too deep: far fewer than any reader of JSON takes."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 NOT_UTF_8 = "text that is not UTF-8: the bad bytes were replaced by \N{REPLACEMENT CHARACTER}"
 NOT_FINITE = "NaN or an infinity as a number: it was written as null"
+TOO_LONG = "an integer of more than 4,300 digits: it was read as text"
+TOO_DEEP = f"something nested too deep: from level {DEEPEST} on, it was written as null"
 
 
 class MalformedPageError(ValueError):
@@ -185,7 +193,7 @@ def repair(body: bytes) -> tuple[bytes, set[str]]:
     """Make JSON of a body that is nearly JSON: one bad byte in one record would cost all the others.
 
     Returns:
-        The body, and what was lost by it: `NOT_UTF_8`, `NOT_FINITE`.
+        The body, and what was lost by it: `NOT_UTF_8`, `NOT_FINITE`, `TOO_LONG`, `TOO_DEEP`.
     """
     faults = set()
     text = body.decode("utf-8-sig", "replace").encode()
@@ -195,10 +203,29 @@ def repair(body: bytes) -> tuple[bytes, set[str]]:
     def repaired(match: re.Match[bytes]) -> bytes:
         if match[1]:
             return _CONTROL.sub(lambda control: b"\\u%04x" % control[0][0], match[1])
+        if match[2]:
+            faults.add(TOO_LONG)
+            return b'"%s"' % match[2]
         faults.add(NOT_FINITE)
         return b"null"
 
-    return _NEARLY_JSON.sub(repaired, text), faults
+    shallow, is_cut = _cut_deep(_NEARLY_JSON.sub(repaired, text))
+    return shallow, faults | {TOO_DEEP} if is_cut else faults
+
+
+def _cut_deep(text: bytes) -> tuple[bytes, bool]:
+    """Write null for what is nested deeper than `DEEPEST`, and say whether there was something."""
+    pieces, kept_from, depth = [], 0, 0
+    for match in _BRACKETS.finditer(text):
+        if match[1]:
+            depth += 1
+            if depth == DEEPEST:
+                pieces += [text[kept_from : match.start()], b"null"]
+        elif match[0] in b"]}":
+            if depth == DEEPEST:
+                kept_from = match.end()
+            depth -= 1
+    return b"".join([*pieces, text[kept_from:]]), bool(pieces)
 
 
 def _needs_cleaning(body: bytes) -> bool:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tap_siro.errors import TapSiroError
 
 
+ANSWERS = frozenset(range(200, 300)) - {HTTPStatus.NO_CONTENT}
+"""The statuses of what was asked for, if the body is as it should be."""
 RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 HEAVY = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -31,7 +33,7 @@ ADVICE = {
 
 
 def failure(response: requests.Response, query: Mapping[str, str], host: Host) -> TapSiroError:
-    """What an answer other than 200 means."""
+    """What an answer means that is not a success, or has no body."""
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
     if (

@@ -14,7 +14,7 @@ import backoff
 from tap_siro import timestamps
 from tap_siro.api import decoding
 from tap_siro.api.rate_limit import RateLimit
-from tap_siro.api.responses import failure, parse_date
+from tap_siro.api.responses import ANSWERS, failure, parse_date
 from tap_siro.api.transport import Transport
 from tap_siro.errors import PageTooHeavyError, RetryableError, StoppedError, TapSiroError
 
@@ -125,7 +125,7 @@ class Retries:
                     renewed = host.auth.renew(response.request)
                     if renewed:
                         continue
-                if response.status_code != HTTPStatus.OK:
+                if response.status_code not in ANSWERS:
                     raise failure(response, request.query, host)
                 arrived = time.monotonic()
                 with request.decoding():

@@ -9,14 +9,13 @@ import time
 from collections import ChainMap
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_siro import timestamps
 from tap_siro.api.client import PATH, Client
-from tap_siro.api.responses import failure
+from tap_siro.api.responses import ANSWERS, failure
 from tap_siro.errors import RetryableError, TapSiroError
 from tap_siro.probe import findings
 from tap_siro.probe.fields import Finding, fields
@@ -112,7 +111,7 @@ def probe(client: Client, *, per_minute: int) -> list[Finding]:
 def _failure(answer: Answer, api: Host) -> TapSiroError:
     if answer.response is None:
         return TapSiroError("Siro's API did not answer, so nothing can be found out: check `api_url`, or try later.")
-    if answer.status == HTTPStatus.OK:
+    if answer.status in ANSWERS:
         return TapSiroError("Siro's API answered with something that is not JSON: check `api_url`.")
     return failure(answer.response, FLAGS, api)
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_siro import timestamps
-from tap_siro.api.responses import parse_date
+from tap_siro.api.responses import ANSWERS, parse_date
 from tap_siro.probe.fields import NOTHING, Finding, kind, shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Whether it is what was asked for."""
-        return self.status == HTTPStatus.OK and self.body is not None
+        return self.status in ANSWERS and self.body is not None
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Answer:
     @property
     def outcome(self) -> str:
         """How it went, where it is not as it should be."""
-        if self.status == HTTPStatus.OK:
+        if self.status in ANSWERS:
             return "an answer that is not JSON"
         return f"status {self.status}" if self.status else "no answer"
 

@@ -27,6 +27,9 @@ MOST_WARNINGS = 50
 """Different fields that are warned of in one run; names may be data too if the API uses them so."""
 LONGEST_NAME = 100
 """Characters of a field's name that are shown."""
+DEEP = 380
+"""Levels of nesting that no value has: less than what decoding leaves of a body that is too deep."""
+SHALLOW = f"something that is nested less than {DEEP} times"
 LARGEST = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
@@ -125,6 +128,17 @@ class RecordCleaner:
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Makes JSON with every digit of a number; NaN and infinities become null."""
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested so deep in a value that Python may fail on it, or that it came cut."""
+    level = [value]
+    for _ in range(DEEP):
+        level = [each for each in level if each.__class__ is list or each.__class__ is dict]
+        if not level:
+            return False
+        level = [inner for each in level for inner in (each.values() if each.__class__ is dict else each)]
+    return True
 
 
 def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
@@ -238,11 +252,10 @@ def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
     """A function that makes JSON text of a value, with every digit that it had; null stays null."""
 
     def json_text(value: Any) -> str | None:
-        try:
-            return None if value is None else encode(value).decode()
-        except RecursionError:
-            field_warnings.wrong_type(path, "something that is nested less than 900 times")
+        if is_deep(value):
+            field_warnings.wrong_type(path, SHALLOW)
             return None
+        return None if value is None else encode(value).decode()
 
     return json_text
 

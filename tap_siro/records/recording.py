@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.records.cleaning import FieldWarnings, RecordCleaner, encode
+from tap_siro.records.cleaning import SHALLOW, FieldWarnings, RecordCleaner, encode, is_deep
 from tap_siro.schemas.recordings import RECORDINGS
 
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ class RecordingCleaner(RecordCleaner):
         if value.__class__ is float and not math.isfinite(value):
             self._field_warnings.wrong_type("entityExtractions.value", "a number that is finite")
             value = None
-        try:
-            text, value_type = value_text(value)
-        except RecursionError:
-            self._field_warnings.wrong_type("entityExtractions.value", "something that is nested less than 900 times")
-            text, value_type = None, "null"
+        if value.__class__ is not str and is_deep(value):
+            self._field_warnings.wrong_type("entityExtractions.value", SHALLOW)
+            value = None
+        text, value_type = value_text(value)
         mappings = extraction.get("mappings")
         return {"name": None, **extraction, "value": text, "valueType": value_type, "mappings": mappings}

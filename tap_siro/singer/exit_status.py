@@ -33,8 +33,7 @@ def keep_status() -> None:
 def exit_without_logging(error: Exception) -> NoReturn:
     """End the process because logging cannot be set up."""
     logger.error(  # to stderr, by Python's last resort
-        "Logging cannot be set up (%s): `LOGLEVEL` must be DEBUG, INFO, WARNING, ERROR or CRITICAL, and "
-        "`SINGER_SDK_LOG_CONFIG`, if it is set, must name a logging configuration in YAML.",
+        "Logging cannot be set up (%s): `SINGER_SDK_LOG_CONFIG` must name a logging configuration in YAML.",
         type(error).__name__,
     )
     raise SystemExit(1) from None

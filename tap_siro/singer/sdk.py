@@ -37,6 +37,7 @@ from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differ
 from tap_siro.singer.config import describe_error, parse_config, read_environment
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
+from tap_siro.singer.log_level import name_log_level, warn_of_log_level
 from tap_siro.singer.signals import Stop
 from tap_siro.singer.stdout import write_wholly
 from tap_siro.singer.stream_maps import passes_filter, transformed, warn_of_unknown_streams
@@ -133,7 +134,7 @@ class SiroStream(Stream):
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """Not by the SDK, which would at the end of any sync; the sync itself does after whole reads of directories."""
+        """False, whatever is set: the SDK would send one after any sync. See `RecordWriter.versioned`."""
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -195,6 +196,7 @@ class SiroTap(Tap):
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.FLATTENING,
         PluginCapabilities.BATCH,
+        PluginCapabilities.ACTIVATE_VERSION,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
@@ -205,6 +207,7 @@ class SiroTap(Tap):
         self.chosen = frozenset[str]()
         """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
         self.batch_config: BatchConfig | None = None
+        warn_of_log_level(name_log_level(self._env_var_prefix))
         super().__init__(**options)
 
     def sync_selected(self, max_records: int | None) -> None:
@@ -224,6 +227,8 @@ class SiroTap(Tap):
             encode_lines=self.message_writer.encode_lines,
             write_state=self.write_state,
             write_to_files=files.write if files else None,
+            # Rows from files have no version: a target would drop them.
+            versioned=files is None and bool(self.config["emit_activate_version_messages"]),
         )
 
     @cached_property
@@ -301,7 +306,9 @@ class SiroTap(Tap):
         And it shows a traceback if a `.env` is not UTF-8.
         """
         cls.append_builtin_config(cls.config_jsonschema)
-        return read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
+        found = read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
+        warn_of_log_level(name_log_level(cls._env_var_prefix))  # `.env` may have brought one
+        return found
 
     def _set_compatible_replication_methods(self) -> None:
         """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
@@ -317,13 +324,15 @@ class SiroTap(Tap):
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805
         """The command. The SDK sets up logging here, and a level that is blank or unknown would end in a traceback."""
-        for name in ("LOGLEVEL", "SINGER_SDK_LOG_CONFIG"):
-            if not os.environ.get(name, "").strip():
-                os.environ.pop(name, None)
+        if not os.environ.get("SINGER_SDK_LOG_CONFIG", "").strip():
+            os.environ.pop("SINGER_SDK_LOG_CONFIG", None)
+        unknown = name_log_level(cls._env_var_prefix)
         try:
-            return super().cli
+            command = super().cli
         except Exception as error:  # noqa: BLE001 - a logging configuration can fail in any way
             exit_without_logging(error)
+        warn_of_log_level(unknown)
+        return command
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -114,6 +114,7 @@ class RecordWriter:
         write_lines: Callable[[bytes], None],
         write_state: Callable[[], None],
         write_to_files: Callable[[Sequence[Message]], None] | None = None,
+        versioned: bool = True,
     ) -> None:
         """Bind streams together.
 
@@ -124,8 +125,10 @@ class RecordWriter:
             write_lines: Writes lines to stdout.
             write_state: Writes a STATE message.
             write_to_files: Writes the records of RECORD messages into files in their place, if there is `batch_config`.
+            versioned: Whether records may name a version, to be activated later.
         """
         self.streams = streams
+        self.versioned = versioned
         self.write_state = write_state
         self._keeps = keeps
         self._encode_lines = encode_lines

@@ -104,8 +104,7 @@ class DirectoryReader:
         plan = self._plan(directory, now)
         if plan is None:
             return None
-        # Rows from files have no version: a target would drop them.
-        activates = not (directory.incremental or writer.in_files or max_records is not None)
+        activates = writer.versioned and not directory.incremental and max_records is None
         if activates:
             for each in writer.streams:
                 each.version = now

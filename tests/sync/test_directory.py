@@ -239,6 +239,22 @@ def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
     assert versions.keys() == set(WHOLE)
 
 
+@pytest.mark.parametrize("off", [False, "false"])
+def test_no_version_is_named_where_the_target_takes_none(sandbox: Sandbox, off: Any) -> None:
+    """Some targets fail on the message, and rows with a version that nobody activates stay hidden in others."""
+    run = sync(config_for(sandbox, emit_activate_version_messages=off), catalog=selecting(*ALL))
+    assert run.records.keys() >= set(WHOLE)
+    assert activated(run) == []
+    assert not [message for message in run.messages if "version" in message]
+
+
+def test_recordings_have_no_version_whatever_is_set(sandbox: Sandbox) -> None:
+    """The SDK would activate one after each sync: all rows but the changed ones would be gone."""
+    run = sync(config_for(sandbox, emit_activate_version_messages=True), catalog=selecting(*KEYS, "users"))
+    assert activated(run) == ["users"]
+    assert {message["stream"] for message in run.messages if "version" in message} == {"users"}
+
+
 def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """`--test` would empty the tables, or fail on what the token may not read and nobody has selected."""
     sandbox.fault("status", path=PATHS["engagements"], on=None, status=403)
