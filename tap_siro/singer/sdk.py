@@ -39,7 +39,7 @@ from tap_siro.singer.input_files import check_state, read_object
 from tap_siro.singer.log_level import name_log_level, warn_of_log_level
 from tap_siro.singer.signals import Stop
 from tap_siro.singer.stdout import write_wholly
-from tap_siro.singer.stream_maps import passes_filter, transformed, warn_of_unknown_streams
+from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transformed, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
@@ -273,7 +273,8 @@ class SiroTap(Tap):
             if stream.selected:
                 schema = get_selected_schema(stream.name, schema, stream.mask)
                 drop_empty_objects(schema)
-            self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
+            with explain_flattening(stream.name):
+                self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
