@@ -406,8 +406,8 @@ CASES: dict[str, list[Provoke]] = {
     "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
     "Siro's API answered … to a cursor that it gave itself. That happened": [
         fault("status", status=410, when=has_cursor),
-        interrupted_transcripts(None),
     ],
+    "`user_api_url` answered … to a cursor that it gave itself. That happened": [interrupted_transcripts(None)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside what": [
@@ -454,7 +454,7 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", on=1, status=410, when=has_cursor)
     ],
     "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
-    "Siro's API answered … to a cursor that it gave itself. Reading that transcript again": [
+    "`user_api_url` answered … to a cursor that it gave itself. Reading that transcript again": [
         interrupted_transcripts(1)
     ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
