@@ -115,7 +115,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 @contextmanager
-def signed(issuer: Path | None = None, host: str = "127.0.0.1", **dates: datetime) -> Iterator[str]:
+def signed(issuer: Path | None = None, host: str = "127.0.0.1", **dates: Any) -> Iterator[str]:
     """A server whose certificate is of an unknown issuer, whose own can be written into a file."""
     authority = trustme.CA()
     if issuer is not None:
@@ -300,7 +300,10 @@ def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> N
 @pytest.mark.parametrize("fault", ["status", "html", "reset", "gzip"])
 def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str, setting: str) -> None:
     """Whoever reads that Siro's API answered 500 asks Siro why, and not who runs the login."""
-    options = {"status": {"status": 500}, "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}}}
+    options: dict[str, dict[str, Any]] = {
+        "status": {"status": 500},
+        "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}},
+    }
     path = {"auth_url": CLIENT_TOKEN, "user_api_url": UTTERANCES}[setting]
     sandbox.fault("status" if fault == "gzip" else fault, path=path, on=3, **options.get(fault, {}))
     client = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret, "api_token": None}
