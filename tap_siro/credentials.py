@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import requests
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -87,6 +89,9 @@ def read_url(value: object, name: str, default: str, faults: list[str]) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port
+        # What `requests` and a look-up of the name would fail on later: an empty or a long part, odd characters.
+        sent = requests.Request("GET", url).prepare().url or ""
+        (urlsplit(sent).hostname or "").encode("idna")
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:

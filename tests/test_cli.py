@@ -138,6 +138,21 @@ def test_bad_settings_are_told_in_a_sentence_before_the_first_request(
     assert TOKEN not in told + caplog.text + str(error.value)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["a..b", ".siro.test", "siro.test..", "*.siro.test", f"{'a' * 64}.test", f"{'é' * 64}.test", "siro test",
+     "si\nro.test",
+     "\u2026.test", "[v1.x]", "[::1", "siro.test:x", "siro.test:99999"],
+)  # fmt: skip
+@pytest.mark.parametrize("setting", ["api_url", "auth_url", "user_api_url"])
+def test_an_address_that_no_request_can_go_to_is_named(host: str, setting: str) -> None:
+    """A slip of the finger would end in a traceback, with the first request."""
+    config = DEFAULTS | {"api_token": TOKEN, setting: f"https://{host}/x"}
+    assert Settings.read(config, version="1")[1] == [
+        f"`{setting}` is not a web address: it should look like {DEFAULTS[setting]}."
+    ]
+
+
 def test_a_bad_setting_ends_the_process_with_one_line(tmp_path: Path) -> None:
     for arguments in ((), ("--test",)):
         run = run_tap(tmp_path, {"api_token": TOKEN, "page_size": 0}, status=1, arguments=arguments)
@@ -297,7 +312,7 @@ def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str
     run = run_tap(
         tmp_path, {"api_token": "t", "strat_date": "x"}, arguments=("--test=schema",), environment={name: value}
     )
-    levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines()}
+    levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line}
     names = ["DEBUG", "INFO", "WARNING"]
     assert levels == (set(names[names.index(lowest) :]) if lowest else set())
 
@@ -311,7 +326,7 @@ def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value:
         (tmp_path / name).write_text(f"LOGLEVEL={value}")
         environment, name = {"TAP_SIRO_API_TOKEN": "t"}, "LOGLEVEL"
     run = run_tap(tmp_path, {}, arguments=("--test=schema", "--config=ENV"), environment=environment)
-    levels = [line.split(" | ")[1].strip() for line in run.stderr.splitlines()]
+    levels = [line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line]
     assert levels.count("WARNING") == 1
     assert "INFO" in levels
     assert f"Unknown log level in `{name}`; the tap logs at INFO." in run.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -100,6 +101,11 @@ def as_client(kind: str, **options: Any) -> Provoke:
 def no_host(sandbox: Sandbox, directory: Path) -> list[str]:
     unknown = socket.gaierror(socket.EAI_NONAME, "unknown")
     with mock.patch.object(socket, "getaddrinfo", side_effect=unknown):
+        return sync(config_for(sandbox, api_url="https://nowhere.test"), status=1).errors
+
+
+def bad_proxy(sandbox: Sandbox, directory: Path) -> list[str]:
+    with mock.patch.dict(os.environ, HTTPS_PROXY="gopher://127.0.0.1", NO_PROXY=""):
         return sync(config_for(sandbox, api_url="https://nowhere.test"), status=1).errors
 
 
@@ -356,6 +362,10 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "`batch_config.storage.root` cannot be read": [files_at("config.json")],
     "The files of BATCH messages cannot be written": [files_at("dangling")],
+    "Flattening gives two columns of": [
+        setting(flattening_enabled=True, flattening_max_depth=3, flattening_max_key_length=length)
+        for length in (-1, 0, 15)
+    ],
     "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
     "The file given with `--…` does not hold a JSON object": [
         process("--state", "other.json", "{}"),
@@ -389,15 +399,15 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "Siro's API answered …, a redirect": [fatal("redirect")],
     "Siro's API answered …: it does not take this request": [fatal("405")],
-    "The request could not be sent": [fails(api_url="https://.example.test")],
+    "The request could not be sent": [bad_proxy],
     "Siro's API at … could not be reached or broke off (…). Check": [no_host],
     "Siro's API answered with …, which is not what was asked for. Check": [fault("html", patience=600)],
     "… It asks to wait for": [fault("status", status=429, headers={"Retry-After": "3600"})],
     "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
     "Siro's API answered … to a cursor that it gave itself. That happened": [
         fault("status", status=410, when=has_cursor),
-        interrupted_transcripts(None),
     ],
+    "`user_api_url` answered … to a cursor that it gave itself. That happened": [interrupted_transcripts(None)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside what": [
@@ -444,7 +454,7 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", on=1, status=410, when=has_cursor)
     ],
     "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
-    "Siro's API answered … to a cursor that it gave itself. Reading that transcript again": [
+    "`user_api_url` answered … to a cursor that it gave itself. Reading that transcript again": [
         interrupted_transcripts(1)
     ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],

@@ -15,7 +15,7 @@ from tap_siro import timestamps
 from tap_siro.api import decoding
 from tap_siro.api.rate_limit import RateLimit
 from tap_siro.api.responses import ANSWERS, failure, parse_date
-from tap_siro.api.transport import Transport
+from tap_siro.api.transport import Transport, name_host
 from tap_siro.errors import PageTooHeavyError, RetryableError, StoppedError, TapSiroError
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Host:
     """The setting that the address comes from."""
     succeeded: bool = False
     """Whether it has answered as it should in this run."""
+
+    @property
+    def name(self) -> str:
+        """The subject of a sentence about it."""
+        return name_host(self.setting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +193,12 @@ class Retries:
                 repaired, faults = decoding.repair(body)
                 decoded = request.decode(repaired)
         except decoding.MalformedPageError as error:
-            message = f"Siro's API answered with {error}, which is not what was asked for."
+            message = f"{request.host.name} answered with {error}, which is not what was asked for."
             advice = f"Check `{request.host.setting}` and proxies: something else may be answering."
             raise RetryableError(message, advice=advice) from None
         for fault in faults - self._warned_of:
             self._warned_of.add(fault)
-            logger.warning("Siro's API sent %s. Report it to Siro if you need what was there.", fault)
+            logger.warning("%s sent %s. Report it to Siro if you need what was there.", request.host.name, fault)
         return decoded
 
     def _gave_up(self, error: RetryableError, query: Mapping[str, str], tries: int, spent: float) -> str:

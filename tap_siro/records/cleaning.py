@@ -41,9 +41,14 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 class FieldWarnings:
     """Warns of fields that are not as they should be, once for each and run."""
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._warned: set[tuple[str, str]] = set()
+    def __init__(self, *, keeps_others: bool = True, warned: set[tuple[str, str]] | None = None) -> None:
+        """Start with what was warned of already; say of unknown fields whether `otherFields` keeps them."""
+        self._keeps_others = keeps_others
+        self._warned: set[tuple[str, str]] = set() if warned is None else warned
+
+    def of_stream(self, *, keeps_others: bool) -> FieldWarnings:
+        """The warnings of one stream, counted with all others of the run."""
+        return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
 
     def wrong_type(self, path: str, kind: str, *, then: str = "it is null") -> None:
         """A field did not hold what it should; it is written as null, or what `then` says."""
@@ -54,7 +59,11 @@ class FieldWarnings:
     def unknown(self, path: str, *, kept: bool) -> None:
         """A field is not in the schema; it is kept in `otherFields` or left out."""
         shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
-        where = f"it is kept in `{OTHER_FIELDS}`" if kept else "it is inside a list and left out"
+        where = "it is inside a list and left out"
+        if kept:
+            where = f"it is kept in `{OTHER_FIELDS}`"
+            if not self._keeps_others:
+                where = f"it is left out, because the column `{OTHER_FIELDS}` is not selected"
         self._warn_once(
             "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; {where}. "
             "A newer version may have a column for it."

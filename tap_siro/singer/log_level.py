@@ -12,7 +12,7 @@ LONGEST_NUMBER = 9
 logger = logging.getLogger(__name__)
 
 
-def name_log_level(prefix: str) -> str | None:
+def prepare_logging(prefix: str) -> str | None:
     """Replace the level in the environment by its name in `logging`. A blank variable counts as not set.
 
     Args:
@@ -21,6 +21,8 @@ def name_log_level(prefix: str) -> str | None:
     Returns:
         The variable that held an unknown level and now says INFO, or None.
     """
+    if not os.environ.get("SINGER_SDK_LOG_CONFIG", "").strip():
+        os.environ.pop("SINGER_SDK_LOG_CONFIG", None)
     for variable in (f"{prefix}LOGLEVEL", "LOGLEVEL"):
         level = os.environ.pop(variable, "").strip().upper()
         if not level:

@@ -44,6 +44,7 @@ class StreamWriter:
         state: MutableMapping[str, Any],
         counter: Counter,
         full_table: bool,
+        keeps_others: bool,
     ) -> None:
         """Describe a stream.
 
@@ -61,6 +62,7 @@ class StreamWriter:
             state: Its state, to read and to change.
             counter: Counts its records.
             full_table: Whether the catalog asks for FULL_TABLE replication.
+            keeps_others: Whether the column `otherFields` is selected, and left by stream maps.
         """
         self.name = name
         self.bookmark_column = bookmark_column
@@ -68,6 +70,7 @@ class StreamWriter:
         self.state = state
         self.counter = counter
         self.full_table = full_table
+        self.keeps_others = keeps_others
         self.detail = detail
         self.records = 0
         self.aliases = aliases
@@ -139,6 +142,10 @@ class RecordWriter:
     def in_files(self) -> bool:
         """Whether records go into files, of which each STATE makes some complete, however small they are."""
         return self._write_to_files is not None
+
+    def keeps_others(self, name: str) -> bool:
+        """Whether a stream is written, with its column `otherFields`."""
+        return any(stream.keeps_others for stream in self.streams if stream.name == name)
 
     def keeps(self, recording: Record) -> bool:
         """Whether a recording is written, with all that belongs to it."""

@@ -108,7 +108,7 @@ class DirectoryReader:
         if activates:
             for each in writer.streams:
                 each.version = now
-        clean = directory.cleaner(self._field_warnings)
+        clean = directory.cleaner(self._field_warnings.of_stream(keeps_others=writer.keeps_others(directory.name)))
         without_id = RecordsWithoutId(f"record(s) of '{directory.name}'")
         records, logged_at = 0, time.monotonic()
         pages.part = False

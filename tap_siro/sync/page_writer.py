@@ -32,9 +32,12 @@ class PageWriter:
         """
         self._writer = writer
         field_warnings = FieldWarnings()
-        self._clean = RecordingCleaner(field_warnings)
+        self._clean = RecordingCleaner(field_warnings.of_stream(keeps_others=writer.keeps_others("recordings")))
         self._details = {stream.detail.stream: stream.detail for stream in writer.streams if stream.detail is not None}
-        self._clean_details = {name: detail.cleaner(field_warnings) for name, detail in self._details.items()}
+        self._clean_details = {
+            name: detail.cleaner(field_warnings.of_stream(keeps_others=writer.keeps_others(name)))
+            for name, detail in self._details.items()
+        }
         self._without_id = RecordsWithoutId()
         self._missing_details = {name: MissingDetails(name) for name in self._details}
 

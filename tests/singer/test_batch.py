@@ -11,6 +11,7 @@ import signal
 import sys
 import tracemalloc
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +44,6 @@ from tests.support.process import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DATA = recordings(150)
 EXPECTED = expected_rows(DATA)
@@ -83,6 +83,31 @@ def deselected() -> dict[str, Any]:
             if (stream["tap_stream_id"], name) in left_out or (stream["tap_stream_id"] == "recording_followups"):
                 entry["metadata"]["selected"] = False
     return catalog
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        ("/var/x", "/var/x"), ("file:///var/x", "/var/x"), ("file:/var/x", "/var/x"), ("FILE:///var/x", "/var/x"),
+        ("file://localhost/var/x", "/var/x"), (" file:///var/x\n", "/var/x"), ("file:///var/a:b", "/var/a:b"),
+        ("~/x", "/home/me/x"), ("file://~/x", "/home/me/x"), ("file:~/x", "/home/me/x"), ("~", "/home/me"),
+        ("$HOME/x", "/home/me/x"), ("file://${HOME}/x", "/home/me/x"), ("file:///var/~x", "/var/~x"),
+        ("x/y", "{cwd}/x/y"), ("./x", "{cwd}/x"), ("file:x", "{cwd}/x"), ("file://x/y", "{cwd}/x/y"),
+        *((refused, None) for refused in (
+            "file:", "file://", "~nobody-of-this-name/x", "file:///var/~/x", "x/~/y", "$UNSET/x", "${UNSET}/x", "file:///a?b",
+            "s3://bucket/x", "s3:/x", "s3:x", "gs://x", "http://x/y", "file+s3:///x", "file:s3://x",
+        )),
+    ],
+)  # fmt: skip
+def test_a_root_is_the_directory_that_is_meant_or_refused(
+    monkeypatch: pytest.MonkeyPatch, root: str, path: str | None
+) -> None:
+    """Conversations would be in a directory named `~` or `file:`, perhaps in a repository that somebody commits."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("UNSET", raising=False)
+    config, faults = BatchConfig.read({"batch_config": {"storage": {"root": root, "prefix": "p-"}}})
+    assert len(faults) == (path is None)
+    assert (str(config.root) if config else None) == (path and path.format(cwd=Path.cwd()))
 
 
 def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) -> None:
