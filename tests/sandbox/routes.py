@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
+
+from tests.sandbox.faults import Answer
+from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.faults import Answer
-
 API = "/api-externalApi"
 """Where the API's own routes are."""
+USER_API = "/user-api"
+"""Where the routes of the second host are."""
 RECORDINGS = "/v1/core/recordings"
 
 
@@ -88,3 +92,28 @@ class Route:
 @functools.cache
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+class Endpoint:
+    """An address that a module stands for."""
+
+    path: ClassVar[str]
+    base: ClassVar[str] = API
+
+    def route(self, answer: Callable[[Request], Answer], users: Callable[[Request], bool]) -> Route:
+        """Return the route; `users` tells whether the second host takes a request's token."""
+        return Route(self.path, answer, base=self.base, allows=users if self.base == USER_API else None)
+
+    def error(self, status: int) -> Answer:
+        """Make an error as the host words it."""
+        return error(self.base, status, HTTPStatus(status).phrase)
+
+
+def error(base: str, status: int, text: str) -> Answer:
+    """Make an error as a host words it."""
+    if base != USER_API:
+        return Answer(status, encode({"message": text}))
+    if status != HTTPStatus.BAD_REQUEST:
+        return Answer(status, encode({"error": text}))
+    issue = {"code": "custom", "path": [], "message": text}
+    return Answer(422, encode({"issues": [issue], "name": "ZodError"}))

@@ -10,9 +10,10 @@ import requests
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import ORGANIZATION, USERS, plain, recordings, unfinished
-from tests.sandbox.details import RECORDING, UTTERANCES
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.streams import expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def test_transcripts_come_in_pages_of_all_kinds() -> None:
 
 def test_expected_follow_ups_are_those_of_recordings_that_are_there() -> None:
     with Sandbox(recordings(120)) as sandbox:
-        rows = expected_details(sandbox)["followups"]
+        rows = expected_details(sandbox)["recording_followup_details"]
         data = {row["id"]: row for row in sandbox.recordings}
         for (key,), row in rows.items():
             assert data[row["recordingId"]].get("deleted") is not True

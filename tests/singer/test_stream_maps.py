@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS, Run, config_for, discover, run_tap
+from tests.sandbox.streams import KEYS
+from tests.support.process import Run, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path

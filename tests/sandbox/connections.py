@@ -1,0 +1,85 @@
+"""Connections to CRMs and other platforms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.sandbox.listing import MADE, Listing, answered, asked
+from tests.sandbox.oracle import boolean, each, known, moment, text
+
+if TYPE_CHECKING:
+    from tests.sandbox.faults import Answer
+    from tests.sandbox.oracle import Row
+    from tests.sandbox.routes import Request
+    from tests.sandbox.store import Recording
+    from tests.sandbox.streams import Lists
+
+CONNECTIONS = "/v1/core/integrations/connections"
+
+
+class Connections(Listing):
+    """The connections that CRM links name, and one that is not used."""
+
+    name = "integration_connections"
+    path = CONNECTIONS
+    default = True
+    columns = {
+        "id": text,
+        "name": text,
+        "externalAccountId": text,
+        "organizationId": text,
+        "integrationPlatform": text,
+        "createdAt": moment,
+        "updatedAt": moment,
+        "isActive": boolean,
+        "syncStatus": each(
+            known(
+                id=text,
+                modelName=text,
+                modelSyncStatus=text,
+                modelModifiedAfter=moment,
+                createdAt=moment,
+                updatedAt=moment,
+            )
+        ),
+        "syncTranscript": boolean,
+    }
+
+    def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
+        """Make the connections."""
+        crms = [crm for each in data if isinstance(crm := each.get("crm"), dict)]
+        used = {str(crm["integrationConnectionId"]) for crm in crms if crm.get("integrationConnectionId")}
+        names = [*sorted(used), "connection-unused"]
+        return [_connection(number, name, lists.organization) for number, name in enumerate(names)]
+
+    def answer(self, lists: Lists, request: Request) -> Answer:
+        """Answer with all of them: there are no pages."""
+        asked(request)
+        rows: list[Row] = lists.integration_connections
+        return answered(lists, rows, {"data": rows, "cursor": None}, rows)
+
+
+def _connection(number: int, connection_id: str, organization: str) -> Row:
+    platform = ("SERVICE_TITAN", "SALESFORCE", "MERGE")[number % 3]
+    return {
+        "id": connection_id,
+        "name": platform.replace("_", " ").title(),
+        "externalAccountId": f"account-{number}",
+        "organizationId": organization,
+        "integrationPlatform": platform,
+        "createdAt": MADE,
+        "updatedAt": MADE,
+        "isActive": number == 0,
+        "syncStatus": [
+            {
+                "id": f"{connection_id}-{model}",
+                "modelName": model,
+                "modelSyncStatus": "UP_TO_DATE",
+                "modelModifiedAfter": None,
+                "createdAt": MADE,
+                "updatedAt": MADE,
+            }
+            for model in ("Opportunity", "Engagement")
+        ],
+        "syncTranscript": False,
+    }
