@@ -17,10 +17,10 @@ Row = dict[str, Any]
 SCORECARD_PARTS = ("nodes", "metricConfigurations", "metricRubrics", "sectionWeights")
 """What `scorecard_nodes` has of a scorecard."""
 EVALUATION_LEFT_OUT = (
-    "evaluatedNodes", "description", "metricRubrics", "sectionWeights", "colorConfigurations",
+    "evaluatedNodes", "recordingsTotalCount", "description", "metricRubrics", "sectionWeights", "colorConfigurations",
     "filterBy", "filterByIds", "startAt", "endAt",
 )  # fmt: skip
-"""Fields of an evaluation that another stream of scorecards has, or that repeat the request."""
+"""Fields of an evaluation that another stream of scorecards has, or that repeat the request for one recording."""
 OUTCOME_LEFT_OUT = (
     "title", "userId", "durationInMilliseconds", "result", "evaluationScore", "followups",
     "repFirstName", "repLastName",
@@ -68,7 +68,8 @@ def evaluated_nodes(answer: Any) -> list[Row]:
     for node in _items(answer, "evaluatedNodes"):
         metadata = _get(node, "metadata")
         row = _renamed(_without(node, ("metadata",)), id="nodeId") | {"scorecardId": _get(answer, "id")}
-        if isinstance(cited := _get(metadata, "thinkingWithCitation"), dict):
+        if isinstance(metadata, dict):
+            cited = metadata.get("thinkingWithCitation")
             metadata = _without(metadata, ("thinkingWithCitation",))
             _fill(metadata, "thinkingWithCitation", cited, _CITED)
         # `scorecard_nodes` has the weights of sections.

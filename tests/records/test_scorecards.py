@@ -28,11 +28,13 @@ JUDGED = {"score": "5", "impact": "high", "thinking": "Early.", "recommendation"
 CITED = {"thinkingWithCitation": {"citedThinking": "Early [1].", "citations": [QUOTE]}}
 ANSWER = {
     "id": "s1", "name": "Visit", "description": "First visits", "recordingsEvaluatedCount": 1, "recordingsWonCount": 0,
-    "pointsPossible": 100, "pointsEarned": 62.5, "metricRubrics": [], "filterBy": ["RECORDING"], "filterByIds": ["r1"],
-    "sectionWeights": [{"scorecardNodeId": "n1", "weight": 1}], "startAt": "", "endAt": "", "colorConfigurations": [],
+    "recordingsTotalCount": 1, "pointsPossible": 100, "pointsEarned": 62.5, "metricRubrics": [], "startAt": "",
+    "endAt": "", "colorConfigurations": [], "filterBy": ["RECORDING"], "filterByIds": ["r1"],
+    "sectionWeights": [{"scorecardNodeId": "n1", "weight": 1}],
     "evaluatedNodes": [
         {"id": "n0", "nodeType": "ROOT", "parentId": "", "metadata": {}, "pointsEarned": 62.5},
-        {"id": "n1", "nodeType": "SECTION", "parentId": "n0", "metadata": {"sectionWeight": 1}, "color": "YELLOW"},
+        {"id": "n1", "nodeType": "SECTION", "parentId": "n0", "metadata": {"sectionWeight": 1,
+         "thinkingWithCitation": None}, "color": "YELLOW"},
         {"id": "n2", "nodeType": "METRIC", "metadata": {"metricId": "m2", "metricType": "BOOKMARK",
          "bookmarkConfigId": "b1"}, "metricValue": 0.61, "unit": "percent", "unitAbbreviated": "%", "indexNumber": 0},
         {"id": "n3", "nodeType": "METRIC", "metadata": {**METRIC, **JUDGED, **CITED}, "metricValue": None},
@@ -134,7 +136,7 @@ PARTS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("stream", "value", "others"),
     [
-        ("recording_scorecards", {"tags": ["a"], "recordingsTotalCount": 1}, ...),
+        ("recording_scorecards", {"tags": ["a"], "spotlightSummaries": []}, ...),
         ("recording_scorecard_nodes", evaluated({"mood": "good"}, rank=2), {"rank": 2, "metadata": {"mood": "good"}}),
         ("recording_scorecard_nodes", evaluated({"thinkingWithCitation": {"citations": [], "tone": [1]}}),
          {"metadata": {"thinkingWithCitation": {"tone": [1]}}}),

@@ -46,14 +46,12 @@ class Connections(Listing):
     }
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make the connections."""
         crms = [crm for each in data if isinstance(crm := each.get("crm"), dict)]
         used = {str(crm["integrationConnectionId"]) for crm in crms if crm.get("integrationConnectionId")}
         names = [*sorted(used), "connection-unused"]
         return [_connection(number, name, lists.organization) for number, name in enumerate(names)]
 
     def answer(self, lists: Lists, request: Request) -> Answer:
-        """Answer with all of them: there are no pages."""
         asked(request)
         rows: list[Row] = lists.integration_connections
         return answered(lists, rows, {"data": rows, "cursor": None}, rows)

@@ -31,7 +31,7 @@ class Detail(Endpoint):
         """Make what the recording has."""
         raise NotImplementedError
 
-    def answer(self, details: Details, request: Request, recording: Recording) -> Answer:
+    def answer(self, details: Details, request: Request) -> Answer:
         """Answer a request."""
         raise NotImplementedError
 

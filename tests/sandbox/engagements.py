@@ -46,7 +46,6 @@ class Engagements(CrmListing):
     }
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make the appointments."""
         rng = random.Random("engagements")
         deals = {each["id"]: link["id"] for each, link in crm_links(data, "opportunity")}
         made = []

@@ -38,6 +38,18 @@ class Listing(Endpoint):
         """The key columns of the streams."""
         return {self.name: (self.key,), **self.derived}
 
+    def of_organization(self, lists: Lists, values: dict[str, str]) -> Answer | None:
+        """Return the error for an `organizationId` that the token may not read.
+
+        Raises:
+            BadRequestError: There is none.
+        """
+        if "organizationId" not in values:
+            raise BadRequestError("organizationId is needed")
+        return (
+            None if values["organizationId"] in {lists.organization, *lists.group} - lists.refused else self.error(403)
+        )
+
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         """Make rows that fit recordings, and a few that nothing points to."""
         raise NotImplementedError
@@ -98,6 +110,18 @@ def asked(request: Request, *known: str) -> dict[str, str]:
     if unknown := request.params.keys() - {*known}:
         raise BadRequestError(f"unknown parameter {', '.join(sorted(unknown))}")
     return request.params
+
+
+def limited(values: dict[str, str], default: int) -> int:
+    """Return the `limit` of a request to the second host.
+
+    Raises:
+        BadRequestError: It is not a number from 1 to 100.
+    """
+    limit = values.get("limit", str(default))
+    if limit not in map(str, range(1, 101)):
+        raise BadRequestError("limit is not a number from 1 to 100")
+    return int(limit)
 
 
 def answered(lists: Lists, rows: list[Row], body: Any, whole: list[Row]) -> Answer:

@@ -40,12 +40,10 @@ class MobileEvents(Listing):
     }
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make the events."""
         rng = random.Random("events")
         return [event for recording in data[:40] for event in _events(rng, recording, lists.organization)]
 
     def answer(self, lists: Lists, request: Request) -> Answer:
-        """Answer the newest first; the cursor is the moment of the last row, and what comes next is older."""
         values = asked(request, "createdAtGt", "createdAtLt", "pageSize", "cursor")
         after = timestamps.parse(values.get("createdAtGt"))
         bounds = [timestamps.parse(values.get("createdAtLt"))]

@@ -45,7 +45,6 @@ class Opportunities(CrmListing):
     columns = COLUMNS | {"opportunityUsers": CRM_USERS}
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make the deals."""
         rng = random.Random("opportunities")
         return [_opportunity(rng, link, each, lists.organization) for each, link in crm_links(data, "opportunity")]
 

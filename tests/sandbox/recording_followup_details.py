@@ -33,11 +33,12 @@ class FollowupDetails(Detail):
     own = "followups"
 
     def make(self, details: Details, recording: Recording) -> Any:
-        """Make the follow-ups of a recording."""
         return make_followups(recording)
 
-    def answer(self, details: Details, request: Request, recording: Recording) -> Answer:
-        """Answer with the recording."""
+    def answer(self, details: Details, request: Request) -> Answer:
+        recording = details.recording(request.values["id"])
+        if recording is None:
+            return self.error(404)
         if details.is_gone(recording):
             return self.error(410)
         if unknown := request.params.keys() - FLAGS.keys():
@@ -50,7 +51,6 @@ class FollowupDetails(Detail):
         return Answer(200, encode(recording), rows=1)
 
     def expected(self, details: Details, recording: Recording) -> dict[str, list[Row]]:
-        """Compute the rows of a recording."""
         return {
             "recording_followup_details": [row(item, COLUMNS, ("recordingId",)) for item in details.of(self, recording)]
         }

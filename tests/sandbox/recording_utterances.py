@@ -31,12 +31,11 @@ class Utterances(Detail):
     own = "transcripts"
 
     def make(self, details: Details, recording: Recording) -> Any:
-        """Make a transcript; None if the recording has none."""
         return _transcript(recording)
 
-    def answer(self, details: Details, request: Request, recording: Recording) -> Answer:
-        """Answer with a page."""
-        transcript = None if details.is_gone(recording) else details.of(self, recording)
+    def answer(self, details: Details, request: Request) -> Answer:
+        recording = details.recording(request.values["id"])
+        transcript = None if recording is None or details.is_gone(recording) else details.of(self, recording)
         if transcript is None:
             return self.error(404)
         size = min(_number(request, "pageSize", 100_000), details.utterances_a_page)
@@ -54,7 +53,6 @@ class Utterances(Detail):
         return Answer(200, encode(answer), rows=len(lines[start:end]))
 
     def expected(self, details: Details, recording: Recording) -> dict[str, list[Row]]:
-        """Compute the rows of a recording."""
         transcript = details.of(self, recording) or {}
         speakers = transcript.get("speakerMap") or {}
         rows = []

@@ -35,7 +35,7 @@ class Request:
     body: bytes
     time: float
     route: str = ""
-    """The path of the route that answers, with `{names}`; nothing if there is none."""
+    """The path or label of the route that answers, with `{names}`; nothing if there is none."""
     values: dict[str, str] = field(default_factory=dict)
     """What stands in the path for the route's `{names}`."""
     number: int = 0
@@ -82,6 +82,8 @@ class Route:
     """Whether a request may have the answer; None: if it bears a token that the API takes."""
     limited: bool = True
     """Whether its requests count for the rate limit."""
+    label: str = ""
+    """What stands for it in `Request.route` and in faults, if not the path: two hosts may have the same."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """What stands for the names in a path as it was sent, or None if it is another one's."""
@@ -99,10 +101,12 @@ class Endpoint:
 
     path: ClassVar[str]
     base: ClassVar[str] = API
+    label: ClassVar[str] = ""
 
     def route(self, answer: Callable[[Request], Answer], users: Callable[[Request], bool]) -> Route:
         """Return the route; `users` tells whether the second host takes a request's token."""
-        return Route(self.path, answer, base=self.base, allows=users if self.base == USER_API else None)
+        allows = users if self.base == USER_API else None
+        return Route(self.path, answer, base=self.base, allows=allows, label=self.label)
 
     def error(self, status: int) -> Answer:
         """Make an error as the host words it."""

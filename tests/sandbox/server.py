@@ -59,10 +59,10 @@ class Sandbox(Server):
         self._store = self._endpoint.store
         self.oauth = OAuth(self.now)
         """The other tokens, and what they are made from."""
-        self.details = Details(self._store)
-        """What single recordings have."""
         self.lists = lists or Lists.default()
         """What recordings point to. May be changed at any time."""
+        self.details = Details(self._store, self.lists)
+        """What single recordings have."""
         self._routes = [
             Route(RECORDINGS, self._page),
             *self.oauth.routes,

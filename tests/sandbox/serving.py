@@ -194,7 +194,7 @@ class Server:
         for route in self._routes:
             values = route.match(http.rel_url.raw_path)
             if values is not None:
-                request.route, request.values = route.path, values
+                request.route, request.values = route.label or route.path, values
                 if route.method == request.method:
                     found = route
                     request.authorized = (route.allows or self.allows)(request)

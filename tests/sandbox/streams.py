@@ -11,12 +11,16 @@ from tests.sandbox import expected
 from tests.sandbox.connections import Connections
 from tests.sandbox.data import ORGANIZATION, recordings
 from tests.sandbox.engagements import Engagements
+from tests.sandbox.followups import Followups
 from tests.sandbox.mobile_events import MobileEvents
 from tests.sandbox.opportunities import Opportunities
 from tests.sandbox.oracle import moment
 from tests.sandbox.recording_followup_details import FollowupDetails
+from tests.sandbox.recording_outcomes import Outcomes
+from tests.sandbox.recording_scorecards import Evaluations
 from tests.sandbox.recording_utterances import Utterances
 from tests.sandbox.routes import Request, Route
+from tests.sandbox.scorecards import Scorecards
 from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, Teams, identity, organizations
 from tests.sandbox.users import Users
 
@@ -31,7 +35,11 @@ if TYPE_CHECKING:
     from tests.sandbox.store import Recording, Store
 
 LISTS: tuple[Listing, ...] = (Users(), Teams(), Connections(), Engagements(), Opportunities(), MobileEvents())
+NEW_LISTS: tuple[Listing, ...] = (Followups(), Scorecards(), Outcomes())
+"""Lists that are served, and that the tap does not read yet."""
 DETAILS: tuple[Detail, ...] = (FollowupDetails(), Utterances())
+NEW_DETAILS: tuple[Detail, ...] = (Evaluations(),)
+"""Details that are served, and that the tap does not read yet."""
 
 KEYS = expected.KEYS
 """The key columns of `recordings` and of each stream that is derived from it."""
@@ -41,7 +49,7 @@ LIST_KEYS: Keys = {stream: key for each in LISTS for stream, key in each.keys.it
 """The key columns of what recordings point to."""
 DEFAULT = tuple(stream for each in LISTS if each.default for stream in each.keys)
 """The lists that are selected by default."""
-PATHS = {each.name: each.path for each in LISTS}
+PATHS = {each.name: each.label or each.path for each in LISTS}
 """The address of each list."""
 
 
@@ -70,7 +78,7 @@ class Lists:
             raise TypeError(f"lists have no {', '.join(sorted(unknown))}")
         vars(self).update(options)
         data = [each for each in data if isinstance(each.get("id"), str)]
-        for each in LISTS:
+        for each in (*LISTS, *NEW_LISTS):
             setattr(self, each.name, each.make(self, data))
 
     if TYPE_CHECKING:
@@ -96,7 +104,7 @@ class Lists:
         """
         answers: dict[str, Callable[[Lists, Request], Answer]] = {IDENTITY: identity, ORGANIZATIONS: organizations}
         routes = [Route(path, functools.partial(answer, self)) for path, answer in answers.items()]
-        return routes + [each.route(functools.partial(each.answer, self), allows) for each in LISTS]
+        return routes + [each.route(functools.partial(each.answer, self), allows) for each in (*LISTS, *NEW_LISTS)]
 
 
 @functools.cache
@@ -113,14 +121,17 @@ def expected_lists(lists: Lists) -> dict[str, Rows]:
 class Details:
     """What single recordings have. The sandbox has it as `sandbox.details`."""
 
-    def __init__(self, store: Store) -> None:
-        """Take the recordings."""
+    def __init__(self, store: Store, lists: Lists) -> None:
+        """Take the recordings, and the lists that have the scorecards."""
         self.gone: set[str] = set()
         """Recordings that single requests get a 410 for; deleted ones are among them anyway."""
         self.utterances_a_page = 5
         """The most that a page has; the documentation speaks of 100,000."""
+        self.unevaluated = 0.0
+        """The share of recordings with a score whose evaluation is missing."""
+        self.lists = lists
         self._store = store
-        for each in DETAILS:
+        for each in (*DETAILS, *NEW_DETAILS):
             setattr(self, each.own, {})
 
     if TYPE_CHECKING:
@@ -133,6 +144,10 @@ class Details:
         own: dict[str, Any] = getattr(self, detail.own)
         return own[recording["id"]] if recording["id"] in own else detail.make(self, recording)
 
+    def recording(self, recording_id: str) -> Recording | None:
+        """Return a copy of a recording, if there is one."""
+        return self._store.get(recording_id)
+
     def is_gone(self, recording: Recording) -> bool:
         """Whether single requests for it are refused."""
         return recording["id"] in self.gone or recording.get("deleted") is True
@@ -143,19 +158,15 @@ class Details:
         Args:
             allows: Whether a request may read the second host's.
         """
-        return [each.route(functools.partial(self._answer, each), allows) for each in DETAILS]
-
-    def _answer(self, detail: Detail, request: Request) -> Answer:
-        recording = self._store.get(request.values["id"])
-        return detail.error(404) if recording is None else detail.answer(self, request, recording)
+        return [each.route(functools.partial(each.answer, self), allows) for each in (*DETAILS, *NEW_DETAILS)]
 
 
-def expected_details(sandbox: Sandbox) -> dict[str, Rows]:
+def expected_details(sandbox: Sandbox, details: Iterable[Detail] = DETAILS) -> dict[str, Rows]:
     """Compute the rows of all details for what the sandbox holds now, by their keys.
 
     A recording that is not processed yet, or is gone, has none.
     """
-    found: dict[str, Rows] = {stream: {} for stream in DETAIL_KEYS}
+    found: dict[str, Rows] = {stream: {} for detail in details for stream in detail.keys}
     for recording in sandbox.recordings:
         name = recording.get("id")
         if not isinstance(name, str) or recording.get("isProcessingDone") is False:
@@ -163,9 +174,9 @@ def expected_details(sandbox: Sandbox) -> dict[str, Rows]:
         if sandbox.details.is_gone(recording):
             continue
         parent = {"recordingId": name, "recordingUpdatedAt": moment(recording.get("updatedAt"))}
-        for detail in DETAILS:
+        for detail in details:
             for stream, rows in detail.expected(sandbox.details, recording).items():
                 for row in rows:
                     whole = parent | row
-                    found[stream][tuple(whole[column] for column in DETAIL_KEYS[stream])] = whole
+                    found[stream][tuple(whole[column] for column in detail.keys[stream])] = whole
     return found

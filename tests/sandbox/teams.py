@@ -39,11 +39,9 @@ class Teams(Listing):
     left_out = ("coachManifest", "memberManifest")
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make the teams, and tell the users."""
         return [_team(number, name, lists.users, lists.organization) for number, name in enumerate(NAMES)]
 
     def answer(self, lists: Lists, request: Request) -> Answer:
-        """Answer with the teams of an organization."""
         organization = request.values["orgId"]
         if organization not in {lists.organization, *lists.group} - lists.refused:
             return self.error(403)
@@ -51,7 +49,6 @@ class Teams(Listing):
         return counted(lists, rows, asked(request, "pageSize", "cursor"))
 
     def expected(self, lists: Lists) -> dict[str, Rows]:
-        """Compute the rows of teams and members: each user once in each role."""
         rows = super().expected(lists)
         for team in rows["teams"].values():
             for role in ("member", "coach"):

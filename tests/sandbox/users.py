@@ -42,7 +42,6 @@ class Users(Listing):
     }
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make a user for each `userId`."""
         ids = sorted({str(each["userId"]) for each in data if isinstance(each.get("userId"), str)})
         others: dict[str, dict[str, Any]] = {"former": {"disabled": True}, "staff": {"email": "bot@siro.ai"}}
         made = [_user(number, user_id, lists.organization) for number, user_id in enumerate(ids)]
@@ -51,7 +50,6 @@ class Users(Listing):
         return made
 
     def answer(self, lists: Lists, request: Request) -> Answer:
-        """Answer with the users of a kind."""
         values = asked(request, "disabled", "excludeSiroUsers", "pageSize", "cursor")
         rows: list[Row] = lists.users
         if values.get("excludeSiroUsers") == "true":
