@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.sandbox.listing import MADE, Listing, answered, asked
-from tests.sandbox.oracle import boolean, each, known, moment, text
+from tests.sandbox.oracle import columns, each, known
 
 if TYPE_CHECKING:
     from tests.sandbox.faults import Answer
@@ -23,27 +23,14 @@ class Connections(Listing):
     name = "integration_connections"
     path = CONNECTIONS
     default = True
-    columns = {
-        "id": text,
-        "name": text,
-        "externalAccountId": text,
-        "organizationId": text,
-        "integrationPlatform": text,
-        "createdAt": moment,
-        "updatedAt": moment,
-        "isActive": boolean,
-        "syncStatus": each(
-            known(
-                id=text,
-                modelName=text,
-                modelSyncStatus=text,
-                modelModifiedAfter=moment,
-                createdAt=moment,
-                updatedAt=moment,
-            )
+    columns = columns(
+        "id name externalAccountId organizationId integrationPlatform",
+        moments="createdAt updatedAt",
+        flags="isActive syncTranscript",
+        syncStatus=each(
+            known(**columns("id modelName modelSyncStatus", moments="modelModifiedAfter createdAt updatedAt"))
         ),
-        "syncTranscript": boolean,
-    }
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         crms = [crm for each in data if isinstance(crm := each.get("crm"), dict)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.sandbox import timestamps
 from tests.sandbox.listing import CRM_USERS, MADE, CrmListing, crm_links
-from tests.sandbox.oracle import json_text, moment, text
+from tests.sandbox.oracle import columns, json_text
 
 if TYPE_CHECKING:
     from tests.sandbox.oracle import Row
@@ -25,25 +25,13 @@ class Engagements(CrmListing):
     path = ENGAGEMENTS
     derived = {"engagement_users": ("engagementId", "ordinal")}
     users = "engagementUsers"
-    columns = {
-        "id": text,
-        "externalId": text,
-        "engagementType": text,
-        "direction": text,
-        "subject": text,
-        "content": text,
-        "startTime": moment,
-        "startTimeLocalized": text,
-        "endTime": moment,
-        "createdAt": moment,
-        "updatedAt": moment,
-        "recordingId": text,
-        "opportunityId": text,
-        "accountId": text,
-        "organizationId": text,
-        "account": json_text,
-        "engagementUsers": CRM_USERS,
-    }
+    columns = columns(
+        "id externalId engagementType direction subject content startTimeLocalized recordingId opportunityId accountId "
+        "organizationId",
+        moments="startTime endTime createdAt updatedAt",
+        account=json_text,
+        engagementUsers=CRM_USERS,
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         rng = random.Random("engagements")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.sandbox import timestamps
-from tests.sandbox.oracle import boolean, each, items, json_text, known, moment, number, text
+from tests.sandbox.oracle import columns, each, items, json_text, known, number, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from tests.sandbox.oracle import Keys, Row, Rows
 
@@ -163,35 +163,19 @@ def _extraction(value: object) -> Row | None:
 
 
 _LINK = known(id=text, externalId=text)
-_COLUMNS: dict[str, Callable[[Any], Any]] = {
-    "id": text,
-    "organizationId": text,
-    "userId": text,
-    "title": text,
-    "durationInMilliseconds": number,
-    "latitude": number,
-    "longitude": number,
-    "result": text,
-    "createdAt": moment,
-    "updatedAt": moment,
-    "rootDataPurgedAt": moment,
-    "deleted": boolean,
-    "deletedAt": moment,
-    "links": known(web=known(self=text)),
-    "isProcessingDone": boolean,
-    "isEntityExtractionDone": boolean,
-    "isSummaryDone": boolean,
-    "crm": known(
+_COLUMNS = columns(
+    "id organizationId userId title result",
+    moments="createdAt updatedAt rootDataPurgedAt deletedAt",
+    numbers="durationInMilliseconds latitude longitude evaluationScore",
+    flags="deleted isProcessingDone isEntityExtractionDone isSummaryDone",
+    links=known(web=known(self=text)),
+    crm=known(
         integrationConnectionId=text,
         users=each(_LINK),
-        engagement=_LINK,
-        opportunity=_LINK,
         contacts=each(_LINK),
-        account=_LINK,
-        lead=_LINK,
+        **dict.fromkeys(("engagement", "opportunity", "account", "lead"), _LINK),
     ),
-    "summary": each(known(id=text, name=text, content=text)),
-    "entityExtractions": each(_extraction),
-    "evaluationScore": number,
-    "followups": each(known(id=text, score=number)),
-}
+    summary=each(known(id=text, name=text, content=text)),
+    entityExtractions=each(_extraction),
+    followups=each(known(id=text, score=number)),
+)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.sandbox import timestamps
 from tests.sandbox.faults import Answer
 from tests.sandbox.listing import Listing, asked
-from tests.sandbox.oracle import json_text, moment, text, texts
+from tests.sandbox.oracle import columns, json_text, texts
 from tests.sandbox.store import Recording, encode
 
 if TYPE_CHECKING:
@@ -27,17 +27,12 @@ class MobileEvents(Listing):
 
     name = "mobile_events"
     path = EVENTS
-    columns = {
-        "id": text,
-        "recordingId": text,
-        "externalOpportunityIds": texts,
-        "userId": text,
-        "organizationId": text,
-        "eventCode": text,
-        "event": json_text,
-        "value": text,
-        "createdAt": moment,
-    }
+    columns = columns(
+        "id recordingId userId organizationId eventCode value",
+        moments="createdAt",
+        externalOpportunityIds=texts,
+        event=json_text,
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         rng = random.Random("events")

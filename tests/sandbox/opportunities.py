@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.sandbox import timestamps
 from tests.sandbox.engagements import crm_users
 from tests.sandbox.listing import CRM_USERS, CrmListing, crm_links
-from tests.sandbox.oracle import json_text, known, moment, number, text
+from tests.sandbox.oracle import columns, json_text, known
 
 if TYPE_CHECKING:
     from tests.sandbox.oracle import Row
@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 
 OPPORTUNITIES = "/v1/integrations/opportunities"
 _DAY = 86_400_000
-COLUMNS = {
-    "id": text,
-    "externalId": text,
-    "name": text,
-    "amount": number,
-    "closedAt": moment,
-    "disposition": text,
-    "createdAt": moment,
-    "updatedAt": moment,
-    "recordingId": text,
-    "accountId": text,
-    "organizationId": text,
-    "account": json_text,
-}
+COLUMNS = columns(
+    "id externalId name disposition recordingId accountId organizationId",
+    moments="closedAt createdAt updatedAt",
+    numbers="amount",
+    account=json_text,
+)
 OPPORTUNITY = known(**COLUMNS, opportunityUsers=json_text)
 """A deal inside a follow-up's customer."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     Cleaner: TypeAlias = Callable[[Any], Any]
+    Columns: TypeAlias = dict[str, Cleaner]
 
 Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[tuple[Any, ...], Row]
@@ -19,6 +20,12 @@ Keys: TypeAlias = dict[str, tuple[str, ...]]
 
 # NUL characters and lone surrogates are what Postgres refuses.
 _REFUSED = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def columns(texts: str = "", *, moments: str = "", numbers: str = "", flags: str = "", **others: Cleaner) -> Columns:
+    """Make columns of names with spaces between them, by their type, and of cleaners by name."""
+    kinds = ((texts, text), (moments, moment), (numbers, number), (flags, boolean))
+    return {name: clean for names, clean in kinds for name in names.split()} | others
 
 
 def row(item: Row, columns: Mapping[str, Cleaner], left_out: Collection[str] = ()) -> Row:

@@ -10,7 +10,7 @@ from tests.sandbox.detail import SENTENCES, Detail
 from tests.sandbox.edge_cases import TEXT
 from tests.sandbox.faults import Answer
 from tests.sandbox.opportunities import OPPORTUNITY
-from tests.sandbox.oracle import boolean, each, json_text, known, moment, number, row, text
+from tests.sandbox.oracle import columns, each, json_text, known, row, text
 from tests.sandbox.query import FLAGS, BadRequestError
 from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.store import encode
@@ -56,66 +56,28 @@ class FollowupDetails(Detail):
         }
 
 
-_CUSTOMER = {
-    "id": text,
-    "name": text,
-    "crmUrl": text,
-    "customerType": text,
-    "lastActivityAt": moment,
-    "createdAt": moment,
-    "updatedAt": moment,
-    "closedAt": moment,
-    "emailAddress": text,
-    "phoneNumber": text,
-    "externalId": text,
-    "amount": number,
-    "disposition": text,
-    "recordingId": text,
-    "lastRecordingDate": moment,
-    "numRecordings": number,
-    "matchingSource": text,
-    "accountId": text,
-    "opportunityAccountName": text,
-    "contactId": text,
-    "opportunityContactName": text,
-    "opportunityId": text,
-    "engagementId": text,
-    "opportunity": OPPORTUNITY,
-    "opportunities": known(data=each(OPPORTUNITY), cursor=text),
-    "opportunityUsers": json_text,
-    "contactAccount": known(id=text, name=text, externalId=text),
-    "address": text,
-    "organizationId": text,
-    "integrationConnectionId": text,
-    "integrationPlatform": text,
-    "integrationName": text,
-}
-COLUMNS = {
-    "followupId": text,
-    "recordingTitle": text,
-    "repName": text,
-    "repId": text,
-    "teamName": text,
-    "teamId": text,
-    "dateCreated": moment,
-    "followupType": text,
-    "score": number,
-    "followupAction": text,
-    "context": each(known(header=text, value=text)),
-    "updatedAt": moment,
-    "metadata": json_text,
-    "starred": boolean,
-    "status": text,
-    "thinking": text,
-    "history": each(known(id=text, updatedBy=text, updatedByUserId=text, createdAt=moment, note=text, status=text)),
-    "crmUrl": text,
-    "crmCustomer": known(**_CUSTOMER),
-    "hasFollowupComment": boolean,
-    "note": text,
-    "completed": boolean,
-    "completedBy": text,
-    "completedAt": moment,
-}
+_CUSTOMER = columns(
+    "id name crmUrl customerType emailAddress phoneNumber externalId disposition recordingId matchingSource accountId "
+    "opportunityAccountName contactId opportunityContactName opportunityId engagementId address organizationId "
+    "integrationConnectionId integrationPlatform integrationName",
+    moments="lastActivityAt createdAt updatedAt closedAt lastRecordingDate",
+    numbers="amount numRecordings",
+    opportunity=OPPORTUNITY,
+    opportunities=known(data=each(OPPORTUNITY), cursor=text),
+    opportunityUsers=json_text,
+    contactAccount=known(id=text, name=text, externalId=text),
+)
+COLUMNS = columns(
+    "followupId recordingTitle repName repId teamName teamId followupType followupAction status thinking crmUrl note "
+    "completedBy",
+    moments="dateCreated updatedAt completedAt",
+    numbers="score",
+    flags="starred hasFollowupComment completed",
+    context=each(known(header=text, value=text)),
+    metadata=json_text,
+    history=each(known(**columns("id updatedBy updatedByUserId note status", moments="createdAt"))),
+    crmCustomer=known(**_CUSTOMER),
+)
 
 
 def make_followups(recording: Recording) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.sandbox import oracle, timestamps
 from tests.sandbox.listing import MADE, Listing, answered, asked, limited
-from tests.sandbox.oracle import boolean, each, known, moment, text
+from tests.sandbox.oracle import columns, each, known, text
 from tests.sandbox.query import BadRequestError
 from tests.sandbox.routes import RECORDINGS, USER_API
 
@@ -36,17 +36,12 @@ class Outcomes(Listing):
         "id", "repFirstName", "repLastName", "title", "userId", "durationInMilliseconds", "result",
         "extractedCustomOutcomes",
     )  # fmt: skip
-    columns = {
-        "recordingId": text,
-        "dateCreated": moment,
-        "universalOutcomeLabel": text,
-        "outcomes": each(known(customLabel=text, universalLabel=text, description=text)),
-        "outcomeExtractionId": text,
-        "isPrivate": boolean,
-        "isVideo": boolean,
-        "discoverable": boolean,
-        "trigger": text,
-    }
+    columns = columns(
+        "recordingId universalOutcomeLabel outcomeExtractionId trigger",
+        moments="dateCreated",
+        flags="isPrivate isVideo discoverable",
+        outcomes=each(known(customLabel=text, universalLabel=text, description=text)),
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         return [_recording(recording) for recording in data]

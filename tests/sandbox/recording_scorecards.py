@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox import timestamps
 from tests.sandbox.detail import SENTENCES, Detail
 from tests.sandbox.faults import Answer
-from tests.sandbox.oracle import each, known, number, row, text
+from tests.sandbox.oracle import columns, each, known, number, row, text
 from tests.sandbox.query import BadRequestError
 from tests.sandbox.routes import USER_API
 from tests.sandbox.scorecards import COLORS, NODE
@@ -83,29 +83,16 @@ class Evaluations(Detail):
         return found
 
 
-_COLUMNS = {
-    "scorecardName": text,
-    "pointsEarned": number,
-    "pointsPossible": number,
-    "recordingsEvaluatedCount": number,
-    "recordingsWonCount": number,
-}
+_COLUMNS = columns("scorecardName", numbers="pointsEarned pointsPossible recordingsEvaluatedCount recordingsWonCount")
 _LEFT_OUT = (
     "id", "name", "description", "evaluatedNodes", "metricRubrics", "sectionWeights", "colorConfigurations",
     "recordingsTotalCount", *_PARAMETERS,
 )  # fmt: skip
-_NODE_COLUMNS = NODE | {
-    "metricValue": number,
-    "pointsEarned": number,
-    "pointsPossible": number,
-    "color": text,
-    "score": text,
-    "impact": text,
-    "thinking": text,
-    "recommendation": text,
-    "citedThinking": text,
-    "citations": each(known(quote=text, startTimeInMillis=number, endTimeInMillis=number)),
-}
+_NODE_COLUMNS = NODE | columns(
+    "color score impact thinking recommendation citedThinking",
+    numbers="metricValue pointsEarned pointsPossible",
+    citations=each(known(quote=text, startTimeInMillis=number, endTimeInMillis=number)),
+)
 
 
 def _scorecard_of(scorecards: list[Row], recording: Recording) -> Row:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox.detail import SENTENCES, Detail
 from tests.sandbox.edge_cases import TEXT
 from tests.sandbox.faults import Answer
-from tests.sandbox.oracle import boolean, number, row, text
+from tests.sandbox.oracle import columns, row, text
 from tests.sandbox.query import BadRequestError
 from tests.sandbox.routes import USER_API
 from tests.sandbox.store import encode
@@ -63,15 +63,9 @@ class Utterances(Detail):
         return {"recording_utterances": rows}
 
 
-_COLUMNS = {
-    "utterance": text,
-    "startTimeInMillis": number,
-    "endTimeInMillis": number,
-    "speakerTag": text,
-    "speakerName": text,
-    "redacted": boolean,
-    "confidence": number,
-}
+_COLUMNS = columns(
+    "utterance speakerTag speakerName", numbers="startTimeInMillis endTimeInMillis confidence", flags="redacted"
+)
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.listing import MADE, Listing, answered, asked
-from tests.sandbox.oracle import boolean, each, known, moment, number, row, text
+from tests.sandbox.oracle import columns, each, known, number, row, text
 from tests.sandbox.routes import USER_API
 
 if TYPE_CHECKING:
@@ -16,18 +16,10 @@ if TYPE_CHECKING:
     from tests.sandbox.streams import Lists
 
 SCORECARDS = "/v1/core/scorecards/instances"
-NODE = {
-    "parentId": text,
-    "nodeType": text,
-    "name": text,
-    "description": text,
-    "indexNumber": number,
-    "metricId": text,
-    "metricType": text,
-    "bookmarkConfigId": text,
-    "unit": text,
-    "unitAbbreviated": text,
-}
+NODE = columns(
+    "parentId nodeType name description metricId metricType bookmarkConfigId unit unitAbbreviated",
+    numbers="indexNumber",
+)
 _NAMES = ("First visit", "Return visit", "Phone call", "Talk track of last year")
 _AI = "AI_METRIC"
 _METRICS = (
@@ -48,22 +40,13 @@ class Scorecards(Listing):
     base = USER_API
     derived = {"scorecard_nodes": ("scorecardId", "id")}
     left_out = ("nodes", "metricConfigurations", "metricRubrics", "sectionWeights")
-    columns = {
-        "id": text,
-        "organizationId": text,
-        "name": text,
-        "description": text,
-        "conversationType": text,
-        "isActive": boolean,
-        "editable": boolean,
-        "hasScoredRecordings": boolean,
-        "minDurationMs": number,
-        "scorecardTemplateId": text,
-        "scorecardConfigId": text,
-        "createdAt": moment,
-        "updatedAt": moment,
-        "colorConfigurations": each(known(color=text, lowRange=number, highRange=number)),
-    }
+    columns = columns(
+        "id organizationId name description conversationType scorecardTemplateId scorecardConfigId",
+        moments="createdAt updatedAt",
+        numbers="minDurationMs",
+        flags="isActive editable hasScoredRecordings",
+        colorConfigurations=each(known(color=text, lowRange=number, highRange=number)),
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         return [_scorecard(place, name, lists.organization) for place, name in enumerate(_NAMES)]
@@ -95,14 +78,7 @@ class Scorecards(Listing):
         return rows
 
 
-_COLUMNS = NODE | {
-    "llmPrompt": text,
-    "metricPointTotal": number,
-    "minTarget": number,
-    "maxTarget": number,
-    "targetTolerance": number,
-    "weight": number,
-}
+_COLUMNS = NODE | columns("llmPrompt", numbers="metricPointTotal minTarget maxTarget targetTolerance weight")
 
 
 def _first(card: Row, name: str, field: str, wanted: object) -> Row:

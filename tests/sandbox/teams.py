@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.sandbox.faults import Answer
 from tests.sandbox.listing import MADE, Listing, asked, counted
-from tests.sandbox.oracle import moment, text, texts
+from tests.sandbox.oracle import columns, texts
 from tests.sandbox.store import Recording, encode
 
 if TYPE_CHECKING:
@@ -27,15 +27,13 @@ class Teams(Listing):
     path = TEAMS
     default = True
     derived = {"team_members": ("teamId", "userId", "role")}
-    columns = {
-        "id": text,
-        "name": text,
-        "organizationId": text,
-        "coachUids": texts,
-        "memberUids": texts,
-        "newUserDefaultConversationTypes": texts,
-        "createdAt": moment,
-    }
+    columns = columns(
+        "id name organizationId",
+        moments="createdAt",
+        coachUids=texts,
+        memberUids=texts,
+        newUserDefaultConversationTypes=texts,
+    )
     left_out = ("coachManifest", "memberManifest")
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox.listing import MADE, Listing, asked, counted
-from tests.sandbox.oracle import boolean, known, moment, text, texts
+from tests.sandbox.oracle import boolean, columns, known, texts
 
 if TYPE_CHECKING:
     from tests.sandbox.faults import Answer
@@ -25,21 +25,13 @@ class Users(Listing):
     name = "users"
     path = USERS
     default = True
-    columns = {
-        "id": text,
-        "email": text,
-        "organizationId": text,
-        "phoneNumber": text,
-        "firstName": text,
-        "lastName": text,
-        "memberTeamId": text,
-        "coachTeamIds": texts,
-        "externalId": text,
-        "createdAt": moment,
-        "disabled": boolean,
-        "billable": boolean,
-        "contactSettings": known(suppressEmails=boolean, suppressEmailErrors=boolean),
-    }
+    columns = columns(
+        "id email organizationId phoneNumber firstName lastName memberTeamId externalId",
+        moments="createdAt",
+        flags="disabled billable",
+        coachTeamIds=texts,
+        contactSettings=known(suppressEmails=boolean, suppressEmailErrors=boolean),
+    )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
         ids = sorted({str(each["userId"]) for each in data if isinstance(each.get("userId"), str)})
