@@ -8,11 +8,7 @@ from tests.sandbox.listing import MADE, Listing, answered, asked
 from tests.sandbox.oracle import columns, each, known
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row
 
 CONNECTIONS = "/v1/core/integrations/connections"
 

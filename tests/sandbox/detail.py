@@ -8,11 +8,7 @@ from tests.sandbox.edge_cases import TEXT
 from tests.sandbox.routes import Endpoint
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Keys, Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Details
+    from tests.sandbox.kinds import Answer, Details, Keys, Recording, Request, Row
 
 SENTENCES = ("The price is what worries me.", "We can start next week.", "Let me ask my wife first.", TEXT)
 

@@ -10,9 +10,7 @@ from tests.sandbox.listing import CRM_USERS, MADE, CrmListing, crm_links
 from tests.sandbox.oracle import columns, json_text
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Lists, Recording, Row
 
 ENGAGEMENTS = "/v1/integrations/engagements"
 _HOUR = 3_600_000

@@ -11,7 +11,7 @@ from tests.sandbox.oracle import columns, each, items, json_text, known, number,
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.sandbox.oracle import Keys, Row, Rows
+    from tests.sandbox.kinds import Keys, Row, Rows
 
 KEYS: Keys = {
     "recordings": ("id",),

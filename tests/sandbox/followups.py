@@ -13,11 +13,7 @@ from tests.sandbox.recording_followup_details import COLUMNS, make_followups
 from tests.sandbox.routes import USER_API
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row
 
 FOLLOWUPS = "/v1/core/followups"
 

@@ -14,9 +14,7 @@ from tests.sandbox.oracle import columns, json_text, texts
 from tests.sandbox.store import Recording, encode
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Lists, Request, Row
 
 EVENTS = "/v1/core/mobile-events"
 _LARGEST_PAGE = 1000

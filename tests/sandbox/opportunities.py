@@ -11,9 +11,7 @@ from tests.sandbox.listing import CRM_USERS, CrmListing, crm_links
 from tests.sandbox.oracle import columns, json_text, known
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Lists, Recording, Row
 
 OPPORTUNITIES = "/v1/integrations/opportunities"
 _DAY = 86_400_000

@@ -16,10 +16,7 @@ from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Details
+    from tests.sandbox.kinds import Details, Recording, Request, Row
 
 RECORDING = f"{RECORDINGS}/{{id}}"
 _HOUR = 3_600_000

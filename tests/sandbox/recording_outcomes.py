@@ -13,11 +13,7 @@ from tests.sandbox.query import BadRequestError
 from tests.sandbox.routes import RECORDINGS, USER_API
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Row, Rows
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row, Rows
 
 OUTCOMES = f"{USER_API}{RECORDINGS}"
 """What stands for the route in the log: the other host has the same path."""

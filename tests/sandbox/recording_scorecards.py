@@ -15,10 +15,7 @@ from tests.sandbox.scorecards import COLORS, NODE
 from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Details
+    from tests.sandbox.kinds import Details, Recording, Request, Row
 
 EVALUATIONS = "/v1/core/scorecards/evaluated-instances/{scorecardId}"
 RETIRED = "2025-02-15T00:00:00.000Z"

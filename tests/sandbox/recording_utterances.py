@@ -14,10 +14,7 @@ from tests.sandbox.routes import USER_API
 from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Details
+    from tests.sandbox.kinds import Details, Recording, Request, Row
 
 UTTERANCES = "/v1/core/recordings/{id}/utterances"
 

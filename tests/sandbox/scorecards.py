@@ -9,11 +9,7 @@ from tests.sandbox.oracle import columns, each, known, number, row, text
 from tests.sandbox.routes import USER_API
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Row, Rows
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row, Rows
 
 SCORECARDS = "/v1/core/scorecards/instances"
 NODE = columns(

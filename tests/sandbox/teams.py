@@ -10,9 +10,7 @@ from tests.sandbox.oracle import columns, texts
 from tests.sandbox.store import Recording, encode
 
 if TYPE_CHECKING:
-    from tests.sandbox.oracle import Row, Rows
-    from tests.sandbox.routes import Request
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Lists, Request, Row, Rows
 
 IDENTITY = "/v1/core/auth/caller-identity"
 ORGANIZATIONS = "/v1/core/organizations"

@@ -8,11 +8,7 @@ from tests.sandbox.listing import MADE, Listing, asked, counted
 from tests.sandbox.oracle import boolean, columns, known, texts
 
 if TYPE_CHECKING:
-    from tests.sandbox.faults import Answer
-    from tests.sandbox.oracle import Row
-    from tests.sandbox.routes import Request
-    from tests.sandbox.store import Recording
-    from tests.sandbox.streams import Lists
+    from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row
 
 USERS = "/v1/core/users"
 _FIRST = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo", "Ida", "Jon")
