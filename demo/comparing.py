@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.sandbox.expected import Row, Rows
+    from tests.sandbox.oracle import Row, Rows
 
 
 def as_loaded(name: str, value: Any) -> Any:

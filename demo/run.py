@@ -15,13 +15,13 @@ from demo.meltano import Meltano
 from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 COUNT = 800
 MOST = 5
@@ -51,8 +51,8 @@ def _run() -> None:
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     data = recordings(COUNT)
-    directory = Directory.of(data)
-    with Sandbox(data, directory=directory) as sandbox:
+    lists = Lists(data)
+    with Sandbox(data, lists=lists) as sandbox:
         runner = _meltano(executable, sandbox)
         seconds = {}
         with installing.step("Installing tap-siro and target-duckdb with Meltano"):
@@ -80,7 +80,7 @@ def _run() -> None:
         raise DemoError(
             f"The second sync sent {sent['recordings']} recordings although {len(changed)} had changed: see {OUTPUT}."
         )
-    names = Counter(map(_names(directory), (row["userId"] for row in loaded["recordings"].values())))
+    names = Counter(map(_names(lists), (row["userId"] for row in loaded["recordings"].values())))
     if Counter({(rep, team): count for rep, team, count, _ in calls}) != names:
         raise DemoError(f"The join of calls with reps and teams gave other rows than expected: {calls}")
     if joined != changing.WRITTEN_BACK:
@@ -100,12 +100,11 @@ def _run() -> None:
         print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
 
 
-def _names(directory: Directory) -> Callable[[str | None], tuple[str | None, str | None]]:
+def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]]:
     """Who a user id is, and in which team."""
-    teams = {team["id"]: team["name"] for team in directory.teams}
+    teams = {team["id"]: team["name"] for team in lists.teams}
     users = {
-        user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"]))
-        for user in directory.users
+        user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"])) for user in lists.users
     }
     return lambda user_id: users.get(str(user_id), (None, None))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 SCHEMA = "siro"
 NESTED = {"links", "crm", "summary", "entityExtractions", "followups"}

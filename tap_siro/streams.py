@@ -103,10 +103,10 @@ class DetailStream(SiroStream):
         return recording.details.get(self.name, []) if isinstance(recording, DetailedRecording) else []
 
 
-class FullFollowupsStream(DetailStream):
+class FollowupDetailsStream(DetailStream):
     """One row for each follow-up in full: what to do, why, and what became of it. A request for each recording."""
 
-    name = "followups"
+    name = "recording_followup_details"
     primary_keys = ("followupId",)
     columns = detail_columns.FOLLOWUPS
     block = "followups"

@@ -10,8 +10,8 @@ import pytest
 from tap_siro.settings import CONFIG, Settings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS, config_for, discover, run_tap, start_tap
+from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
+from tests.support.process import config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,8 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
     catalog = discover(tmp_path)
     assert {
         entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
-    } == KEYS | DETAIL_KEYS | DIRECTORY_KEYS
-    keys = dict.fromkeys(DIRECTORY_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
+    } == KEYS | DETAIL_KEYS | LIST_KEYS
+    keys = dict.fromkeys(LIST_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
     for entry in catalog["streams"]:
         expected = keys.get(entry["tap_stream_id"], "recordingUpdatedAt")
         assert entry.get("replication_key") == expected
@@ -78,7 +78,7 @@ def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
 
 def test_test_schema_writes_schemas(tmp_path: Path) -> None:
     run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
-    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS}
+    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS, *LIST_KEYS}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -16,10 +16,10 @@ from demo import DemoError, installing
 from demo.comparing import as_loaded, difference
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 
 if TYPE_CHECKING:
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLONED = ("demo", "tap_siro", "tests", "meltano.yml", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")

@@ -21,10 +21,13 @@ from tap_siro.singer.run_directory import LOCK
 from tap_siro.sync import reader
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import plain
-from tests.sandbox.details import RECORDING, UTTERANCES
-from tests.sandbox.directory import CONNECTIONS, IDENTITY, ORGANIZATIONS, TEAMS, USERS
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.sandbox.users import USERS
 from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
 
@@ -205,7 +208,7 @@ def details(path: str | None, status: int = 0) -> Provoke:
             app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
             app |= {"oauth_user_id": oauth.user_id}
             sandbox.fault("status", status=status, path=path, on=None)
-        catalog = discover(directory, followups=path != USER_TOKEN, recording_utterances=True)
+        catalog = discover(directory, recording_followup_details=path != USER_TOKEN, recording_utterances=True)
         return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
 
     return provoke
@@ -299,19 +302,19 @@ def endless(sandbox: Sandbox, directory: Path) -> list[str]:
 
 
 def expired(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.page_size = 10
+    sandbox.lists.page_size = 10
     sandbox.fault("status", path=USERS, status=410, when=has_cursor)
     return sync(config_for(sandbox)).warnings
 
 
 def group(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.group = [sandbox.directory.organization, "another"]
-    sandbox.directory.refused = {"another"}
+    sandbox.lists.group = [sandbox.lists.organization, "another"]
+    sandbox.lists.refused = {"another"}
     return sync(config_for(sandbox)).warnings
 
 
 def unlisted(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.group = [sandbox.directory.organization, "another"]
+    sandbox.lists.group = [sandbox.lists.organization, "another"]
     sandbox.fault("status", status=403, path=ORGANIZATIONS)
     return sync(config_for(sandbox)).warnings
 

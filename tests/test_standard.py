@@ -10,8 +10,8 @@ from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support.in_process import selecting
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,6 @@ TestTapSiro = get_tap_test_class(
     TapSiro,
     config=CONFIG,
     # What `--test` shows is a page of what is selected, and none of what is asked for recording by recording.
-    catalog=selecting(*KEYS, *DIRECTORY_KEYS),
+    catalog=selecting(*KEYS, *LIST_KEYS),
     suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS]),
 )

@@ -282,7 +282,7 @@ def followups(page: Answer, single: Answer | None) -> Finding:
     whole = single.body.get("data", single.body) if isinstance(single.body, dict) else {}
     items = whole.get("followups") if isinstance(whole, dict) else None
     if not single.ok or not isinstance(items, list):
-        return Finding("follow-ups", found + single.outcome, "the stream `followups` cannot be read")
+        return Finding("follow-ups", found + single.outcome, "the stream `recording_followup_details` cannot be read")
     count = len({name for item in items if isinstance(item, dict) for name in item})
     return Finding("follow-ups", f"{found}{count} fields", NOTHING)
 

@@ -86,52 +86,67 @@ _CUSTOMER: tuple[Column, ...] = (
     text("integrationName", "Name of the CRM or platform."),
 )
 
+
+def followup_columns(*more: Column, status: str) -> tuple[Column, ...]:
+    """Return the columns of a follow-up in full, with more of them after its ids.
+
+    Args:
+        more: Columns of one stream alone.
+        status: As of when its `status` is.
+    """
+    return (
+        text("followupId", "Siro's id of the follow-up: `id` in `recording_followups`.", key=True),
+        text("recordingId", "The recording's id."),
+        *more,
+        text("recordingTitle", "Title of the recording."),
+        text("repName", "Name of the rep."),
+        text("repId", "Siro's id of the rep: `id` of `users`."),
+        text("teamName", "Name of the rep's team."),
+        text("teamId", "Siro's id of that team: `id` of `teams`."),
+        timestamp("dateCreated", "When the follow-up was created."),
+        text("followupType", "REHASH or CROSS_SELL."),
+        number("score", "Score of the follow-up, from 1 to 5."),
+        text("followupAction", "What to do."),
+        objects(
+            "context",
+            "What is known of the customer, in order.",
+            text("header", "What it is about, for example MAIN_OBJECTION or OVERALL_COST."),
+            text("value", "What was found."),
+        ),
+        timestamp("updatedAt", "When Siro last changed the follow-up."),
+        json_text("metadata", "More on the follow-up, as JSON text: Siro does not document what is in it."),
+        flag("starred", "Whether somebody starred it."),
+        text(
+            "status",
+            f"TO_DO, IN_PROGRESS or COMPLETE, as of {status}.",
+        ),
+        text("thinking", "How Siro came to the follow-up and its score."),
+        objects(
+            "history",
+            "Changes of its status, and notes, in order.",
+            text("id", "Siro's id of the change."),
+            text("updatedBy", "Who made it."),
+            text("updatedByUserId", "Siro's id of that user; null if it was Siro."),
+            timestamp("createdAt", "When it was made."),
+            text("note", "Note."),
+            text("status", "TO_DO, IN_PROGRESS or COMPLETE."),
+        ),
+        text("crmUrl", "The customer's page in the CRM. Deprecated by Siro."),
+        nested("crmCustomer", "The CRM customer that the follow-up is about.", *_CUSTOMER),
+        flag("hasFollowupComment", "Whether the recording has a comment on it."),
+        text("note", "Note. Deprecated by Siro: see history."),
+        flag("completed", "Whether it was completed. Deprecated by Siro: see status."),
+        text("completedBy", "Who completed it. Deprecated by Siro: see history."),
+        timestamp("completedAt", "When it was completed. Deprecated by Siro: see history."),
+        other_fields(),
+    )
+
+
 FOLLOWUPS: Schema = schema(
-    text("followupId", "Siro's id of the follow-up: `id` in `recording_followups`.", key=True),
-    text("recordingId", "The recording's id."),
-    _RECORDING_UPDATED_AT,
-    text("recordingTitle", "Title of the recording."),
-    text("repName", "Name of the rep."),
-    text("repId", "Siro's id of the rep: `id` of `users`."),
-    text("teamName", "Name of the rep's team."),
-    text("teamId", "Siro's id of that team: `id` of `teams`."),
-    timestamp("dateCreated", "When the follow-up was created."),
-    text("followupType", "REHASH or CROSS_SELL."),
-    number("score", "Score of the follow-up, from 1 to 5."),
-    text("followupAction", "What to do."),
-    objects(
-        "context",
-        "What is known of the customer, in order.",
-        text("header", "What it is about, for example MAIN_OBJECTION or OVERALL_COST."),
-        text("value", "What was found."),
-    ),
-    timestamp("updatedAt", "When Siro last changed the follow-up."),
-    json_text("metadata", "More on the follow-up, as JSON text: Siro does not document what is in it."),
-    flag("starred", "Whether somebody starred it."),
-    text(
-        "status",
-        "TO_DO, IN_PROGRESS or COMPLETE, as of when the recording was last read: marking a follow-up does not "
-        "change the recording.",
-    ),
-    text("thinking", "How Siro came to the follow-up and its score."),
-    objects(
-        "history",
-        "Changes of its status, and notes, in order.",
-        text("id", "Siro's id of the change."),
-        text("updatedBy", "Who made it."),
-        text("updatedByUserId", "Siro's id of that user; null if it was Siro."),
-        timestamp("createdAt", "When it was made."),
-        text("note", "Note."),
-        text("status", "TO_DO, IN_PROGRESS or COMPLETE."),
-    ),
-    text("crmUrl", "The customer's page in the CRM. Deprecated by Siro."),
-    nested("crmCustomer", "The CRM customer that the follow-up is about.", *_CUSTOMER),
-    flag("hasFollowupComment", "Whether the recording has a comment on it."),
-    text("note", "Note. Deprecated by Siro: see history."),
-    flag("completed", "Whether it was completed. Deprecated by Siro: see status."),
-    text("completedBy", "Who completed it. Deprecated by Siro: see history."),
-    timestamp("completedAt", "When it was completed. Deprecated by Siro: see history."),
-    other_fields(),
+    *followup_columns(
+        _RECORDING_UPDATED_AT,
+        status="when the recording was last read: marking a follow-up does not change the recording",
+    )
 )
 UTTERANCES: Schema = schema(
     text("recordingId", "The recording's id.", key=True),

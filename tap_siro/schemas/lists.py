@@ -1,4 +1,4 @@
-"""The columns of what a recording points to: users, teams, connections, appointments, deals, events of the app.
+"""The columns of lists: users, teams, connections, appointments, deals, events of the app, follow-ups, outcomes.
 
 Names are the API's own. Facts are from Siro's OpenAPI document and from what clients in production have published.
 """
@@ -19,6 +19,7 @@ from tap_siro.schemas.columns import (
     timestamp,
     whole,
 )
+from tap_siro.schemas.details import followup_columns
 
 _ORGANIZATION = text("organizationId", "Siro's id of the organization.")
 
@@ -153,5 +154,26 @@ MOBILE_EVENTS = schema(
     json_text("event", "What happened, as JSON text: what is in it differs by `eventCode`."),
     text("value", "What happened, in a word, for some kinds of event."),
     timestamp("createdAt", "When it happened. The replication key."),
+    other_fields(),
+)
+
+FOLLOWUPS = schema(*followup_columns(status="this sync"))
+
+RECORDING_OUTCOMES = schema(
+    text("recordingId", "The recording's id: `id` of `recordings`.", key=True),
+    timestamp("dateCreated", "When the recording was created. The replication key."),
+    text("universalOutcomeLabel", "POSITIVE, NEGATIVE or NEUTRAL."),
+    objects(
+        "outcomes",
+        "Outcomes in the organization's own words, for example why a call was lost.",
+        text("customLabel", "The organization's label."),
+        text("universalLabel", "The label that it maps to: POSITIVE, NEGATIVE or NEUTRAL; null if it maps to none."),
+        text("description", "Criteria for the outcome."),
+    ),
+    text("outcomeExtractionId", "Siro's id of the extraction that found the outcomes."),
+    flag("isPrivate", "Whether the recording is private."),
+    flag("isVideo", "Whether the recording is a video."),
+    flag("discoverable", "Whether the recording is discoverable."),
+    text("trigger", "What started the recording: button-press, deeplink, modern-deeplink or mobile-sdk."),
     other_fields(),
 )

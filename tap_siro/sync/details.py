@@ -109,7 +109,7 @@ def _path(recording_id: str) -> str:
 
 
 FOLLOWUPS = Detail(
-    "followups",
+    "recording_followup_details",
     lambda recording: _is_processed(recording) and bool(recording["followups"]),
     _fetch_followups,
     "followupId",

@@ -14,12 +14,14 @@ from tap_siro.api import authentication
 from tap_siro.api.authentication import RenewedToken, Token
 from tap_siro.errors import TapSiroError
 from tests.sandbox import Sandbox
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import plain
-from tests.sandbox.details import UTTERANCES
-from tests.sandbox.directory import CONNECTIONS, IDENTITY, TEAMS, USERS
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.teams import IDENTITY, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.sandbox.users import USERS
 from tests.support.in_process import loaded, selecting, sync
 from tests.support.process import config_for, run_tap
 

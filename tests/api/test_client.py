@@ -53,7 +53,7 @@ def get(client: Client, path: str = PATH, **query: str) -> decoding.Listing:
 
 
 def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox, clock: Clock) -> None:
-    """A directory would be asked with parameters of recordings, and refuse them."""
+    """A list would be asked with parameters of recordings, and refuse them."""
     with client_of(sandbox) as client:
         assert get(client, pageSize="2").cursor
         assert len(get(client).records) == len(DATA)
@@ -61,7 +61,7 @@ def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox, clock: Clock) -> N
 
 
 def test_a_fault_that_passes_is_tried_again(sandbox: Sandbox, clock: Clock) -> None:
-    """A directory would be missing after each hiccup of the network."""
+    """A list would be missing after each hiccup of the network."""
     for kind in ("reset", "html", "cut", "status"):
         sandbox.fault(kind)
     sandbox.fault("body", body={"data": None})
@@ -100,7 +100,7 @@ def test_what_is_not_there_is_a_refusal(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_a_cursor_that_is_refused_is_not_a_refused_endpoint(sandbox: Sandbox, clock: Clock) -> None:
-    """Half a directory would be taken for one that is not there."""
+    """Half a list would be taken for one that is not there."""
     sandbox.fault("status", on=None, status=410)
     with client_of(sandbox) as client, pytest.raises(CursorRefusedError):
         get(client, cursor="old")
@@ -125,7 +125,7 @@ def test_another_host_gets_its_own_token_only(sandbox: Sandbox, clock: Clock) ->
     assert sandbox.requests == []
 
 
-# What a directory's page may look like
+# What a list's page may look like
 
 
 @pytest.mark.parametrize(
@@ -146,8 +146,8 @@ def test_another_host_gets_its_own_token_only(sandbox: Sandbox, clock: Clock) ->
     ],
     ids=str,
 )
-def test_a_directory_comes_in_any_of_its_forms(answer: Any, records: list[Any], cursor: str | None) -> None:
-    """Live answers are not always what the vendor's document says: a directory would be empty, or half."""
+def test_a_list_comes_in_any_of_its_forms(answer: Any, records: list[Any], cursor: str | None) -> None:
+    """Live answers are not always what the vendor's document says: a list would be empty, or half."""
     assert decoding.decode_list(json.dumps(answer).encode()) == decoding.Listing(records, cursor)
 
 
@@ -169,7 +169,7 @@ def test_a_directory_comes_in_any_of_its_forms(answer: Any, records: list[Any], 
     ],
     ids=str,
 )
-def test_what_is_no_page_of_a_directory_is_not_taken_for_an_empty_one(answer: Any) -> None:
+def test_what_is_no_page_of_a_list_is_not_taken_for_an_empty_one(answer: Any) -> None:
     """A target would be told that all users are gone."""
     with pytest.raises(decoding.MalformedPageError):
         decoding.decode_list(json.dumps(answer).encode())

@@ -16,8 +16,8 @@ import trustme
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
-from tests.sandbox.details import UTTERANCES
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.tokens import CLIENT_TOKEN
 from tests.support.in_process import Clock, loaded, selecting, sync
 from tests.support.process import config_for

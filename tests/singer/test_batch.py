@@ -24,23 +24,11 @@ from tap_siro.singer.sdk import LineWriter
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import expected_directory
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS, Lists, expected_details, expected_lists
 from tests.support.batch import METADATA, files, rows, unpacked
 from tests.support.in_process import selecting, sync
-from tests.support.process import (
-    DETAIL_KEYS,
-    DIRECTORY_KEYS,
-    KEYS,
-    Run,
-    Warehouse,
-    config_for,
-    run_and_kill,
-    run_tap,
-    start_tap,
-)
+from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,9 +98,9 @@ def test_a_root_is_the_directory_that_is_meant_or_refused(
     assert (str(config.root) if config else None) == (path and path.format(cwd=Path.cwd()))
 
 
-def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) -> None:
+def test_details_and_lists_come_in_files_too_and_hide_nothing(root: Path) -> None:
     """Rows from files have no version: after ACTIVATE_VERSION a target would hide all of them."""
-    with Sandbox(DATA[:40], directory=Directory.of(DATA[:40])) as sandbox:
+    with Sandbox(DATA[:40], lists=Lists(DATA[:40])) as sandbox:
         oauth = sandbox.oauth
         app: dict[str, Any] = {
             "user_api_url": sandbox.user_api_url,
@@ -120,15 +108,15 @@ def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) 
             "oauth_client_secret": oauth.app_secret,
             "oauth_user_id": oauth.user_id,
         }
-        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS))
+        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *LIST_KEYS))
         warehouse = Warehouse()
         warehouse.load(unpacked(run))
         assert {message["type"] for message in run.messages} == {"SCHEMA", "BATCH", "STATE"}
         assert warehouse.tables == expected_rows(DATA[:40])
         assert warehouse.details == expected_details(sandbox)
-        assert warehouse.directory == expected_directory(sandbox.directory)
+        assert warehouse.lists == expected_lists(sandbox.lists)
     assert all(warehouse.details.values())
-    assert all(warehouse.directory.values())
+    assert all(warehouse.lists.values())
 
 
 MAPS: dict[str, Any] = {
@@ -210,7 +198,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, sandbox: Sandbox, root:
 
 def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) -> None:
     """Each schedule's run would leave an empty directory."""
-    catalog = selecting(*KEYS)  # directories are read whole each time
+    catalog = selecting(*KEYS)  # lists are read whole each time
     state = sync(config_for(sandbox), catalog=catalog).state
     for name in [recording["id"] for recording in DATA]:
         sandbox.remove(name)

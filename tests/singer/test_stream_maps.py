@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import USERS
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.streams import KEYS
+from tests.sandbox.users import USERS
 from tests.support.in_process import selecting, sync
-from tests.support.process import KEYS, Run, config_for, discover, run_tap
+from tests.support.process import Run, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,8 @@ from tap_siro.api import retries
 from tap_siro.api.client import Client
 from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
-from tests.support.process import DIRECTORY_KEYS, KEYS, Run, State, Warehouse
+from tests.sandbox.streams import KEYS, LIST_KEYS
+from tests.support.process import Run, State, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -263,7 +264,7 @@ def check_rows(run: Run) -> None:
         if message["type"] == "RECORD":
             row, stream = message["record"], message["stream"]
             validators[stream].validate(row)
-            assert all(row[key] not in {None, ""} for key in (KEYS | DIRECTORY_KEYS)[stream])
+            assert all(row[key] not in {None, ""} for key in (KEYS | LIST_KEYS)[stream])
 
 
 # Where a fault hits

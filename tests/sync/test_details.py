@@ -15,10 +15,11 @@ import pytest
 from tap_siro.sync import reader, reporting
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
-from tests.sandbox.details import RECORDING, UTTERANCES
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.store import ORDERS
+from tests.sandbox.streams import expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import sync
 from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from tests.sandbox.store import Recording
 
 DATA = recordings(80)
-STREAMS = ("recordings", "followups", "recording_utterances")
+FOLLOWUPS = "recording_followup_details"
+STREAMS = ("recordings", FOLLOWUPS, "recording_utterances")
 
 
 NEWEST = str(max(DATA, key=lambda each: str(each.get("updatedAt") or ""))["id"])
@@ -72,7 +74,7 @@ def check(sandbox: Sandbox, *runs: Run) -> None:
     for run in runs:
         warehouse.load(run)
     expected = expected_details(sandbox)
-    assert expected["followups"]
+    assert expected[FOLLOWUPS]
     assert expected["recording_utterances"]
     assert warehouse.details == expected
     assert warehouse.tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
@@ -116,11 +118,11 @@ def test_nothing_is_asked_for_that_is_not_selected(tmp_path: Path) -> None:
 
 def test_each_works_without_the_recordings_stream(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, "followups"))
-        assert run.schemas == ["followups"]
+        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, FOLLOWUPS))
+        assert run.schemas == [FOLLOWUPS]
         warehouse = Warehouse()
         warehouse.load(run)
-        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
+        assert warehouse.details[FOLLOWUPS] == expected_details(sandbox)[FOLLOWUPS]
         assert not sandbox.requests_to(UTTERANCES)
 
 
@@ -192,7 +194,7 @@ def test_followups_that_cannot_be_loaded_are_told(tmp_path: Path, answer: str) -
         else:
             sandbox.details.followups[lost] = [{"score": 1}]
         run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
-        assert "1 record(s) of 'followups', of recordings created at " in run.stderr
+        assert "1 record(s) of 'recording_followup_details', of recordings created at " in run.stderr
         sandbox.details.followups[lost] = []
         check(sandbox, run)
 
@@ -205,7 +207,7 @@ def test_an_address_at_which_there_is_no_transcript_at_all_is_told(tmp_path: Pat
         assert re.search(r"knew none of the \d\d recordings of which 'recording_utterances' was asked for", run.stderr)
         warehouse = Warehouse()
         warehouse.load(run)
-        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
+        assert warehouse.details[FOLLOWUPS] == expected_details(sandbox)[FOLLOWUPS]
 
 
 def test_a_cursor_of_a_transcript_that_is_refused_ends_nothing(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from tap_siro.sync.sent import MOST, SentRecordings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.store import ORDERS
+from tests.sandbox.streams import KEYS
 from tests.support.in_process import sync
-from tests.support.process import KEYS, config_for
+from tests.support.process import config_for
 
 FAST: dict[str, Any] = {"requests_per_minute": 100_000}
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import plain, recordings
-from tests.sandbox.directory import DEFAULT
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.store import CURSORS, ORDERS
-from tests.support.process import KEYS, Warehouse, config_for, run_tap
+from tests.sandbox.streams import DEFAULT, KEYS
+from tests.support.process import Warehouse, config_for, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,14 +22,14 @@ import psycopg
 
 from demo import comparing
 from demo.warehouse import NESTED
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 from tests.targets import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.sandbox.expected import Row, Rows
+    from tests.sandbox.oracle import Row, Rows
     from tests.targets.kinds import Kind
     from tests.targets.postgres import Server
 

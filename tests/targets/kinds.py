@@ -17,7 +17,7 @@ class Kind:
     batch: str
     """Whether it takes BATCH messages."""
     gone: str
-    """What becomes of a row of a directory that is gone at Siro."""
+    """What becomes of a row of a list that is gone at Siro."""
     notes: tuple[str, ...]
     """In sentences, for the README."""
     executable: str | None = None

@@ -18,8 +18,9 @@ from demo.changing import change
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import KEYS
 from tests.support.documents import README, blocks
-from tests.support.process import KEYS, config_for, run_tap
+from tests.support.process import config_for, run_tap
 from tests.targets import project as projects
 from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.sandbox.expected import Row, Rows
+    from tests.sandbox.oracle import Row, Rows
     from tests.targets.project import Project
 
 pytestmark = pytest.mark.targets

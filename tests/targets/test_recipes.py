@@ -15,16 +15,16 @@ import yaml
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory_data import Directory
-from tests.sandbox.expected import Row, expected_rows
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import KEYS, Lists
 from tests.support.documents import README, RECIPES, blocks
-from tests.support.process import KEYS
 from tests.targets.destinations import SCHEMA, Database, Destination, DuckDB, PostgreSQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.sandbox.oracle import Row
     from tests.targets.project import Project
 
     Start = Callable[[Sandbox], Project]
@@ -171,7 +171,7 @@ def test_recordings_are_joined_to_what_they_point_to(destination: Database, star
     """Reports would have ids for names, and miss or repeat calls, appointments and deals."""
     sql = blocks(RECIPES)
     data = recordings(60, odd=False)
-    with Sandbox(data, directory=Directory.of(data)) as sandbox:
+    with Sandbox(data, lists=Lists(data)) as sandbox:
         project = start(sandbox)
         spoken = [("Rep", "0", 90_000), ("Customer", "1", 30_000), (None, "2", 6_000)]
         lines = [{"speakerTag": tag, "startTimeInMillis": 0, "endTimeInMillis": length} for _, tag, length in spoken]
@@ -185,7 +185,7 @@ def test_recordings_are_joined_to_what_they_point_to(destination: Database, star
             oauth_client_secret=oauth.app_secret,
             oauth_user_id=oauth.user_id,
         )
-        made = sandbox.directory
+        made = sandbox.lists
     teams = {user: team["name"] for team in made.teams for user in team["memberUids"]}
     users = {user["id"]: user for user in made.users}
 
@@ -228,7 +228,7 @@ def test_recordings_are_joined_to_what_they_point_to(destination: Database, star
     )
 
     found = destination.query(sql["sql: platforms"])
-    platform = {each["id"]: (each["integrationPlatform"], each["name"]) for each in made.connections}
+    platform = {each["id"]: (each["integrationPlatform"], each["name"]) for each in made.integration_connections}
     linked = Counter(
         (*platform[link["integrationConnectionId"]], link["objectType"])
         for link in expected_rows(data)["recording_crm_links"].values()

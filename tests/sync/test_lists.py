@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.tap import TapSiro
-from tests.sandbox import Sandbox, directory, timestamps
+from tests.sandbox import Sandbox, timestamps
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT, PATHS, expected_directory
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import DEFAULT, KEYS, LIST_KEYS, PATHS, Lists, expected_lists
+from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
+from tests.sandbox.users import USERS
 from tests.support.in_process import Outcome, check_rows, selecting, sync
-from tests.support.process import DIRECTORY_KEYS, KEYS, Warehouse, config_for
+from tests.support.process import Warehouse, config_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,28 +25,28 @@ if TYPE_CHECKING:
     from tests.support.process import Table
 
 DATA = recordings(40, odd=False)
-EVERYTHING = Directory.of(DATA, page_size=7)
+EVERYTHING = Lists(DATA, page_size=7)
 CHILDREN = {"team_members": "teams", "engagement_users": "engagements", "opportunity_users": "opportunities"}
-WHOLE = [stream for stream in DIRECTORY_KEYS if stream != "mobile_events"]
+WHOLE = [stream for stream in LIST_KEYS if stream != "mobile_events"]
 NO_WAITING = {"max_retry_seconds": 0}
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(DATA, directory=EVERYTHING.copy()) as sandbox:
+    with Sandbox(DATA, lists=EVERYTHING.copy()) as sandbox:
         yield sandbox
 
 
-ALL = (*KEYS, *DIRECTORY_KEYS)
+ALL = (*KEYS, *LIST_KEYS)
 
 
 def loaded(run: Outcome) -> dict[str, Table]:
-    """The directories' tables, and nothing twice in them."""
+    """The tables of lists, and nothing twice in them."""
     warehouse = Warehouse()
     warehouse.load(run)
-    for stream, rows in warehouse.directory.items():
+    for stream, rows in warehouse.lists.items():
         assert len(run.records[stream]) == len(rows), f"{stream} has doubles"
-    return warehouse.directory
+    return warehouse.lists
 
 
 def activated(run: Outcome) -> list[str]:
@@ -55,7 +57,7 @@ def activated(run: Outcome) -> list[str]:
 def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
     """Joins would miss reps, teams or deals."""
     run = sync(config_for(sandbox), catalog=selecting(*ALL))
-    expected = expected_directory(sandbox.directory)
+    expected = expected_lists(sandbox.lists)
     assert loaded(run) == expected
     assert all(expected.values())
     assert run.warnings == []
@@ -66,14 +68,14 @@ def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
 
 def test_lists_in_other_wrappings_are_the_same_rows(sandbox: Sandbox) -> None:
     """Live answers are not what the OpenAPI document says in two of three places."""
-    sandbox.directory.bare = True
-    sandbox.directory.page_size = 100
-    assert loaded(sync(config_for(sandbox), catalog=selecting(*ALL))) == expected_directory(sandbox.directory)
+    sandbox.lists.bare = True
+    sandbox.lists.page_size = 100
+    assert loaded(sync(config_for(sandbox), catalog=selecting(*ALL))) == expected_lists(sandbox.lists)
 
 
 def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> None:
     """A number for an id would cost the row, and a new field its value."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.users += [
         {"id": 17, "firstName": "Nul\x00l", "externalId": 4711, "disabled": "true", "locale": {"zone": [1.50, None]}},
         {"id": "bare", "coachTeamIds": None, "contactSettings": None, "createdAt": "2024-03-01 09:00:00+02:00"},
@@ -82,7 +84,7 @@ def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> Non
     made.engagements.append({"id": "odd", "accountId": 7, "account": [], "engagementUsers": [None, {"id": 1.5}, {}]})
     made.opportunities.append({"id": "odd", "amount": "12.50", "account": "text"})
     run = sync(config_for(sandbox), catalog=selecting(*ALL))
-    expected = expected_directory(made)
+    expected = expected_lists(made)
     expected["engagement_users"][("odd", 1)]["id"] = "1.5"
     expected["users"][("17",)]["otherFields"] = '{"locale":{"zone":[1.5,null]}}'
     expected["users"][("bare",)]["createdAt"] = "2024-03-01T07:00:00.000Z"
@@ -104,17 +106,15 @@ def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
         assert root["selected"] is root["selected-by-default"] is on
 
 
-@pytest.mark.parametrize("stream", DIRECTORY_KEYS)
+@pytest.mark.parametrize("stream", LIST_KEYS)
 def test_each_works_alone_and_nothing_else_is_asked_for(sandbox: Sandbox, stream: str) -> None:
     """Who wants one list would wait for all recordings."""
     run = sync(config_for(sandbox), catalog=selecting(stream))
-    assert {name: rows for name, rows in loaded(run).items() if rows} == {
-        stream: expected_directory(sandbox.directory)[stream]
-    }
+    assert {name: rows for name, rows in loaded(run).items() if rows} == {stream: expected_lists(sandbox.lists)[stream]}
     path = PATHS[CHILDREN.get(stream, stream)]
-    identity = {directory.IDENTITY} if path == directory.TEAMS else set()
+    identity = {IDENTITY} if path == TEAMS else set()
     assert {request.route for request in sandbox.all_requests} == {path} | identity
-    assert len(sandbox.requests_to(directory.IDENTITY)) == len(identity)
+    assert len(sandbox.requests_to(IDENTITY)) == len(identity)
 
 
 def test_without_them_nothing_is_asked_for(sandbox: Sandbox) -> None:
@@ -148,7 +148,7 @@ def test_one_that_cannot_be_read_costs_only_itself(sandbox: Sandbox, stream: str
     sandbox.fault(kind, path=PATHS[stream], on=None, **options)
     run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
     lost = {stream, *(child for child, parent in CHILDREN.items() if parent == stream)}
-    assert loaded(run) == expected_directory(sandbox.directory) | {name: {} for name in lost}
+    assert loaded(run) == expected_lists(sandbox.lists) | {name: {} for name in lost}
     for name, rows in expected_rows(DATA).items():
         assert {tuple(row[key] for key in KEYS[name]) for row in run.records[name]} == rows.keys()
     assert activated(run) == [name for name in WHOLE if name not in lost]
@@ -170,8 +170,8 @@ def test_a_part_is_loaded_but_hides_nothing(sandbox: Sandbox) -> None:
 
 def test_an_empty_answer_hides_nothing(sandbox: Sandbox) -> None:
     """A fault at Siro would empty the tables."""
-    sandbox.directory.users.clear()
-    sandbox.directory.teams.clear()
+    sandbox.lists.users.clear()
+    sandbox.lists.teams.clear()
     run = sync(config_for(sandbox))
     assert activated(run) == ["integration_connections"]
     users, teams = run.warnings
@@ -181,10 +181,10 @@ def test_an_empty_answer_hides_nothing(sandbox: Sandbox) -> None:
 
 def test_rows_without_an_id_are_reported_and_hide_nothing(sandbox: Sandbox) -> None:
     """The row that lost its id would be marked as deleted."""
-    sandbox.directory.users.insert(3, {"firstName": "No", "lastName": "Id"})
-    sandbox.directory.users.insert(3, "no object")  # type: ignore[arg-type]
+    sandbox.lists.users.insert(3, {"firstName": "No", "lastName": "Id"})
+    sandbox.lists.users.insert(3, "no object")
     run = sync(config_for(sandbox), catalog=selecting("users", "teams"), status=1)
-    assert len(run.records["users"]) == len(sandbox.directory.users) - 2
+    assert len(run.records["users"]) == len(sandbox.lists.users) - 2
     assert activated(run) == ["teams"]
     (error,) = run.errors
     assert "2 record(s) of 'users'" in error
@@ -194,7 +194,7 @@ def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> Non
     """Cursors expire, nobody knows when."""
     sandbox.fault("status", path=PATHS["users"], status=410, when=lambda request: request.params.get("cursor") == "7")
     run = sync(config_for(sandbox), catalog=selecting("users"))
-    assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.directory.users}
+    assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.lists.users}
     assert activated(run) == ["users"]
     sandbox.fault("status", path=PATHS["users"], on=None, status=410, when=lambda request: "cursor" in request.params)
     assert "run the sync again" in sync(config_for(sandbox), catalog=selecting("users"), status=1).errors[0]
@@ -204,7 +204,7 @@ def test_a_page_size_that_is_refused_is_not_asked_for(sandbox: Sandbox) -> None:
     """Siro does not document one for users."""
     sandbox.fault("status", path=PATHS["users"], on=None, status=400, when=lambda request: "pageSize" in request.params)
     run = sync(config_for(sandbox), catalog=selecting("users"))
-    assert loaded(run)["users"] == expected_directory(sandbox.directory)["users"]
+    assert loaded(run)["users"] == expected_lists(sandbox.lists)["users"]
 
 
 def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
@@ -213,7 +213,7 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
         os.kill(os.getpid(), signal.SIGTERM) if request.route == PATHS["users"] and request.number == 2 else None
     )
     run = sync(config_for(sandbox), status=143)
-    assert 0 < len(run.records["users"]) < len(sandbox.directory.users)
+    assert 0 < len(run.records["users"]) < len(sandbox.lists.users)
     assert activated(run) == []
     assert run.messages[-1]["type"] == "STATE"
     assert run.state["bookmarks"].keys() == {*KEYS}
@@ -262,7 +262,7 @@ def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.
     assert "ACTIVATE_VERSION" not in (out := capsys.readouterr().out)
     assert '"version"' not in out
     assert [request.route for request in sandbox.all_requests] == [
-        "/v1/core/recordings", directory.USERS, directory.IDENTITY, directory.TEAMS, directory.CONNECTIONS,
+        "/v1/core/recordings", USERS, IDENTITY, TEAMS, CONNECTIONS,
     ]  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
     assert activated(run) == ["reps", "teams", "team_members"]
     assert all("@" not in row["email"] and "contactSettings__suppressEmails" in row for row in run.records["reps"])
     assert all("memberUids" not in row and row["name"] != "North" for row in run.records["teams"])
-    expected = expected_directory(sandbox.directory)
+    expected = expected_lists(sandbox.lists)
     assert len(run.records["team_members"]) == len(
         [row for row in expected["team_members"].values() if row["teamId"] != "team-0"]
     )
@@ -302,9 +302,9 @@ def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("excluded", [False, True])
 def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart: bool, excluded: bool) -> None:
     """Calls of those who left would have no name."""
-    sandbox.directory.disabled_apart = apart
+    sandbox.lists.disabled_apart = apart
     run = sync(config_for(sandbox, exclude_siro_users=excluded), catalog=selecting("users"))
-    expected = expected_directory(sandbox.directory)["users"]
+    expected = expected_lists(sandbox.lists)["users"]
     staff = [key for key, row in expected.items() if row["email"].endswith("@siro.ai")]
     assert len(staff) == 1
     for key in staff if excluded else ():
@@ -317,22 +317,22 @@ def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart
 
 def test_where_nobody_is_disabled_nobody_comes_twice(sandbox: Sandbox) -> None:
     """An API that ignores `disabled` returns all users again."""
-    for user in sandbox.directory.users:
+    for user in sandbox.lists.users:
         user["disabled"] = False
-    sandbox.fault("edit", path=PATHS["users"], on=None, edit=lambda _: sandbox.directory.users)
+    sandbox.fault("edit", path=PATHS["users"], on=None, edit=lambda _: sandbox.lists.users)
     run = sync(config_for(sandbox), catalog=selecting("users"))
     assert len(sandbox.requests_to(PATHS["users"])) == 2
-    assert len(loaded(run)["users"]) == len(sandbox.directory.users)
+    assert len(loaded(run)["users"]) == len(sandbox.lists.users)
 
 
 def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None:
     """Teams of all but one organization would be missing."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.group = [made.organization, "second", "third/with a slash"]
     made.teams += [{"id": f"of {each}", "organizationId": each, "memberUids": ["a"]} for each in made.group[1:]]
     run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
-    assert loaded(run) == {stream: {} for stream in DIRECTORY_KEYS} | {
-        stream: expected_directory(made)[stream] for stream in ("teams", "team_members")
+    assert loaded(run) == {stream: {} for stream in LIST_KEYS} | {
+        stream: expected_lists(made)[stream] for stream in ("teams", "team_members")
     }
     assert activated(run) == ["teams", "team_members"]
     made.refused = {"second"}
@@ -345,11 +345,11 @@ def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None
 
 def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sandbox: Sandbox) -> None:
     """No team at all would be loaded, although the token may read some."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.group = [made.organization, "second"]
-    sandbox.fault("status", path=directory.ORGANIZATIONS, status=403, on=None)
+    sandbox.fault("status", path=ORGANIZATIONS, status=403, on=None)
     run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
-    assert loaded(run)["teams"] == expected_directory(made)["teams"]
+    assert loaded(run)["teams"] == expected_lists(made)["teams"]
     assert activated(run) == []
     (warning,) = run.warnings
     assert "only its own teams" in warning
@@ -357,7 +357,7 @@ def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sa
 
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
     """A request for the teams of nobody would be made."""
-    sandbox.fault("body", path=directory.IDENTITY, on=None, body={"organizationId": None})
+    sandbox.fault("body", path=IDENTITY, on=None, body={"organizationId": None})
     run = sync(config_for(sandbox), catalog=selecting("teams", "users"), status=1)
     assert "which organization" in run.errors[0]
     assert run.records["users"]
@@ -369,9 +369,9 @@ def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
 
 def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) -> None:
     """The cursor is a moment, and skips what else was created in it."""
-    expected = expected_directory(sandbox.directory)["mobile_events"]
+    expected = expected_lists(sandbox.lists)["mobile_events"]
     for size in (2, 3, 4, 5):
-        sandbox.directory.page_size = size
+        sandbox.lists.page_size = size
         sandbox.clear()
         assert loaded(sync(config_for(sandbox), catalog=selecting("mobile_events")))["mobile_events"] == expected
         assert len(sandbox.requests_to(PATHS["mobile_events"])) < 2 * len(expected) / (size - 1)
@@ -379,29 +379,27 @@ def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) 
 
 def test_a_millisecond_with_more_events_than_a_page_is_passed(sandbox: Sandbox) -> None:
     """The sync would ask the same question for ever."""
-    crowd = [{**sandbox.directory.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
-    sandbox.directory.mobile_events += crowd
+    crowd = [{**sandbox.lists.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
+    sandbox.lists.mobile_events += crowd
     run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
-    missing = {row["id"] for row in sandbox.directory.mobile_events} - {
-        row["id"] for row in run.records["mobile_events"]
-    }
+    missing = {row["id"] for row in sandbox.lists.mobile_events} - {row["id"] for row in run.records["mobile_events"]}
     moment = crowd[0]["createdAt"]
-    assert missing <= {row["id"] for row in sandbox.directory.mobile_events if row["createdAt"] == moment}
+    assert missing <= {row["id"] for row in sandbox.lists.mobile_events if row["createdAt"] == moment}
 
 
 def test_events_in_another_order_are_read_by_cursor(sandbox: Sandbox) -> None:
     """Asking for what is older than the oldest of a page would skip all that is between."""
-    events = sandbox.directory.mobile_events
+    events = sandbox.lists.mobile_events
     for number, event in enumerate(events):
         event["createdAt"] = timestamps.from_ms(1_700_000_000_000 + number)
     sandbox.fault("edit", path=PATHS["mobile_events"], on=None, edit=lambda page: {**page, "data": page["data"][::-1]})
     run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
-    assert loaded(run)["mobile_events"] == expected_directory(sandbox.directory)["mobile_events"]
+    assert loaded(run)["mobile_events"] == expected_lists(sandbox.lists)["mobile_events"]
 
 
 def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
     """All events of the app would be read each hour."""
-    events = sandbox.directory.mobile_events
+    events = sandbox.lists.mobile_events
     moments = sorted(event["createdAt"] for event in events)
     catalog = selecting("mobile_events")
     first = sync(config_for(sandbox, start_date=moments[10]), catalog=catalog)
@@ -423,11 +421,11 @@ def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
 
 def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
     """A window would hold what is after it; and as the bookmark may not pass it, each run would read that again."""
-    moments = sorted(event["createdAt"] for event in sandbox.directory.mobile_events)
+    moments = sorted(event["createdAt"] for event in sandbox.lists.mobile_events)
     end = moments[10]
     catalog = selecting("mobile_events")
     first = sync(config_for(sandbox, end_date=end), catalog=catalog)
-    before = {event["id"] for event in sandbox.directory.mobile_events if event["createdAt"] < end}
+    before = {event["id"] for event in sandbox.lists.mobile_events if event["createdAt"] < end}
     assert {row["id"] for row in first.records["mobile_events"]} == before
     bookmark = {"replication_key_value": moments[-1]}
     sandbox.clear()
