@@ -26,12 +26,12 @@ PLUGIN_NAME = "tap-siro"
 
 
 class Enrichment(NamedTuple):
-    """A block that a recording has only if the request asks for it."""
+    """A property that a recording has only if the request asks for it."""
 
     setting: str
     flag: str
     """The query parameter that asks for it."""
-    block: str
+    property_name: str
     """The recording's property that holds it."""
     what: str
 
@@ -313,15 +313,15 @@ class Settings:
             daily_recheck=int(float(config["daily_recheck_days"]) * timestamps.DAY),
         ), []
 
-    def describe_range(self) -> str:
-        """The range and the filters as query parameters, but for `start_date`: what the state keeps of them."""
+    def describe_range(self, until: int | None) -> str:
+        """Return range and filters as query parameters, but for `start_date`: what the state keeps of a pass."""
         parts = dict(self.filters)
         if self.created_after is not None:
             parts["createdAt:gt"] = timestamps.text(self.created_after)
         if self.created_before is not None:
             parts["createdAt:lt"] = timestamps.text(self.created_before)
-        if self.end is not None:
-            parts["updatedAt:lt"] = timestamps.text(self.end)
+        if until is not None:
+            parts["updatedAt:lt"] = timestamps.text(until)
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
 
 

@@ -1,18 +1,28 @@
-"""The streams: `recordings`, child streams that are cut from its pages, and details asked for one by one."""
+"""All streams: `recordings`, what is derived from its pages, details of each recording, and lists.
+
+CONTRIBUTING.md says how to add one.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
-from tap_siro.records import children
-from tap_siro.records.recording import DetailedRecording
-from tap_siro.schemas import details as detail_columns
-from tap_siro.schemas import recordings
+from tap_siro import timestamps
+from tap_siro.api.client import PATH
+from tap_siro.errors import RefusedError
+from tap_siro.records import children, list_children
+from tap_siro.records.utterances import name_speakers
+from tap_siro.schemas import details, lists, recordings
 from tap_siro.singer.sdk import SiroStream
-from tap_siro.sync import details
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_siro.api.pages import Page
     from tap_siro.records.recording import Record
+    from tap_siro.sync.details import DetailClient
+    from tap_siro.sync.lists import ListClient
 
 
 class RecordingsStream(SiroStream):
@@ -23,22 +33,12 @@ class RecordingsStream(SiroStream):
     replication_key = "updatedAt"
     columns = recordings.RECORDINGS
 
-    def make_records(self, recording: Record) -> list[Record]:
-        """The recording itself."""
-        return [recording]
-
 
 class ChildStream(SiroStream):
-    """Rows cut from a recording's page: a request of their own is never made for them."""
+    """Rows derived from a recording's page, at no request of their own."""
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
-    cut: ClassVar[staticmethod[[Record], list[Record]]]
-    """Makes the stream's records of a recording."""
-
-    def make_records(self, recording: Record) -> list[Record]:
-        """The stream's records of a cleaned recording."""
-        return self.cut(recording)
 
 
 class CrmLinksStream(ChildStream):
@@ -47,8 +47,8 @@ class CrmLinksStream(ChildStream):
     name = "recording_crm_links"
     primary_keys = ("recordingId", "objectType", "ordinal")
     columns = recordings.CRM_LINKS
-    block = "crm"
-    cut = staticmethod(children.crm_links)
+    property_name = "crm"
+    derive = staticmethod(children.crm_links)
 
 
 class SummarySectionsStream(ChildStream):
@@ -57,8 +57,8 @@ class SummarySectionsStream(ChildStream):
     name = "recording_summary_sections"
     primary_keys = ("recordingId", "ordinal")
     columns = recordings.SUMMARY_SECTIONS
-    block = "summary"
-    cut = staticmethod(children.summary_sections)
+    property_name = "summary"
+    derive = staticmethod(children.summary_sections)
 
 
 class EntityExtractionsStream(ChildStream):
@@ -67,8 +67,8 @@ class EntityExtractionsStream(ChildStream):
     name = "recording_entity_extractions"
     primary_keys = ("recordingId", "ordinal")
     columns = recordings.ENTITY_EXTRACTIONS
-    block = "entityExtractions"
-    cut = staticmethod(children.entity_extractions)
+    property_name = "entityExtractions"
+    derive = staticmethod(children.entity_extractions)
 
 
 class EntityMappingsStream(ChildStream):
@@ -77,8 +77,8 @@ class EntityMappingsStream(ChildStream):
     name = "recording_entity_mappings"
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
     columns = recordings.ENTITY_MAPPINGS
-    block = "entityExtractions"
-    cut = staticmethod(children.entity_mappings)
+    property_name = "entityExtractions"
+    derive = staticmethod(children.entity_mappings)
 
 
 class FollowupsStream(ChildStream):
@@ -87,8 +87,8 @@ class FollowupsStream(ChildStream):
     name = "recording_followups"
     primary_keys = ("recordingId", "ordinal")
     columns = recordings.FOLLOWUPS
-    block = "followups"
-    cut = staticmethod(children.followups)
+    property_name = "followups"
+    derive = staticmethod(children.followups)
 
 
 class DetailStream(SiroStream):
@@ -97,10 +97,23 @@ class DetailStream(SiroStream):
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
     selected_by_default = False
+    field_path: ClassVar[str]
+    """Prefix of a field's name in warnings."""
 
-    def make_records(self, recording: Record) -> list[Record]:
-        """The stream's records of a cleaned recording."""
-        return recording.details.get(self.name, []) if isinstance(recording, DetailedRecording) else []
+    def __init_subclass__(cls) -> None:
+        """Be what requests the details."""
+        super().__init_subclass__()
+        cls.detail = cls
+
+    @staticmethod
+    def is_needed(recording: Record) -> bool:
+        """Return True if a cleaned recording can have some. One that is not processed comes again when it is."""
+        return recording["isProcessingDone"] is not False
+
+    @staticmethod
+    def fetch(client: DetailClient, recording: Record) -> list[Any]:
+        """Return the items of a recording, usually objects. Called in a worker thread."""
+        raise NotImplementedError
 
 
 class FollowupDetailsStream(DetailStream):
@@ -108,9 +121,23 @@ class FollowupDetailsStream(DetailStream):
 
     name = "recording_followup_details"
     primary_keys = ("followupId",)
-    columns = detail_columns.FOLLOWUPS
-    block = "followups"
-    detail = details.FOLLOWUPS
+    columns = details.FOLLOWUPS
+    property_name = "followups"
+    field_path = "followups"
+
+    @staticmethod
+    def is_needed(recording: Record) -> bool:
+        """Return True if the list shows follow-ups."""
+        return DetailStream.is_needed(recording) and bool(recording["followups"])
+
+    @staticmethod
+    def fetch(client: DetailClient, recording: Record) -> list[Any]:
+        """Return the follow-ups in full. An answer without them is an item without a key: the list shows some."""
+        answer = client.get(_path(recording), {"showFollowups": "true"})
+        if answer is None:
+            return []
+        followups = answer.get("followups")
+        return followups if isinstance(followups, list) else [followups]
 
 
 class UtterancesStream(DetailStream):
@@ -118,13 +145,195 @@ class UtterancesStream(DetailStream):
 
     name = "recording_utterances"
     primary_keys = ("recordingId", "ordinal")
-    columns = detail_columns.UTTERANCES
-    detail = details.UTTERANCES
+    columns = details.UTTERANCES
+    on_user_host = True
+    field_path = "utterances"
+
+    @staticmethod
+    def fetch(client: DetailClient, recording: Record) -> list[Any]:
+        """Return the utterances of all pages. The speakers of any page are those of all."""
+        utterances: list[Any] = []
+        speakers: dict[str, Any] = {}
+        for page in client.pages(f"{_path(recording)}/utterances", "utterances"):
+            if page.number == 1:
+                utterances.clear()
+            utterances += page.records
+            names = page.answer.get("speakerMap")
+            speakers |= names if isinstance(names, dict) else {}
+        return name_speakers(utterances, speakers)
 
 
-STREAMS: tuple[type[SiroStream], ...] = (
+def _path(recording: Record) -> str:
+    return f"{PATH}/{quote(recording['id'], safe='')}"
+
+
+class ListStream(SiroStream):
+    """Rows that an endpoint lists."""
+
+    parent_stream_type = RecordingsStream  # no parent, but what runs the sync: see `tap_siro.singer.sdk`
+    primary_keys = ("id",)
+    path: ClassVar[str]
+    parameters: ClassVar[tuple[str, ...]] = ("cursor",)
+    """The query parameters that are sent."""
+    page_size: ClassVar[int | None] = None
+    """Records to request with each page, where the endpoint is known to take a page size."""
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
+        """Yield the pages of all records, or, if the stream has a replication key, of those since a timestamp."""
+        return client.pages(cls.path, page_size=cls.page_size)
+
+
+class ListChildStream(SiroStream):
+    """Rows derived from the records of a list, at no request of their own."""
+
+    parent_stream_type = RecordingsStream
+
+
+class UsersStream(ListStream):
+    """One row for each user, disabled ones among them."""
+
+    name = "users"
+    path = "/v1/core/users"
+    parameters = ("excludeSiroUsers", "disabled", "pageSize", "cursor")
+    page_size = 100
+    columns = lists.USERS
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
+        """Yield all users. Whether disabled ones come unasked is undocumented: if none did, they are requested."""
+        query = {"excludeSiroUsers": "true"} if client.settings.exclude_siro_users else {}
+        seen: set[object] = set()
+        disabled = False
+        for page in client.pages(cls.path, query, page_size=cls.page_size):
+            users = [user for user in page.records if isinstance(user, dict)]
+            disabled = disabled or any(user.get("disabled") in (True, "true") for user in users)
+            seen.update(str(user.get("id")) for user in users)
+            yield page
+        if disabled:
+            return
+        try:
+            for page in client.pages(cls.path, {**query, "disabled": "true"}, page_size=cls.page_size):
+                page.records = [
+                    user for user in page.records if isinstance(user, dict) and str(user.get("id")) not in seen
+                ]
+                yield page
+        except RefusedError as error:
+            if not error.is_about_parameters:
+                raise  # else, the API cannot be asked for disabled users
+
+
+class TeamsStream(ListStream):
+    """One row for each team."""
+
+    name = "teams"
+    path = "/v1/core/organizations/{orgId}/teams"
+    parameters = ("pageSize", "cursor")
+    page_size = 100
+    columns = lists.TEAMS
+    left_out = lists.MANIFESTS
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
+        """Yield the teams of each organization that the token may read."""
+        organizations = client.organizations()
+        refused = []
+        for organization in organizations:
+            try:
+                yield from client.pages(cls.path.format(orgId=quote(organization, safe="")), page_size=cls.page_size)
+            except RefusedError as error:
+                refused.append(error)
+        if refused:
+            client.some_refused(refused, of=len(organizations))
+
+
+class TeamMembersStream(ListChildStream):
+    """One row for each user in a team, and for each coach of it."""
+
+    name = "team_members"
+    primary_keys = ("teamId", "userId", "role")
+    columns = lists.TEAM_MEMBERS
+    derived_from = TeamsStream
+    derive = staticmethod(list_children.team_members)
+
+
+class IntegrationConnectionsStream(ListStream):
+    """One row for each connection to a CRM or another platform."""
+
+    name = "integration_connections"
+    path = "/v1/core/integrations/connections"
+    columns = lists.INTEGRATION_CONNECTIONS
+
+
+class EngagementsStream(ListStream):
+    """One row for each appointment in the CRM, recorded or not."""
+
+    name = "engagements"
+    path = "/v1/integrations/engagements"
+    selected_by_default = False
+    columns = lists.ENGAGEMENTS
+
+
+class EngagementUsersStream(ListChildStream):
+    """One row for each CRM user of an appointment."""
+
+    name = "engagement_users"
+    primary_keys = ("engagementId", "ordinal")
+    selected_by_default = False
+    columns = lists.ENGAGEMENT_USERS
+    derived_from = EngagementsStream
+    derive = staticmethod(list_children.engagement_users)
+
+
+class OpportunitiesStream(ListStream):
+    """One row for each deal in the CRM."""
+
+    name = "opportunities"
+    path = "/v1/integrations/opportunities"
+    selected_by_default = False
+    columns = lists.OPPORTUNITIES
+
+
+class OpportunityUsersStream(ListChildStream):
+    """One row for each CRM user of a deal."""
+
+    name = "opportunity_users"
+    primary_keys = ("opportunityId", "ordinal")
+    selected_by_default = False
+    columns = lists.OPPORTUNITY_USERS
+    derived_from = OpportunitiesStream
+    derive = staticmethod(list_children.opportunity_users)
+
+
+class MobileEventsStream(ListStream):
+    """One row for each event of the mobile app: recording started, consent granted and the like."""
+
+    name = "mobile_events"
+    path = "/v1/core/mobile-events"
+    parameters = ("createdAtGt", "createdAtLt", "pageSize", "cursor")
+    page_size = 1000
+    replication_key = "createdAt"
+    selected_by_default = False
+    columns = lists.MOBILE_EVENTS
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:
+        """Yield the events since a timestamp, and before `end_date`."""
+        bounds = {"createdAtGt": None if since is None else since - 1, "createdAtLt": client.settings.end}
+        query = {name: timestamps.text(moment) for name, moment in bounds.items() if moment is not None}
+        return client.newest_first(cls.path, query, page_size=cls.page_size)
+
+
+RECORDING_STREAMS: tuple[type[SiroStream], ...] = (
     RecordingsStream,
     *ChildStream.__subclasses__(),
     *DetailStream.__subclasses__(),
 )
-"""All of them, in the order of this module."""
+"""Recordings and what belongs to them, in the order of this module."""
+LISTS: tuple[type[ListStream], ...] = tuple(ListStream.__subclasses__())
+"""The lists that are requested, in the order of this module."""
+STREAMS: tuple[type[SiroStream], ...] = (
+    *RECORDING_STREAMS,
+    *(stream for each in LISTS for stream in (each, *each.derived_streams())),
+)
+"""All streams."""

@@ -166,7 +166,7 @@ def probed(kind: str) -> Provoke:
         sandbox.fault(kind)
         tap = TapSiro(config=config_for(sandbox))
         assert tap.settings
-        client = Client(tap.settings, tap.stop)
+        client = Client(tap.settings, tap.clock)
         with closing(client), pytest.raises(TapSiroError) as error:
             probe(client, per_minute=900)
         return [str(error.value)]
@@ -207,7 +207,7 @@ def details(path: str | None, status: int = 0) -> Provoke:
             oauth = sandbox.oauth
             app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
             app |= {"oauth_user_id": oauth.user_id}
-            sandbox.fault("status", status=status, path=path, on=None)
+            sandbox.fault("status", status=status, path=path, on=3)
         catalog = discover(directory, recording_followup_details=path != USER_TOKEN, recording_utterances=True)
         return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
 
@@ -420,13 +420,13 @@ CASES: dict[str, list[Provoke]] = {
     "… record(s) of '…' … came without an id": [
         fault("edit", path=USERS, edit=in_rows(id=None)),
     ],
-    "Siro's API knew none of the … recordings of which '…' was asked for": [nowhere],
-    "'…' could not be loaded; all other streams were.": [
+    "'…' is not loaded any further in this run": [nowhere],
+    "… So '…' could not be loaded; the other streams were.": [
         fault("status", path=USERS, status=403),
         fault("status", path=TEAMS, status=404),
         fault("body", path=CONNECTIONS, body={"items": []}),
     ],
-    "'…' could not be loaded; all other streams were. Siro's API does not say which organization": [
+    "Siro's API does not say which organization": [
         fault("body", path=IDENTITY, body={}),
     ],
     "The stream map of '…' fails on a record": [
@@ -434,9 +434,12 @@ CASES: dict[str, list[Provoke]] = {
         fails(stream_maps={"recordings": {"title": "float(title)"}}),
     ],
     "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
-    "'…' is selected, which an organization token cannot read": [details(path=None)],
+    "'…' cannot be loaded with an organization token": [details(path=None)],
     "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
-    "'…' cannot be loaded.": [details(path=UTTERANCES, status=403), details(path=RECORDING, status=403)],
+    "… could not be loaded of … recording(s)": [
+        details(path=UTTERANCES, status=403),
+        details(path=RECORDING, status=403),
+    ],
     "The target has closed its input": [closed_pipe],
     "Stopped by a signal": [stopped],
     "Siro's API did not answer, so nothing": [probed("reset")],
@@ -456,15 +459,15 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
         fault("status", on=1, status=410, when=has_cursor)
     ],
-    "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
-    "`user_api_url` answered … to a cursor that it gave itself. Reading that transcript again": [
+    "Siro's API answered … to a cursor that it gave itself. Reading … again from its first page": [expired],
+    "`user_api_url` answered … to a cursor that it gave itself. Reading a recording's utterances again": [
         interrupted_transcripts(1)
     ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
     "The token may read the teams of … of its … organizations only": [group],
-    "The token is for a group of organizations, which it may not list": [unlisted],
-    "Pages of … recordings seem to be too much": [fault("status", on=3, status=502, patience=600)],
-    "Nothing has come from Siro's API for": [quiet],
+    "The token is for a group of organizations, but may not list them": [unlisted],
+    "Pages of … records of … seem to be too much": [fault("status", on=3, status=502, patience=600)],
+    "No response from Siro's API for": [quiet],
     "Siro's API sent text that is not UTF-8": [
         fault("body", on=1, body=b'{"data": [{"id": "a", "title": "\xff"}], "cursor": null}')
     ],
@@ -479,7 +482,7 @@ CASES: dict[str, list[Provoke]] = {
             "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
         )
     ],
-    "Siro's API answered …; trying without pageSize": [too_large],
+    "Siro's API refused pages of … records of …; requesting them without a page size": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
     "Siro's API … requests for what was created between two moments": [

@@ -14,27 +14,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 from tap_siro import timestamps
-from tap_siro.api.client import PATH
-from tap_siro.directory_streams import (
-    DIRECTORIES,
+from tap_siro.api.client import IDENTITY, ORGANIZATIONS, PATH
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
+from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
+from tap_siro.streams import (
+    LISTS,
     EngagementsStream,
     IntegrationConnectionsStream,
     MobileEventsStream,
     OpportunitiesStream,
     UsersStream,
 )
-from tap_siro.schemas.columns import JSON_TEXT
-from tap_siro.schemas.details import FOLLOWUPS
-from tap_siro.schemas.recordings import RECORDINGS
-from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
-from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_siro.directory_streams import DirectoryStream
+    from tap_siro.streams import ListStream
 
 SINGLE = f"{PATH}/{{id}}"
 _POLLED = "the tap asks with updatedAt:gte alone"
@@ -76,7 +75,7 @@ KNOWN = {
     **{
         f"{SINGLE}: parameter {each.flag}: false|true in the document, nothing in the tap": "the list has these"
         for each in ENRICHMENTS
-        if each.block != "followups"
+        if each.property_name != "followups"
     },
 }
 """Differences that are meant, each with its reason."""
@@ -141,8 +140,9 @@ def recordings() -> Endpoint:
         flags=frozenset(each.flag for each in ENRICHMENTS),
         page_size=100,
     )
-    sent = query.parameters(query.whole(None), "a cursor")
+    sent = query.parameters(query.whole(None))
     parameters = {name: "false|true" if value == "true" else "string" for name, value in sent.items()}
+    parameters |= {"pageSize": "string", "cursor": "string"}
     return Endpoint(PATH, listing(RECORDINGS), parameters)
 
 
@@ -153,7 +153,7 @@ def single_recording() -> Endpoint:
     return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
 
 
-def directory(stream: type[DirectoryStream]) -> Endpoint:
+def listed(stream: type[ListStream]) -> Endpoint:
     """A list of what recordings point to."""
     unread = (*_json_text(stream.columns, "data"), *(f"data.{name}" for name in stream.left_out))
     parameters = dict.fromkeys(stream.parameters, ANY)
@@ -172,7 +172,7 @@ def organizations() -> Endpoint:
     return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
 
 
-ENDPOINTS = (recordings(), single_recording(), identity(), organizations(), *map(directory, DIRECTORIES))
+ENDPOINTS = (recordings(), single_recording(), identity(), organizations(), *map(listed, LISTS))
 """All that the tap reads and the document describes. Transcripts are on another host, in no document that is public."""
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from tap_siro.directory_streams import DIRECTORY_STREAMS
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ORDINARY
 from tap_siro.streams import STREAMS
 from tools.marked import filled
@@ -83,7 +82,7 @@ def select() -> list[str]:
     """What is selected unless the user says otherwise: Meltano's own default is everything."""
     return [
         "*.*",
-        *(f"!{stream.name}.*" for stream in (*STREAMS, *DIRECTORY_STREAMS) if not stream.selected_by_default),
+        *(f"!{stream.name}.*" for stream in STREAMS if not stream.selected_by_default),
     ]
 
 

@@ -6,9 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.directory_streams import DIRECTORY_STREAMS
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ENRICHMENTS, ORDINARY
-from tap_siro.streams import STREAMS
+from tap_siro.streams import RECORDING_STREAMS, STREAMS
 from tap_siro.sync.page_size import SCORED_PAGE, USUAL_PAGE
 from tap_siro.tap import TapSiro
 from tests.targets import kinds
@@ -80,13 +79,13 @@ def _default(schema: dict[str, Any]) -> str:
 
 def streams() -> str:
     """The streams of the recordings' family, a line each."""
-    needs = {each.block: f"`{each.setting}`" for each in ENRICHMENTS}
-    made = [(TAP.streams[kind.name], kind) for kind in STREAMS]
+    needs = {each.property_name: f"`{each.setting}`" for each in ENRICHMENTS}
+    made = [(TAP.streams[kind.name], kind) for kind in RECORDING_STREAMS]
     lines = ["| stream | holds | key | replication key | needs |", "|---|---|---|---|---|"]
     for stream, kind in made:
         key = ", ".join(f"`{column}`" for column in stream.primary_keys)
         what = (kind.__doc__ or "").splitlines()[0]
-        needed = needs.get(kind.block or "", "")
+        needed = needs.get(kind.property_name or "", "")
         lines.append(f"| `{stream.name}` | {what} | {key} | `{stream.replication_key}` | {needed} |")
     return "\n".join(lines)
 
@@ -94,7 +93,7 @@ def streams() -> str:
 def directories() -> str:
     """The other streams, a line each."""
     lines = ["| stream | holds | key | selected by default |", "|---|---|---|---|"]
-    for kind in DIRECTORY_STREAMS:
+    for kind in STREAMS[len(RECORDING_STREAMS) :]:
         key = ", ".join(f"`{column}`" for column in TAP.streams[kind.name].primary_keys)
         what = (kind.__doc__ or "").splitlines()[0]
         lines.append(f"| `{kind.name}` | {what} | {key} | {'yes' if kind.selected_by_default else 'no'} |")
@@ -104,7 +103,7 @@ def directories() -> str:
 def columns() -> str:
     """The columns of each stream."""
     lines = []
-    for kind in (*STREAMS, *DIRECTORY_STREAMS):
+    for kind in STREAMS:
         stream = TAP.streams[kind.name]
         lines += [f"## {stream.name}", "", "| column | type | what it is |", "|---|---|---|"]
         lines += [
@@ -118,11 +117,9 @@ def columns() -> str:
 def diagram() -> str:
     """How the streams belong together."""
     lines = ["```mermaid", "erDiagram"]
-    lines += [
-        f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.parent_stream_type
-    ]
+    lines += [f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in RECORDING_STREAMS[1:]]
     lines += [f"    {relation}" for relation in RELATIONS]
-    for kind in (*STREAMS, *DIRECTORY_STREAMS):
+    for kind in STREAMS:
         lines.append(f"    {kind.name} {{")
         for name, schema in kind.schema["properties"].items():
             if len(kind.schema["properties"]) <= FEW or name in SHOWN:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_siro.api.retries import Host
+    from tap_siro.api.host import Host
     from tap_siro.errors import TapSiroError
 
 
@@ -50,7 +50,8 @@ def failure(response: requests.Response, query: Mapping[str, str], host: Host) -
         return RetryableError(message, retry_after=retry_after_seconds(response), heavy=status in HEAVY)
     if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
         return CursorRefusedError(f"{host.name} answered {name} to a cursor that it gave itself.")
-    return RefusedError(f"{host.name} answered {name}{_meaning(response, query, host)}", status)
+    message = f"{host.name} answered {name}{_meaning(response, query, host)}"
+    return RefusedError(message, status, is_json=_is_json(response))
 
 
 def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
@@ -75,7 +76,7 @@ def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host
             "error code: 1010, that is, the network in front of it refuses this client, not the token. Set "
             "`user_agent` to another value."
         )
-    if "json" not in response.headers.get("Content-Type", ""):
+    if not _is_json(response):
         return f"something in front of it refuses: check `{host.setting}`, `user_agent`, proxies and firewalls."
     flags = ", ".join(sorted(name for name in query if name.startswith("show")))
     if not flags:
@@ -84,6 +85,10 @@ def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host
         f"the token may not read this. Give it the scope for recordings and for what was asked for (flags sent: "
         f"{flags}), or switch off the `show_…` setting that it lacks."
     )
+
+
+def _is_json(response: requests.Response) -> bool:
+    return "json" in response.headers.get("Content-Type", "")
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:

@@ -108,8 +108,10 @@ class Transport:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             reason = _reason(error)
             message = f"{name} at {parts.netloc} could not be reached or broke off ({reason.words})."
-            advice = reason.advice and reason.advice.format(setting=setting)
-            raise RetryableError(message, heavy=reason is TIMED_OUT, advice=advice) from None
+            hint = reason.hint and reason.hint.format(setting=setting)
+            raise RetryableError(
+                message, heavy=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
+            ) from None
         except (requests.RequestException, ValueError) as error:  # the latter of a proxy's name
             # Only the kind: the text of these errors may hold the address with its query.
             message = (
@@ -120,7 +122,7 @@ class Transport:
 
 class _Reason(NamedTuple):
     words: str
-    advice: str | None = None
+    hint: str | None = None
     """What to do about it, where no other try helps."""
 
 

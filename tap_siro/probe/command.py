@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = [json.loads(read_object("config", read)) for read in files]
         tap = TapSiro(config=dict(ChainMap(*reversed(settings))), parse_env_config="ENV" in config)
         assert tap.settings is not None  # noqa: S101 - or there would have been an error
-        client = Client(tap.settings, tap.stop)
+        client = Client(tap.settings, tap.clock)
         try:
             found = probe(client, per_minute=tap.settings.requests_per_minute)
         finally:

@@ -29,6 +29,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
+from tap_siro.clock import Clock
 from tap_siro.schemas.columns import OTHER_FIELDS, published
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
@@ -37,7 +38,6 @@ from tap_siro.singer.config import describe_error, parse_config, read_environmen
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
 from tap_siro.singer.log_level import prepare_logging, warn_of_log_level
-from tap_siro.singer.signals import Stop
 from tap_siro.singer.stdout import write_wholly
 from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transformed, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
     from tap_siro.records.recording import Record
     from tap_siro.singer.batch import BatchFiles
-    from tap_siro.sync.details import Detail
 
 logger = logging.getLogger(__name__)
 
@@ -87,26 +86,46 @@ class Command(SingerCommand):
 
 
 class SiroStream(Stream):
-    """A stream whose records are cut from pages of recordings."""
+    """A stream whose records the sync makes from pages of the API."""
 
     name: str
     replication_key: str | None = None  # a property in the SDK, and the next one
     columns: ClassVar[dict[str, Any]]
     """The schema with this package's own marks; `schema` is what the SDK and a target get."""
     schema: ClassVar[dict[str, Any]]
-    block: ClassVar[str | None] = None
-    """The block of a recording that the stream is cut from, unless it is the recording itself."""
-    detail: ClassVar[Detail | None] = None
-    """What has to be asked for of each recording besides."""
+    property_name: ClassVar[str | None] = None
+    """The property of a recording that the stream is made from, unless it is the recording itself."""
+    derived_from: ClassVar[type[SiroStream] | None] = None
+    """The list or the detail whose records the stream is made from."""
+    detail: ClassVar[type[Any] | None] = None
+    """The stream that requests the details of each recording which it is made from."""
+    flatten: ClassVar[Callable[[Any], Iterable[Any]] | None] = None
+    """Returns its records of an item as the API sent it, to be cleaned; None if it is made from cleaned records."""
+    left_out: ClassVar[tuple[str, ...]] = ()
+    """Fields without a column, on purpose."""
+    on_user_host: ClassVar[bool] = False
+    """Its endpoint is on `user_api_url`."""
 
     def __init_subclass__(cls) -> None:
         """Publish the columns."""
         if "columns" in cls.__dict__:
             cls.schema = published(cls.columns)
+        if cls.derived_from is not None:
+            cls.detail = cls.derived_from.detail
 
-    def make_records(self, recording: Record) -> list[Record]:
-        """The stream's records of a cleaned recording."""
-        raise NotImplementedError
+    @staticmethod
+    def derive(record: Record, /) -> list[Record]:
+        """Return the stream's records of a cleaned record: by default, that record."""
+        return [record]
+
+    @classmethod
+    def derived_streams(cls) -> list[type[SiroStream]]:
+        """Return the streams that are made from the same items."""
+        found, classes = [], list(SiroStream.__subclasses__())
+        while classes:
+            found += [each for each in classes if each.derived_from is cls]
+            classes = [inner for each in classes for inner in each.__subclasses__()]
+        return found
 
     def get_records(self, context: Any) -> Iterable[Any]:
         """Not used: see `_sync_records`. Abstract in the SDK."""
@@ -149,7 +168,7 @@ class SiroStream(Stream):
         yield from ()
         tap = self._tap
         assert isinstance(tap, SiroTap)  # noqa: S101 - made by it
-        with exit_with_status(tap.stop):
+        with exit_with_status(tap.clock):
             for child in self.child_streams:
                 if child.selected:
                     child._write_schema_message()  # noqa: SLF001 - once, before the first record; the SDK: per parent
@@ -160,12 +179,8 @@ class SiroStream(Stream):
         maps = self.stream_maps
         kept = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
         return StreamWriter(
-            self.name,
-            bookmark_column=str(self.replication_key),
+            type(self),
             flags=flags,
-            make_records=self.make_records,
-            detail=self.detail,
-            schema=type(self).schema,
             selected=maps[0].raw_schema,
             aliases=[each.stream_alias for each in kept],
             mapped=None if _are_identity(maps) else partial(transformed, maps),
@@ -180,7 +195,9 @@ class SiroStream(Stream):
         """The flags without which the stream, or a selected property of it, would be empty."""
         selected = self.stream_maps[0].raw_schema["properties"]
         return frozenset(
-            each.flag for each in ENRICHMENTS if (each.block == self.block if self.block else each.block in selected)
+            each.flag
+            for each in ENRICHMENTS
+            if (each.property_name == self.property_name if self.property_name else each.property_name in selected)
         )
 
 
@@ -196,7 +213,7 @@ class SiroTap(Tap):
 
     def __init__(self, **options: Any) -> None:
         """Initialize the tap; see the SDK."""
-        self.stop = Stop()
+        self.clock = Clock()
         self.settings: Settings | None = None
         self.chosen = frozenset[str]()
         """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
@@ -310,7 +327,7 @@ class SiroTap(Tap):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
-        self.stop.signal = signum
+        self.clock.signal = signum
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805

@@ -102,7 +102,7 @@ def test_recordings_without_an_id_are_counted_once_each(threads: int) -> None:
 @pytest.mark.parametrize(
     ("created", "said"),
     [
-        ([None], "1 recording(s) of unknown age came"),
+        ([None], "1 recording(s) undated came"),
         ([MOMENT], f"1 recording(s) created at {MOMENT} came"),
         ([MOMENT, None, MOMENT], f"3 recording(s) created at {MOMENT} came"),
         (

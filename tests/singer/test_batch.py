@@ -234,7 +234,7 @@ def test_the_first_state_waits_for_minutes_and_a_signal_does_not(tmp_path: Path,
     """Each STATE makes a warehouse merge six files; but what has been read when a run is stopped must not be lost."""
     with Sandbox(DATA, latency=0.01) as sandbox:
         settings = config(sandbox, root, page_size=2, concurrency=2)
-        with start_tap(tmp_path, settings, constants={"tap_siro.sync.run.STATE_SECONDS": 0.0}) as tap:
+        with start_tap(tmp_path, settings, constants={"tap_siro.sync.recordings.STATE_SECONDS": 0.0}) as tap:
             sandbox.hook = lambda _, request: tap.send_signal(signal.SIGTERM) if request.number == 40 else None
             out, err = tap.communicate(timeout=60)
             sandbox.hook = None
@@ -272,7 +272,7 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
 ) -> None:
     """The target would fail on the file, or lose its rest, and the next run would not send them again."""
     for name in ("STATE_SECONDS", "BATCH_STATE_SECONDS"):
-        monkeypatch.setattr(f"tap_siro.sync.run.{name}", 0.0)
+        monkeypatch.setattr(f"tap_siro.sync.recordings.{name}", 0.0)
     settings = config(sandbox, root, page_size=10, concurrency=1)
     monkeypatch.setattr(os, "write", FullDisk(room))
     failed = sync(settings, status=1)

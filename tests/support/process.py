@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "tap_siro")
 """The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
-EAGER = {"tap_siro.sync.run.STATE_SECONDS": 0.0, "tap_siro.sync.run.BATCH_STATE_SECONDS": 0.0}
+EAGER = {"tap_siro.sync.recordings.STATE_SECONDS": 0.0, "tap_siro.sync.recordings.BATCH_STATE_SECONDS": 0.0}
 """So that there is a STATE after each page that allows one."""
 State = dict[str, Any]
 Table = dict[tuple[Any, ...], dict[str, Any]]

@@ -213,7 +213,7 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
         os.kill(os.getpid(), signal.SIGTERM) if request.route == PATHS["users"] and request.number == 2 else None
     )
     run = sync(config_for(sandbox), status=143)
-    assert 0 < len(run.records["users"]) < len(sandbox.lists.users)
+    assert len(run.records["users"]) < len(sandbox.lists.users)
     assert activated(run) == []
     assert run.messages[-1]["type"] == "STATE"
     assert run.state["bookmarks"].keys() == {*KEYS}

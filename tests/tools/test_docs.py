@@ -144,7 +144,7 @@ def test_the_functions_that_contributors_are_sent_to_exist() -> None:
     """A new maintainer would look for a function that was renamed long ago."""
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     places = re.findall(
-        r"`(\w+)\.(?!py`)(\w+)`", page.partition("The way of a page")[2].partition("A new child stream")[0]
+        r"`(\w+)\.(?!py`)(\w+)`", page.partition("How a page flows")[2].partition("A new child stream")[0]
     )
     assert len(places) > 5
     code = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tap_siro").rglob("*.py")}

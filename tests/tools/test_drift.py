@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.api.client import PATH
-from tap_siro.directory_streams import (
-    DIRECTORIES,
+from tap_siro.api.client import IDENTITY, ORGANIZATIONS, PATH
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
+from tap_siro.streams import (
+    LISTS,
     IntegrationConnectionsStream,
     MobileEventsStream,
     UsersStream,
 )
-from tap_siro.schemas.columns import JSON_TEXT
-from tap_siro.schemas.details import FOLLOWUPS
-from tap_siro.schemas.recordings import RECORDINGS
-from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.faults import Answer
 from tests.sandbox.query import DATES, FLAGS, STATUSES
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_siro.directory_streams import DirectoryStream
+    from tap_siro.streams import ListStream
 
 Document = dict[str, Any]
 TEXT = {"type": "string"}
@@ -72,10 +71,10 @@ def agreeing() -> Document:
     whole["paths"][drift.SINGLE] = {"get": single(switches)}
     ids = {"organizationId": TEXT, "authorizedOrgGroupId": TEXT, "tokenName": TEXT}
     whole["paths"][IDENTITY] = {"get": answering({"properties": ids})}
-    listed = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "disabled": {"type": "boolean"}}}}
-    whole["paths"][ORGANIZATIONS] = {"get": answering({"properties": {"data": listed, "cursor": TEXT}})}
-    for stream in DIRECTORIES:
-        whole["paths"][stream.path] = {"get": directory(stream)}
+    group = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "disabled": {"type": "boolean"}}}}
+    whole["paths"][ORGANIZATIONS] = {"get": answering({"properties": {"data": group, "cursor": TEXT}})}
+    for stream in LISTS:
+        whole["paths"][stream.path] = {"get": listed(stream)}
     return whole
 
 
@@ -84,7 +83,7 @@ def answering(schema: Document) -> Document:
     return {"parameters": [], "responses": {"200": {"content": {"application/json": {"schema": schema}}}}}
 
 
-def directory(stream: type[DirectoryStream]) -> Document:
+def listed(stream: type[ListStream]) -> Document:
     """A list: with filters that the tap does not use, and what is documented otherwise than it is sent."""
     rows = deepcopy(stream.schema)
     columns = rows["properties"]
@@ -154,8 +153,8 @@ def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) ->
     }
 
 
-@pytest.mark.parametrize("stream", DIRECTORIES)
-def test_directories_are_compared_too(agreeing: Document, stream: type[DirectoryStream]) -> None:
+@pytest.mark.parametrize("stream", LISTS)
+def test_lists_are_compared_too(agreeing: Document, stream: type[ListStream]) -> None:
     """A new way to ask for them, or one that is gone, would not be seen at all."""
     operation = agreeing["paths"][stream.path]["get"]
     operation["parameters"] = [each for each in operation["parameters"] if each["name"] != stream.parameters[0]] + [
