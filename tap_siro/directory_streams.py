@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class DirectoryStream(SiroStream):
-    """Rows that an endpoint lists."""
+    """Rows of one of the API's lists."""
 
     parent_stream_type = RecordingsStream  # no parent, but what runs the sync: see `tap_siro.singer.sdk`
     primary_keys = ("id",)
@@ -62,7 +62,7 @@ class DirectoryStream(SiroStream):
 
 
 class DirectoryChildStream(SiroStream):
-    """Rows that are cut from another stream's records: no request of their own is made for them."""
+    """Rows derived from the records of a list, at no extra request."""
 
     parent_stream_type = RecordingsStream
     cut_from: ClassVar[type[DirectoryStream]]
@@ -75,7 +75,7 @@ class DirectoryChildStream(SiroStream):
 
 
 class UsersStream(DirectoryStream):
-    """One row for each user, disabled ones among them."""
+    """One row per user, including disabled ones."""
 
     name = "users"
     path = "/v1/core/users"
@@ -99,7 +99,7 @@ class UsersStream(DirectoryStream):
 
 
 class TeamsStream(DirectoryStream):
-    """One row for each team."""
+    """One row per team."""
 
     name = "teams"
     path = "/v1/core/organizations/{orgId}/teams"
@@ -121,7 +121,7 @@ class TeamsStream(DirectoryStream):
 
 
 class TeamMembersStream(DirectoryChildStream):
-    """One row for each user in a team, and for each coach of it."""
+    """One row per member and per coach of a team."""
 
     name = "team_members"
     primary_keys = ("teamId", "userId", "role")
@@ -131,7 +131,7 @@ class TeamMembersStream(DirectoryChildStream):
 
 
 class IntegrationConnectionsStream(DirectoryStream):
-    """One row for each connection to a CRM or another platform."""
+    """One row per connection to a CRM or another platform."""
 
     name = "integration_connections"
     path = "/v1/core/integrations/connections"
@@ -139,7 +139,7 @@ class IntegrationConnectionsStream(DirectoryStream):
 
 
 class EngagementsStream(DirectoryStream):
-    """One row for each appointment in the CRM, recorded or not."""
+    """One row per appointment in the CRM, recorded or not."""
 
     name = "engagements"
     path = "/v1/integrations/engagements"
@@ -149,7 +149,7 @@ class EngagementsStream(DirectoryStream):
 
 
 class EngagementUsersStream(DirectoryChildStream):
-    """One row for each CRM user of an appointment."""
+    """One row per CRM user of an appointment."""
 
     name = "engagement_users"
     primary_keys = ("engagementId", "ordinal")
@@ -160,7 +160,7 @@ class EngagementUsersStream(DirectoryChildStream):
 
 
 class OpportunitiesStream(DirectoryStream):
-    """One row for each deal in the CRM."""
+    """One row per deal in the CRM."""
 
     name = "opportunities"
     path = "/v1/integrations/opportunities"
@@ -170,7 +170,7 @@ class OpportunitiesStream(DirectoryStream):
 
 
 class OpportunityUsersStream(DirectoryChildStream):
-    """One row for each CRM user of a deal."""
+    """One row per CRM user of a deal."""
 
     name = "opportunity_users"
     primary_keys = ("opportunityId", "ordinal")
@@ -181,7 +181,7 @@ class OpportunityUsersStream(DirectoryChildStream):
 
 
 class MobileEventsStream(DirectoryStream):
-    """One row for each event of the mobile app: recording started, consent granted and the like."""
+    """One row per event of the mobile app, such as recording started or consent granted."""
 
     name = "mobile_events"
     path = "/v1/core/mobile-events"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RecordingsStream(SiroStream):
-    """One row for each recording, with what belongs to it nested as the API returns it."""
+    """One row per recording, with links, summary, values and follow-ups nested as the API returns them."""
 
     name = "recordings"
     primary_keys = ("id",)
@@ -27,7 +27,7 @@ class RecordingsStream(SiroStream):
 
 
 class ChildStream(SiroStream):
-    """Rows cut from a recording's page: a request of their own is never made for them."""
+    """Rows derived from the pages of `recordings`, at no extra request."""
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
@@ -40,7 +40,7 @@ class ChildStream(SiroStream):
 
 
 class CrmLinksStream(ChildStream):
-    """One row for each CRM record that a recording is linked to."""
+    """One row per CRM record linked to a recording."""
 
     name = "recording_crm_links"
     primary_keys = ("recordingId", "objectType", "ordinal")
@@ -50,7 +50,7 @@ class CrmLinksStream(ChildStream):
 
 
 class SummarySectionsStream(ChildStream):
-    """One row for each section of a recording's AI summary."""
+    """One row per section of an AI summary."""
 
     name = "recording_summary_sections"
     primary_keys = ("recordingId", "ordinal")
@@ -60,7 +60,7 @@ class SummarySectionsStream(ChildStream):
 
 
 class EntityExtractionsStream(ChildStream):
-    """One row for each value extracted from a recording."""
+    """One row per value extracted from a recording."""
 
     name = "recording_entity_extractions"
     primary_keys = ("recordingId", "ordinal")
@@ -70,7 +70,7 @@ class EntityExtractionsStream(ChildStream):
 
 
 class EntityMappingsStream(ChildStream):
-    """One row for each CRM field that an extracted value maps to."""
+    """One row per CRM field that an extracted value belongs in."""
 
     name = "recording_entity_mappings"
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
@@ -80,7 +80,7 @@ class EntityMappingsStream(ChildStream):
 
 
 class FollowupsStream(ChildStream):
-    """One row for each follow-up of a recording."""
+    """One row per follow-up of a recording: its id and score."""
 
     name = "recording_followups"
     primary_keys = ("recordingId", "ordinal")
@@ -90,7 +90,7 @@ class FollowupsStream(ChildStream):
 
 
 class DetailStream(SiroStream):
-    """Rows that take a request for each recording, as part of the recordings' pass."""
+    """Rows that take one request per recording, made while its page is in hand."""
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
@@ -102,7 +102,7 @@ class DetailStream(SiroStream):
 
 
 class FullFollowupsStream(DetailStream):
-    """One row for each follow-up in full: what to do, why, and what became of it. A request for each recording."""
+    """One row per follow-up in full: action, reasons and history. Takes one request per recording."""
 
     name = "followups"
     primary_keys = ("followupId",)
@@ -112,7 +112,7 @@ class FullFollowupsStream(DetailStream):
 
 
 class UtterancesStream(DetailStream):
-    """One row for each utterance: **what was said, word by word**. A request for each recording."""
+    """One row per utterance: **the transcript, word for word**. Takes one request per recording."""
 
     name = "recording_utterances"
     primary_keys = ("recordingId", "ordinal")
