@@ -35,7 +35,7 @@ DUCKDB = Kind(
     (
         "Keep DuckDB below 1.3: with a newer one, this version of the target loses the first row of each batch.",
         "An empty text becomes NULL.",
-        "Column names are in lower case, which DuckDB does not mind.",
+        "Column names are in lower case, but DuckDB ignores case.",
     ),
 )
 POSTGRES = Kind(
@@ -45,7 +45,7 @@ POSTGRES = Kind(
     "yes",
     "marked in `_sdc_deleted_at`",
     (
-        "Column names need their double quotes.",
+        "Column names need double quotes.",
         "A nested object that is null is JSON's `null`, not NULL.",
         "Nested lists are arrays of `jsonb`.",
     ),
@@ -57,8 +57,8 @@ SNOWFLAKE = Kind(
     "yes, and removes the files",
     "marked in `_sdc_deleted_at`",
     (
-        "Tested on [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1 in place of Snowflake itself.",
-        "Names are in capitals: write them without quotes.",
+        "Tested with [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1, not with Snowflake itself.",
+        "Names are in upper case: write them without quotes.",
         "Date-times are `TIMESTAMP_NTZ`.",
     ),
     executable="target-snowflake-stand-in",
@@ -72,9 +72,9 @@ CSV = Kind(
     "not in later files",
     (
         'Set `file_naming_scheme: "{stream_name}-{timestamp}.csv"`.',
-        "Otherwise each run overwrites the files of the one before, whatever `overwrite_behavior` says.",
+        "Otherwise each run overwrites the files of the last run, whatever `overwrite_behavior` says.",
         "Nested values are written as Python code.",
-        "NULL and an empty text look the same.",
+        "NULL and an empty text are the same.",
     ),
 )
 JSONL = Kind(
@@ -84,8 +84,9 @@ JSONL = Kind(
     "no, it fails",
     "not in later files",
     (
-        "Each run writes files of its own.",
-        "With flattening, the columns of an object that is null are left out.",
+        "Each run writes new files.",
+        "Logs `Unknown message type ACTIVATE_VERSION` once per list: ignore it.",
+        "With flattening, the columns of a null object are left out.",
     ),
 )
 KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
@@ -93,7 +94,7 @@ KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
 
 def table() -> str:
     """The README's table."""
-    lines = ["| target | tested with | a row that comes again is | a team that is gone is | takes BATCH | to know |"]
+    lines = ["| target | tested with | duplicate key | deleted at Siro | BATCH | notes |"]
     lines.append("|---|---|---|---|---|---|")
     for kind in KINDS:
         packages = " ".join(f"`{package}`" for package in kind.packages.split())
