@@ -153,7 +153,7 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, to sign in to the user host without client credentials.",
+        "Id of an OAuth app at Siro, to sign in to the user host.",
         examples=["an-app-id"],
     ),
     _setting(

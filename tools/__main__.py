@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("All generated files are up to date.")
     if options.schemas:
         hub.check_schemas(options.schemas, hub.definition())
-        print("The hub's schemas accept the definition.")
+        print("The definition matches the hub's schemas.")
 
 
 if __name__ == "__main__":

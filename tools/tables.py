@@ -26,10 +26,7 @@ SETTINGS = README.parent / "docs" / "settings.md"
 TAP = TapSiro(config={"api_token": "tables"})
 
 
-MAIN = (
-    *("api_token", "client_id", "client_secret", "start_date", "end_date", "created_after", "created_before"),
-    *(each.setting for each in ENRICHMENTS),
-)
+MAIN = ("api_token", "client_id", "client_secret", "start_date", "end_date", "created_after", "created_before")
 """Settings that the README shows."""
 
 # Columns that the diagram shows of streams with more than `FEW`.

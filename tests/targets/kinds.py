@@ -1,4 +1,4 @@
-"""The targets that are tested: what is installed, and what its users should know."""
+"""The tested targets: their packages, and notes for their users."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class Kind:
 
     name: str
     packages: str
-    """What pip installs."""
+    """Requirements for pip."""
     again: str
-    """Whether a row that comes again is replaced or added."""
+    """Handling of a row whose key is in the table: replaced or appended."""
     batch: str
-    """Whether it takes BATCH messages."""
+    """Support for BATCH messages."""
     gone: str
-    """What becomes of a row of a directory that is gone at Siro."""
+    """Handling of a row of a list that was deleted at Siro."""
     notes: tuple[str, ...]
-    """In sentences, for the README."""
+    """Sentences for the documentation."""
     executable: str | None = None
-    """If it is not the name."""
+    """Executable, if it is not the name."""
     install: str | None = None
-    """What the tests install, if that is not the packages."""
+    """Requirements for the tests, if they are not the packages."""
 
 
 DUCKDB = Kind(
@@ -67,7 +67,7 @@ SNOWFLAKE = Kind(
 CSV = Kind(
     "target-csv",
     "meltanolabs-target-csv==0.5.0",
-    "added",
+    "appended",
     "with `add_record_metadata: true`, else it fails",
     "not in later files",
     (
@@ -80,7 +80,7 @@ CSV = Kind(
 JSONL = Kind(
     "target-jsonl",
     "target-jsonl==0.1.4",
-    "added",
+    "appended",
     "no, it fails",
     "not in later files",
     (
@@ -93,7 +93,7 @@ KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
 
 
 def table() -> str:
-    """The README's table."""
+    """Return the table of targets."""
     lines = ["| target | tested with | duplicate key | deleted at Siro | BATCH | notes |"]
     lines.append("|---|---|---|---|---|---|")
     for kind in KINDS:

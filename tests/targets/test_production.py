@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock, patch
 
+import psycopg
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -19,6 +20,7 @@ from demo.meltano import Meltano
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.documents import blocks
 from tests.support.process import ROOT
 from tests.targets import kinds, project
 from tests.targets.destinations import Database, DuckDB, PostgreSQL, Snowflake
@@ -26,6 +28,8 @@ from tests.targets.destinations import Database, DuckDB, PostgreSQL, Snowflake
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.targets.postgres import Server
 
 pytestmark = pytest.mark.targets
 
@@ -150,9 +154,12 @@ def test_an_example_keeps_the_rows_and_the_state_of_each_organization(
         data = recordings(60, seed=number)
         with Sandbox(data, token=f"token-of-{names[number]}") as sandbox:
             succeed(clone, sandbox, *arguments, **environment)
+            (before,) = destination.query(blocks("docs/production.md")["sql: freshness"])
             sandbox.update(data[7]["id"], title="Renamed")
             sandbox.clear()
             succeed(clone, sandbox, *arguments, **environment)
+            (after,) = destination.query(blocks("docs/production.md")["sql: freshness"])
+            assert list(after.values()) > list(before.values())
             assert "updatedAt:gte" in sandbox.requests[0].params, "the second run began anew"
             expected = expected_rows(sandbox.recordings)
         assert not destination.differences(expected, destination.tables())
@@ -160,3 +167,20 @@ def test_an_example_keeps_the_rows_and_the_state_of_each_organization(
     assert states == {f"prod:tap-siro-to-{target}:{name}" for name in names}, "what the workflow keeps is not the state"
     kept = {step["with"]["path"] for step in JOB["steps"] if "cache" in step.get("uses", "")}
     assert kept == {"state"}
+
+
+def test_the_grants_of_the_setup_page_are_enough_for_postgresql(clone: Meltano, postgres_server: Server) -> None:
+    """A user with more than that is a risk, and one with less finds out in the first run."""
+    database, scripts = PostgreSQL(postgres_server, "warehouse"), blocks("docs/setup.md")
+    config = database.config | {"user": "siro_loader"}
+    with postgres_server.connect("warehouse") as connection:
+        connection.execute(scripts["sql: postgres grants"])
+        connection.execute("CREATE ROLE reporter LOGIN")
+    with Sandbox(recordings(20)) as sandbox:
+        environment = {f"TARGET_POSTGRES_{name.upper()}": str(value) for name, value in config.items()}
+        succeed(clone, sandbox, "run", "tap-siro", "target-postgres", **environment)
+    server = f"host=127.0.0.1 port={postgres_server.port} dbname=warehouse"
+    with psycopg.connect(server, user="siro_loader") as loader:
+        loader.execute(scripts["sql: postgres readers"])
+    with psycopg.connect(server, user="reporter") as reporter:
+        assert reporter.execute("SELECT count(*) FROM siro.recordings").fetchall() == [(20,)]
