@@ -102,6 +102,11 @@ def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
         marked.filled(page, {"d": "new"})
 
 
+def test_the_readme_is_short() -> None:
+    """Everything long has a page of its own in `docs/`."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
+
+
 def test_meltano_yml_still_has_what_is_not_made() -> None:
     project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
     (plugin,) = project["plugins"]["extractors"]
