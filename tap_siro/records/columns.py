@@ -57,7 +57,7 @@ OTHER_FIELDS = "otherFields"
 def other_fields() -> Column:
     """The column `otherFields`, the last one of each stream that is read from the API."""
     return text(
-        OTHER_FIELDS, "Fields that this version of tap-siro has no column for, as JSON text; null if there are none."
+        OTHER_FIELDS, "Fields that tap-siro has no column for yet, as JSON text; null if there are none."
     )
 
 
