@@ -1,4 +1,4 @@
-"""The demo itself: two runs of `meltano run tap-siro target-duckdb`, and what they left in the database."""
+"""The demo itself: two runs of `meltano run tap-siro target-duckdb`, and a comparison of the database with the API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PIPELINE = ("tap-siro", "target-duckdb")
 
 
 def main() -> int:
-    """Run the demo; the exit status is 0 only if the database holds what the sandbox served."""
+    """Run the demo; return 0 only if the database contains what the sandbox served."""
     os.chdir(ROOT)
     try:
         _run()
@@ -47,7 +47,7 @@ def main() -> int:
 def _run() -> None:
     executable = installing.meltano(Path(sys.executable))
     if not executable.exists():
-        raise DemoError("Meltano is not installed beside this Python. Start the demo with: python3 -m demo")
+        raise DemoError("Meltano is not installed for this Python. Start the demo with: python3 -m demo")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     data = recordings(COUNT)
@@ -70,38 +70,38 @@ def _run() -> None:
         second = expected_rows(sandbox.recordings)
     sent = runner.sent("second")
     with Warehouse(DATABASE) as warehouse:
-        # The second sync replaces rows and adds some; it deletes none.
+        # The second sync replaces and adds rows, and deletes none.
         loaded = {stream: {**rows, **second[stream]} for stream, rows in first.items()}
         _check(warehouse, loaded, "after the second sync")
-        _check(warehouse, second, "among the live rows after the second sync", live=True)
+        _check(warehouse, second, "among the current rows after the second sync", live=True)
         calls = warehouse.calls()
         joined = warehouse.write_back(linked)
     if not len(changed) <= sent["recordings"] < len(first["recordings"]):
         raise DemoError(
-            f"The second sync sent {sent['recordings']} recordings although {len(changed)} had changed: see {OUTPUT}."
+            f"The second sync sent {sent['recordings']} recordings, but {len(changed)} had changed: see {OUTPUT}."
         )
     names = Counter(map(_names(lists), (row["userId"] for row in loaded["recordings"].values())))
     if Counter({(rep, team): count for rep, team, count, _ in calls}) != names:
-        raise DemoError(f"The join of calls with reps and teams gave other rows than expected: {calls}")
+        raise DemoError(f"The join of calls with reps and teams returned unexpected rows: {calls}")
     if joined != changing.WRITTEN_BACK:
-        raise DemoError(f"The join of extracted values with CRM records gave other rows than expected: {joined}")
+        raise DemoError(f"The join of extracted values with CRM records returned unexpected rows: {joined}")
     _print_rows(first, sent, loaded, second, seconds)
-    print(f"\n{len(changed)} recordings had changed. The others that were sent have no date, or one in the two days")
-    print("before the bookmark, which each day's first sync rechecks. Rows that are not live are of lists that")
-    print("became shorter.")
-    print(f"\nEvery row and every column in {DATABASE} is what the sandbox served, after both syncs.")
-    print(f"\nCalls by rep, with team and average score; {MOST} of {len(calls)} reps:\n")
+    print(f"\n{len(changed)} recordings had changed. The second sync also sent those without a date, and those updated")
+    print("in the two days before the first sync, because the first sync of each day rechecks these. Rows that are")
+    print("not current are stale: they belong to lists that became shorter.")
+    print(f"\nEvery row and column in {DATABASE} equals what the sandbox served, after both syncs.")
+    print(f"\nCalls per rep, with team and average score ({MOST} of {len(calls)} reps):\n")
     print(f"{'rep':<24}  {'team':<8}  {'calls':>5}  {'score':>5}")
     for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
         print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
-    print("\nExtracted values, the CRM fields they belong to, and the CRM's own ids to write them back:\n")
+    print("\nExtracted values, the CRM fields they belong in, and the CRM ids to write them back to:\n")
     print(f"{'value':<24}  {'CRM field':<24}  external id")
     for _, value, model, field, external in joined:
         print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
 
 
 def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]]:
-    """Who a user id is, and in which team."""
+    """Return a function from a user's id to the user's name and team."""
     teams = {team["id"]: team["name"] for team in lists.teams}
     users = {
         user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"])) for user in lists.users
@@ -124,7 +124,7 @@ def _print_rows(
     live: Mapping[str, Rows],
     seconds: Mapping[str, float],
 ) -> None:
-    lines: list[tuple[str, ...]] = [("rows", "first sync", "sent by second", "second sync", "live")]
+    lines: list[tuple[str, ...]] = [("rows", "first sync", "sent by second", "second sync", "current")]
     lines += [
         (stream, *(f"{number:,}" for number in (len(first[stream]), sent[stream], len(rows), len(live[stream]))))
         for stream, rows in loaded.items()
@@ -138,7 +138,7 @@ def _print_rows(
 
 
 def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
-    """Meltano with this project's meltano.yml, and with state and settings that are the demo's alone."""
+    """Return Meltano with this project's meltano.yml, and the demo's own state and settings."""
     settings = {
         "MELTANO_ENVIRONMENT": "demo",
         "MELTANO_DATABASE_URI": f"sqlite:///{(ROOT / OUTPUT / 'meltano.db').as_posix()}",

@@ -1,4 +1,4 @@
-"""The database that the target made, and what one asks it: live rows, calls by rep, values with CRM records."""
+"""The target's database, and queries: current rows, calls per rep, values with CRM records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = "siro"
 NESTED = {"links", "crm", "summary", "entityExtractions", "followups"}
 
-# A list that became shorter leaves its last rows behind: they bear an older moment than the recording.
+# If a list becomes shorter, its last rows stay: they are older than the recording.
 LIVE = """
 FROM "siro"."{stream}" AS child
 JOIN "siro"."recordings" AS recording
@@ -61,10 +61,10 @@ class Warehouse:
         try:
             self._connection: Any = self._duckdb.connect(str(path), read_only=True)
         except self._duckdb.Error as error:
-            raise DemoError(f"The database could not be opened: {error}") from error
+            raise DemoError(f"Failed to open the database: {error}") from error
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the open database."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +72,7 @@ class Warehouse:
         self._connection.close()
 
     def table(self, stream: str, columns: Iterable[str], *, live: bool = False) -> Rows:
-        """Read a table, or only its live rows, by key."""
+        """Read a table, or only its current rows, by key."""
         names = list(columns)
         origin = LIVE.format(stream=stream) if live else f'FROM "{SCHEMA}"."{stream}" AS child'
         selected = ", ".join(f'child."{name}"' for name in names)
@@ -89,16 +89,16 @@ class Warehouse:
         return rows
 
     def calls(self) -> list[tuple[str | None, str | None, int, float | None]]:
-        """Each rep's name, team, calls, and average score of these."""
+        """Return the name, team, number of calls and average score of each rep."""
         return self._query(CALLS)
 
     def write_back(self, recording_id: str) -> list[tuple[str, ...]]:
-        """Join a recording's extracted values to the CRM records that they belong to."""
+        """Join a recording's extracted values to the CRM records that they belong in."""
         return self._query(WRITE_BACK, recording_id)
 
     def _query(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
         try:
             rows: list[tuple[Any, ...]] = self._connection.execute(sql, parameters).fetchall()
         except self._duckdb.Error as error:
-            raise DemoError(f"The database could not be read: {error}") from error
+            raise DemoError(f"Failed to read the database: {error}") from error
         return rows

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class RecordingsStream(SiroStream):
-    """One row for each recording, with what belongs to it nested as the API returns it."""
+    """One row per recording, with links, summary, values and follow-ups nested as the API returns them."""
 
     name = "recordings"
     primary_keys = ("id",)
@@ -35,14 +35,14 @@ class RecordingsStream(SiroStream):
 
 
 class ChildStream(SiroStream):
-    """Rows derived from a recording's page, at no request of their own."""
+    """Rows derived from the pages of `recordings`, at no extra request."""
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
 
 
 class CrmLinksStream(ChildStream):
-    """One row for each CRM record that a recording is linked to."""
+    """One row per CRM record linked to a recording."""
 
     name = "recording_crm_links"
     primary_keys = ("recordingId", "objectType", "ordinal")
@@ -52,7 +52,7 @@ class CrmLinksStream(ChildStream):
 
 
 class SummarySectionsStream(ChildStream):
-    """One row for each section of a recording's AI summary."""
+    """One row per section of an AI summary."""
 
     name = "recording_summary_sections"
     primary_keys = ("recordingId", "ordinal")
@@ -62,7 +62,7 @@ class SummarySectionsStream(ChildStream):
 
 
 class EntityExtractionsStream(ChildStream):
-    """One row for each value extracted from a recording."""
+    """One row per value extracted from a recording."""
 
     name = "recording_entity_extractions"
     primary_keys = ("recordingId", "ordinal")
@@ -72,7 +72,7 @@ class EntityExtractionsStream(ChildStream):
 
 
 class EntityMappingsStream(ChildStream):
-    """One row for each CRM field that an extracted value maps to."""
+    """One row per CRM field that an extracted value belongs in."""
 
     name = "recording_entity_mappings"
     primary_keys = ("recordingId", "extractionOrdinal", "ordinal")
@@ -82,7 +82,7 @@ class EntityMappingsStream(ChildStream):
 
 
 class FollowupsStream(ChildStream):
-    """One row for each follow-up of a recording."""
+    """One row per follow-up of a recording: its id and score."""
 
     name = "recording_followups"
     primary_keys = ("recordingId", "ordinal")
@@ -92,7 +92,7 @@ class FollowupsStream(ChildStream):
 
 
 class DetailStream(SiroStream):
-    """Rows that take a request for each recording, as part of the recordings' pass."""
+    """Rows that take one request per recording, made while its page is in hand."""
 
     parent_stream_type = RecordingsStream
     replication_key = "recordingUpdatedAt"
@@ -117,7 +117,7 @@ class DetailStream(SiroStream):
 
 
 class FollowupDetailsStream(DetailStream):
-    """One row for each follow-up in full: what to do, why, and what became of it. A request for each recording."""
+    """One row per follow-up in full: action, reasons and history. Takes one request per recording."""
 
     name = "recording_followup_details"
     primary_keys = ("followupId",)
@@ -141,7 +141,7 @@ class FollowupDetailsStream(DetailStream):
 
 
 class UtterancesStream(DetailStream):
-    """One row for each utterance: **what was said, word by word**. A request for each recording."""
+    """One row per utterance: **the transcript, word for word**. Takes one request per recording."""
 
     name = "recording_utterances"
     primary_keys = ("recordingId", "ordinal")

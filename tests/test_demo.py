@@ -122,7 +122,7 @@ def test_a_missing_row_is_told(stream: str) -> None:
 def test_a_row_too_many_is_told() -> None:
     served, loaded = served_and_loaded()
     loaded["recordings"]["zz",] = {}
-    assert "1 rows are there that should not be" in str(difference(served["recordings"], loaded["recordings"]))
+    assert "1 unexpected rows" in str(difference(served["recordings"], loaded["recordings"]))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_column_that_differs_is_told(column: str, value: Any) -> None:
     key = next(key for key, row in served["recordings"].items() if row[column] is not None)
     loaded["recordings"][key][column] = value
     assert difference(served["recordings"], loaded["recordings"]) == (
-        f"the row {key} has another {column} than was served"
+        f"the row {key} differs from what was served in {column}"
     )
 
 

@@ -64,7 +64,7 @@ OTHER_FIELDS = "otherFields"
 
 def other_fields() -> Column:
     """The column `otherFields`, the last one of each stream that is read from the API."""
-    return text(OTHER_FIELDS, "Fields that tap-siro does not know yet, as JSON text; null if there are none.")
+    return text(OTHER_FIELDS, "Fields that tap-siro has no column for yet, as JSON text; null if there are none.")
 
 
 def schema(*columns: Column) -> Schema:

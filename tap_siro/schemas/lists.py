@@ -24,23 +24,23 @@ from tap_siro.schemas.details import followup_columns
 _ORGANIZATION = text("organizationId", "Siro's id of the organization.")
 
 USERS = schema(
-    text("id", "Siro's id of the user: `userId` of a recording, of a team's member and of an event.", key=True),
+    text("id", "Siro's id of the user: `userId` of `recordings`, `team_members` and `mobile_events`.", key=True),
     text("email", "Email address."),
     _ORGANIZATION,
     text("phoneNumber", "Phone number."),
     text("firstName", "First name."),
     text("lastName", "Last name."),
     text("memberTeamId", "Id of the team that the user is a member of. As a table: team_members."),
-    texts("coachTeamIds", "Ids of the teams that the user is a coach of. As a table: team_members."),
-    text("externalId", "The user's id in the CRM, if the two are linked."),
-    timestamp("createdAt", "When the user was created."),
-    flag("disabled", "Whether the user was disabled. Siro deletes no users."),
-    flag("billable", "Whether the user is billed for."),
+    texts("coachTeamIds", "Ids of the teams that the user coaches. As a table: team_members."),
+    text("externalId", "The user's id in the CRM, if the user is linked to one."),
+    timestamp("createdAt", "Time the user was created."),
+    flag("disabled", "True if the user is disabled. Siro never deletes users."),
+    flag("billable", "True if Siro bills for the user."),
     nested(
         "contactSettings",
-        "What the user wants to receive.",
-        flag("suppressEmails", "Whether Siro sends the user no emails."),
-        flag("suppressEmailErrors", "Whether Siro goes on when an email to the user fails."),
+        "Email preferences of the user.",
+        flag("suppressEmails", "True if Siro sends the user no emails."),
+        flag("suppressEmailErrors", "True if Siro ignores failing emails to the user."),
     ),
     other_fields(),
 )
@@ -50,110 +50,114 @@ TEAMS = schema(
     text("name", "Name of the team."),
     _ORGANIZATION,
     texts("coachUids", "Ids of the users who coach the team. As a table: team_members."),
-    texts("memberUids", "Ids of the users who are its members. As a table: team_members."),
-    texts("newUserDefaultConversationTypes", "Ids of the conversation types that new members of the team get."),
-    timestamp("createdAt", "When the team was created."),
+    texts("memberUids", "Ids of the members of the team. As a table: team_members."),
+    texts("newUserDefaultConversationTypes", "Ids of the conversation types that new members get."),
+    timestamp("createdAt", "Time the team was created."),
     other_fields(),
 )
 MANIFESTS = ("coachManifest", "memberManifest")
 """Fields of a team that are left out: names and addresses by user id, which `users` has too."""
 
 TEAM_MEMBERS = schema(
-    text("teamId", "The team's id.", key=True),
-    text("userId", "The user's id.", key=True),
-    text("role", "What the user is in the team: member or coach. Somebody can be both.", key=True),
+    text("teamId", "Id of the team.", key=True),
+    text("userId", "Id of the user.", key=True),
+    text("role", "Role of the user in the team: member or coach. A user can be both.", key=True),
     # Also because target-duckdb takes the first row of a table that has nothing but text for the names of its columns.
-    whole("ordinal", "Place among the team's members or coaches, from 0. Not part of the key.", key=False),
+    whole("ordinal", "Position among the team's members or coaches, from 0. Not part of the key.", key=False),
 )
 
 INTEGRATION_CONNECTIONS = schema(
-    text("id", "Siro's id of the connection: `integrationConnectionId` of a recording's CRM links.", key=True),
+    text("id", "Siro's id of the connection: `integrationConnectionId` of `recording_crm_links`.", key=True),
     text("name", "Name of the connection."),
     text("externalAccountId", "Id of the connected account in the CRM."),
     _ORGANIZATION,
-    text("integrationPlatform", "Which CRM or platform it is, for example SERVICE_TITAN, SALESFORCE or MERGE."),
-    timestamp("createdAt", "When the connection was made."),
-    timestamp("updatedAt", "When Siro last changed the connection."),
-    flag("isActive", "Whether the connection is active."),
+    text("integrationPlatform", "CRM or platform, for example SERVICE_TITAN, SALESFORCE or MERGE."),
+    timestamp("createdAt", "Time the connection was made."),
+    timestamp("updatedAt", "Time Siro last changed the connection."),
+    flag("isActive", "True if the connection is active."),
     objects(
         "syncStatus",
-        "How far Siro has read each kind of CRM record, in order.",
+        "Progress of Siro's own sync with the CRM, by type of CRM record.",
         text("id", "Siro's id of the entry."),
-        text("modelName", "Kind of CRM record."),
-        text("modelSyncStatus", "SYNCING, UP_TO_DATE or ERROR."),
-        timestamp("modelModifiedAfter", "From when on Siro reads changes."),
-        timestamp("createdAt", "When the entry was made."),
-        timestamp("updatedAt", "When the entry was last changed."),
+        text("modelName", "Type of CRM record."),
+        text("modelSyncStatus", "Status of the sync: SYNCING, UP_TO_DATE or ERROR."),
+        timestamp("modelModifiedAfter", "Time since which Siro reads changes."),
+        timestamp("createdAt", "Time the entry was made."),
+        timestamp("updatedAt", "Time the entry was last changed."),
     ),
-    flag("syncTranscript", "Whether Siro sends transcripts to the CRM."),
+    flag("syncTranscript", "True if Siro sends transcripts to the CRM."),
     other_fields(),
 )
 
 _CRM_USER = (
     text("id", "Siro's id of the entry."),
-    text("userId", "Siro's id of the CRM user, which is not the id of a row of `users`."),
-    text("externalId", "The user's id in the CRM: join it to `externalId` of `users`."),
+    text("userId", "Siro's id of the CRM user. It is not an `id` of `users`."),
+    text("externalId", "The user's id in the CRM. Join it to `externalId` of `users`."),
 )
 
 
 def _crm_users(parent: str, what: str) -> tuple[Column, ...]:
     return (
-        text(parent, f"The {what}'s id.", key=True),
-        whole("ordinal", f"Place among the {what}'s users, from 0."),
+        text(parent, f"Id of the {what}.", key=True),
+        whole("ordinal", f"Position among the {what}'s users, from 0."),
         *_CRM_USER,
     )
 
 
 ENGAGEMENTS = schema(
-    text("id", "Siro's id of the appointment: `id` of a recording's CRM link of the type `engagement`.", key=True),
+    text(
+        "id",
+        "Siro's id of the appointment: `id` of `recording_crm_links` where `objectType` is `engagement`.",
+        key=True,
+    ),
     text("externalId", "The appointment's id in the CRM."),
-    text("engagementType", "What kind of appointment it is."),
-    text("direction", "INBOUND or OUTBOUND."),
-    text("subject", "Subject."),
-    text("content", "Text that the CRM has on it."),
-    timestamp("startTime", "When it begins."),
-    text("startTimeLocalized", "When it begins by the clock on the spot: text, because it has no time zone."),
-    timestamp("endTime", "When it ends."),
-    timestamp("createdAt", "When it was created."),
-    timestamp("updatedAt", "When it was last changed."),
-    text("recordingId", "Id of its recording; null if it was not recorded."),
-    text("opportunityId", "Siro's id of its opportunity."),
-    text("accountId", "Siro's id of its account."),
+    text("engagementType", "Type of appointment."),
+    text("direction", "Direction: INBOUND or OUTBOUND."),
+    text("subject", "Subject of the appointment."),
+    text("content", "Text of the appointment in the CRM."),
+    timestamp("startTime", "Start of the appointment."),
+    text("startTimeLocalized", "Start in local time. Text, because it has no time zone."),
+    timestamp("endTime", "End of the appointment."),
+    timestamp("createdAt", "Time the CRM record was created."),
+    timestamp("updatedAt", "Time the CRM record was last changed."),
+    text("recordingId", "Id of the appointment's recording; null if it was not recorded."),
+    text("opportunityId", "Siro's id of the appointment's deal: `id` of `opportunities`."),
+    text("accountId", "Siro's id of the CRM account."),
     _ORGANIZATION,
-    json_text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
-    objects("engagementUsers", "CRM users whose appointment it is, in order. Flat: engagement_users.", *_CRM_USER),
+    json_text("account", "CRM account, as JSON text. Siro does not document its fields."),
+    objects("engagementUsers", "CRM users of the appointment, in order. As a table: engagement_users.", *_CRM_USER),
     other_fields(),
 )
 ENGAGEMENT_USERS = schema(*_crm_users("engagementId", "appointment"))
 
 OPPORTUNITIES = schema(
-    text("id", "Siro's id of the deal: `id` of a recording's CRM link of the type `opportunity`.", key=True),
-    text("externalId", "The deal's id in the CRM; in some it is the job's."),
+    text("id", "Siro's id of the deal: `id` of `recording_crm_links` where `objectType` is `opportunity`.", key=True),
+    text("externalId", "The deal's id in the CRM. In some CRMs it is the id of the job."),
     text("name", "Name of the deal."),
-    number("amount", "What it is worth, in the CRM's currency."),
-    timestamp("closedAt", "When it was closed."),
-    text("disposition", "WON, LOST or OPEN."),
-    timestamp("createdAt", "When it was created."),
-    timestamp("updatedAt", "When it was last changed."),
-    text("recordingId", "Id of its recording."),
-    text("accountId", "Siro's id of its account."),
+    number("amount", "Amount of the deal, in the CRM's currency."),
+    timestamp("closedAt", "Time the deal was closed."),
+    text("disposition", "Status of the deal: WON, LOST or OPEN."),
+    timestamp("createdAt", "Time the CRM record was created."),
+    timestamp("updatedAt", "Time the CRM record was last changed."),
+    text("recordingId", "Id of the deal's recording."),
+    text("accountId", "Siro's id of the CRM account."),
     _ORGANIZATION,
-    json_text("account", "The CRM account, as JSON text: Siro does not document what is in it."),
-    objects("opportunityUsers", "CRM users whose deal it is, in order. Flat: opportunity_users.", *_CRM_USER),
+    json_text("account", "CRM account, as JSON text. Siro does not document its fields."),
+    objects("opportunityUsers", "CRM users of the deal, in order. As a table: opportunity_users.", *_CRM_USER),
     other_fields(),
 )
 OPPORTUNITY_USERS = schema(*_crm_users("opportunityId", "deal"))
 
 MOBILE_EVENTS = schema(
     text("id", "Siro's id of the event.", key=True),
-    text("recordingId", "Id of the recording that it belongs to, if it belongs to one."),
-    texts("externalOpportunityIds", "Ids, in the CRM, of the deals that it belongs to."),
+    text("recordingId", "Id of the event's recording, if it has one."),
+    texts("externalOpportunityIds", "CRM ids of the event's deals."),
     text("userId", "Siro's id of the user of the app."),
     _ORGANIZATION,
-    text("eventCode", "What kind of event it is, for example recorderStateChange."),
-    json_text("event", "What happened, as JSON text: what is in it differs by `eventCode`."),
-    text("value", "What happened, in a word, for some kinds of event."),
-    timestamp("createdAt", "When it happened. The replication key."),
+    text("eventCode", "Type of event, for example recorderStateChange."),
+    json_text("event", "Data of the event, as JSON text. The fields differ by `eventCode`."),
+    text("value", "Short value of the event, for some types of event."),
+    timestamp("createdAt", "Time of the event. The replication key."),
     other_fields(),
 )
 

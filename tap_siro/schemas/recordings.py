@@ -22,17 +22,17 @@ from tap_siro.schemas.columns import (
 
 def _linked(what: str) -> tuple[Column, ...]:
     return (
-        text("id", f"Siro's own id of the {what}."),
-        text("externalId", f"The {what}'s id in the CRM: join on this."),
+        text("id", f"Siro's id of the {what}."),
+        text("externalId", f"The {what}'s id in the CRM. Join to your CRM on this."),
     )
 
 
 _VALUE = (
-    text("value", "The extracted value: a string as it is, anything else as JSON text, null if there is none."),
-    text("valueType", "What the value is in JSON: string, number, boolean, array, object or null."),
+    text("value", "Extracted value: a string unchanged, anything else as JSON text, null if there is none."),
+    text("valueType", "JSON type of the value: string, number, boolean, array, object or null."),
 )
 _MAPPING = (
-    text("crmModelName", "CRM object to write the value to, for example Contact."),
+    text("crmModelName", "CRM object that the value belongs to, for example Contact."),
     text("crmFieldName", "Field of that object."),
 )
 _SECTION = (
@@ -48,79 +48,86 @@ _FOLLOWUP = (
 RECORDINGS: Schema = schema(
     text("id", "Siro's id of the recording.", key=True),
     text("organizationId", "Siro's id of the organization."),
-    text("userId", "Siro's id of the user who recorded, the rep."),
+    text("userId", "Siro's id of the rep, the user who made the recording."),
     text("title", "Title of the recording."),
     number("durationInMilliseconds", "Length of the recording, in milliseconds."),
-    number("latitude", "Where it was recorded: latitude in degrees."),
-    number("longitude", "Where it was recorded: longitude in degrees."),
-    text("result", "Outcome: OPEN, WON or LOST."),
-    timestamp("createdAt", "When the recording was created."),
-    timestamp("updatedAt", "When Siro last changed the recording. The replication key."),
-    timestamp("rootDataPurgedAt", "When Siro purged data of the recording, if it did; Siro does not document which."),
-    flag("deleted", "Whether the recording was deleted. Deleted recordings keep being returned."),
-    timestamp("deletedAt", "When the recording was deleted, if it was."),
-    nested("links", "Links.", nested("web", "Links to web pages.", text("self", "The recording in Siro's web app."))),
-    flag("isProcessingDone", "Whether the recording has been processed."),
-    flag("isEntityExtractionDone", "Whether values have been extracted from it."),
-    flag("isSummaryDone", "Whether its AI summary is done."),
+    number("latitude", "Latitude of the place of recording, in degrees."),
+    number("longitude", "Longitude of the place of recording, in degrees."),
+    text("result", "Outcome of the conversation: OPEN, WON or LOST."),
+    timestamp("createdAt", "Time the recording was created."),
+    timestamp("updatedAt", "Time Siro last changed the recording. The replication key."),
+    timestamp(
+        "rootDataPurgedAt", "Time Siro purged data of the recording, if it did. Siro does not document which data."
+    ),
+    flag("deleted", "True if the recording was deleted. Siro still returns deleted recordings."),
+    timestamp("deletedAt", "Time the recording was deleted, if it was."),
+    nested(
+        "links", "Web link to the recording.", nested("web", "Web links.", text("self", "The recording in Siro's app."))
+    ),
+    flag("isProcessingDone", "True once Siro has processed the recording."),
+    flag("isEntityExtractionDone", "True once Siro has extracted values from the recording."),
+    flag("isSummaryDone", "True once the AI summary is finished."),
     nested(
         "crm",
-        "CRM records that the recording is linked to; null if there are none yet. Flat: recording_crm_links.",
-        text("integrationConnectionId", "Siro's id of the CRM connection that the links come from."),
+        "CRM records linked to the recording; null if there are none yet. As a table: recording_crm_links.",
+        text(
+            "integrationConnectionId",
+            "Siro's id of the CRM connection of the links: `id` of `integration_connections`.",
+        ),
         objects("users", "CRM users who own the recording.", *_linked("user")),
-        nested("engagement", "CRM engagement, the appointment.", *_linked("engagement")),
-        nested("opportunity", "CRM opportunity.", *_linked("opportunity")),
+        nested("engagement", "CRM engagement: the appointment.", *_linked("engagement")),
+        nested("opportunity", "CRM opportunity: the deal.", *_linked("opportunity")),
         objects("contacts", "CRM contacts.", *_linked("contact")),
         nested("account", "CRM account.", *_linked("account")),
         nested("lead", "CRM lead.", *_linked("lead")),
     ),
-    objects("summary", "Sections of the AI summary, in order. Flat: recording_summary_sections.", *_SECTION),
+    objects("summary", "Sections of the AI summary, in order. As a table: recording_summary_sections.", *_SECTION),
     objects(
         "entityExtractions",
-        "Values extracted from the conversation, in order. Flat: recording_entity_extractions.",
-        text("name", "Name of the extracted field. May repeat."),
+        "Values extracted from the conversation, in order. As a table: recording_entity_extractions.",
+        text("name", "Name of the extracted field. May occur more than once."),
         *_VALUE,
-        objects("mappings", "CRM fields that the value maps to.", *_MAPPING),
+        objects("mappings", "CRM fields that the value belongs in.", *_MAPPING),
     ),
-    number("evaluationScore", "Scorecard evaluation score."),
-    objects("followups", "Follow-ups, in order. Flat: recording_followups.", *_FOLLOWUP),
+    number("evaluationScore", "Evaluation score of the scorecard."),
+    objects("followups", "Follow-ups, in order. As a table: recording_followups.", *_FOLLOWUP),
     other_fields(),
 )
 
 
 def _child(*properties: Column) -> Schema:
     return schema(
-        text("recordingId", "The recording's id.", key=True),
+        text("recordingId", "Id of the recording.", key=True),
         timestamp(
             "recordingUpdatedAt",
-            "The recording's `updatedAt` when this row was written. The replication key; "
-            "only rows where it equals the recording's `updatedAt` are still true.",
+            "`updatedAt` of the recording when this row was written. The replication key. "
+            "Only rows where it equals the recording's `updatedAt` are current.",
         ),
         *properties,
     )
 
 
 CRM_LINKS = _child(
-    text("objectType", "Kind of CRM record: user, engagement, opportunity, contact, account or lead.", key=True),
-    whole("ordinal", "Place among the recording's links of this kind, from 0."),
+    text("objectType", "Type of CRM record: user, engagement, opportunity, contact, account or lead.", key=True),
+    whole("ordinal", "Position among the recording's links of this type, from 0."),
     *_linked("CRM record"),
-    text("integrationConnectionId", "Siro's id of the CRM connection that the link comes from."),
+    text("integrationConnectionId", "Siro's id of the CRM connection of the link: `id` of `integration_connections`."),
 )
 
-SUMMARY_SECTIONS = _child(whole("ordinal", "Place in the summary, from 0."), *_SECTION)
+SUMMARY_SECTIONS = _child(whole("ordinal", "Position in the summary, from 0."), *_SECTION)
 
 ENTITY_EXTRACTIONS = _child(
-    whole("ordinal", "Place among the recording's extractions, from 0."),
-    text("name", "Name of the extracted field. May repeat within a recording."),
+    whole("ordinal", "Position among the recording's extractions, from 0."),
+    text("name", "Name of the extracted field. May occur more than once in a recording."),
     *_VALUE,
 )
 
 ENTITY_MAPPINGS = _child(
-    whole("extractionOrdinal", "Place of the extraction among the recording's, from 0."),
-    whole("ordinal", "Place among the extraction's mappings, from 0."),
+    whole("extractionOrdinal", "Position of the extraction among the recording's extractions, from 0."),
+    whole("ordinal", "Position among the extraction's mappings, from 0."),
     *_MAPPING,
     text("name", "Name of the extracted field."),
     *_VALUE,
 )
 
-FOLLOWUPS = _child(whole("ordinal", "Place among the recording's follow-ups, from 0."), *_FOLLOWUP)
+FOLLOWUPS = _child(whole("ordinal", "Position among the recording's follow-ups, from 0."), *_FOLLOWUP)

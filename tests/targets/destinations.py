@@ -159,6 +159,7 @@ class PostgreSQL(Database):
 
     def __init__(self, server: Server, database: str) -> None:
         self._server, self._database = server, database
+        self.schema = SCHEMA
         server.create(database)
 
     @property
@@ -169,11 +170,11 @@ class PostgreSQL(Database):
             "user": "siro",
             "password": "none",
             "database": self._database,
-            "default_target_schema": SCHEMA,
+            "default_target_schema": self.schema,
         }
 
     def queries(self, *statements: str) -> list[list[Row]]:
-        options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={SCHEMA}"}
+        options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={self.schema}"}
         with self._server.connect(self._database, **options) as connection:
             return [list(map(self._parsed, connection.execute(statement).fetchall())) for statement in statements]
 
@@ -188,11 +189,12 @@ class Snowflake(Database):
 
     def __init__(self, directory: Path, executable: Path) -> None:
         self._directory, self._executable = directory, executable
+        self.schema = SCHEMA
 
     @property
     def config(self) -> dict[str, Any]:
         login = {"account": "none", "user": "none", "password": "none", "warehouse": "none"}
-        return login | {"database": "WAREHOUSE", "default_target_schema": SCHEMA}
+        return login | {"database": "WAREHOUSE", "default_target_schema": self.schema}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -200,7 +202,7 @@ class Snowflake(Database):
 
     def queries(self, *statements: str) -> list[list[Row]]:
         process = subprocess.run(
-            [self._executable, "WAREHOUSE", SCHEMA.upper()],
+            [self._executable, "WAREHOUSE", self.schema.upper()],
             input=json.dumps(statements),
             env={"PATH": os.environ["PATH"], **self.environment},
             capture_output=True,

@@ -17,7 +17,7 @@ from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import KEYS, Lists
-from tests.support.documents import README, RECIPES, blocks
+from tests.support.documents import README, RECIPES, STREAMS, blocks
 from tests.targets.destinations import SCHEMA, Database, Destination, DuckDB, PostgreSQL
 
 if TYPE_CHECKING:
@@ -116,7 +116,12 @@ def loaded_as(destination: Destination, rows: list[Row]) -> list[Row]:
 
 @pytest.mark.parametrize("destination", [DuckDB, PostgreSQL], indirect=True)
 def test_each_query_gives_what_the_source_says(destination: Database, start: Start) -> None:
-    sql = {name: text for page in (README, RECIPES) for name, text in blocks(page).items() if name.startswith("sql")}
+    sql = {
+        name: text
+        for page in (README, STREAMS, RECIPES)
+        for name, text in blocks(page).items()
+        if name.startswith("sql")
+    }
     with Sandbox(recordings(150)) as sandbox:
         project = start(sandbox)
         project.sync()

@@ -18,7 +18,7 @@ from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import KEYS, Lists
-from tests.support.documents import README, RECIPES, blocks
+from tests.support.documents import README, RECIPES, STREAMS, blocks
 from tests.support.process import ROOT, Run, Warehouse, config_for, discover, run_tap
 
 pytestmark = pytest.mark.thorough
@@ -190,7 +190,7 @@ def test_deletions_and_purges_come_with_the_next_poll(tmp_path: Path) -> None:
 
 
 def test_every_query_and_configuration_has_a_name_to_be_tested_by() -> None:
-    for page in (README, RECIPES):
+    for page in (README, STREAMS, RECIPES):
         text = (ROOT / page).read_text(encoding="utf-8")
         named = [name.partition(":")[0] for name in blocks(page)]
         for kind in ("sql", "yaml"):
