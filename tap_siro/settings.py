@@ -153,7 +153,7 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, to sign in to the user host. Without it, `client_id` and `client_secret` are used.",
+        "Id of an OAuth app at Siro, to sign in to the user host. Without it, `client_id` and `client_secret` serve.",
         examples=["an-app-id"],
     ),
     _setting(
