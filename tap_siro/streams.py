@@ -11,10 +11,12 @@ from urllib.parse import quote
 from tap_siro import timestamps
 from tap_siro.api.client import PATH
 from tap_siro.errors import RefusedError
-from tap_siro.records import children, list_children
+from tap_siro.records import children, list_children, scorecards
 from tap_siro.records.utterances import name_speakers
 from tap_siro.schemas import details, lists, recordings
+from tap_siro.schemas import scorecards as scorecard_columns
 from tap_siro.singer.sdk import SiroStream
+from tap_siro.sync.details import SCORECARDS_NAME, SCORECARDS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +169,63 @@ def _path(recording: Record) -> str:
     return f"{PATH}/{quote(recording['id'], safe='')}"
 
 
+class RecordingScorecardsStream(DetailStream):
+    """One row per recording that a scorecard evaluated. Takes about one request per scored recording."""
+
+    name = "recording_scorecards"
+    primary_keys = ("recordingId", "scorecardId")
+    columns = scorecard_columns.RECORDING_SCORECARDS
+    property_name = "evaluationScore"
+    on_user_host = True
+    field_path = "scorecards"
+    path = "/v1/core/scorecards/evaluated-instances"
+
+    @staticmethod
+    def is_needed(recording: Record) -> bool:
+        """Return True if the list shows a score."""
+        return DetailStream.is_needed(recording) and recording["evaluationScore"] is not None
+
+    @classmethod
+    def fetch(cls, client: DetailClient, recording: Record) -> list[Any]:
+        """Return the evaluation by the one scorecard that evaluated the recording, if there is one.
+
+        The scorecard that last evaluated a recording of the same user is tried first: each user mostly has one.
+        """
+        created = timestamps.parse(recording["createdAt"])
+        begin, end = (0, timestamps.now()) if created is None else (created, created)
+        query = {
+            "startAt": timestamps.text(begin - 2 * timestamps.DAY),
+            "endAt": timestamps.text(end + 2 * timestamps.DAY),
+            "filterBy": "RECORDING",
+            "filterByIds": recording["id"],
+        }
+        for scorecard in client.scorecards(recording["userId"]):
+            answer = client.get(f"{cls.path}/{quote(scorecard, safe='')}", query, on_user_host=True)
+            if answer is not None and scorecards.is_evaluated(answer):
+                client.evaluated(recording["userId"], scorecard)
+                return [answer | {"id": scorecard}]  # some answers have a template's id
+        return []
+
+    @staticmethod
+    def flatten(item: Any, /) -> list[Any]:
+        """Return the evaluation without its nodes."""
+        return [scorecards.evaluated_scorecard(item)]
+
+
+class RecordingScorecardNodesStream(SiroStream):
+    """One row per section and metric of an evaluation, **with quotes of the conversation**."""
+
+    parent_stream_type = RecordingsStream
+    name = "recording_scorecard_nodes"
+    primary_keys = ("recordingId", "scorecardId", "nodeId")
+    replication_key = "recordingUpdatedAt"
+    selected_by_default = False
+    columns = scorecard_columns.RECORDING_SCORECARD_NODES
+    property_name = "evaluationScore"
+    derived_from = RecordingScorecardsStream
+    flatten = staticmethod(scorecards.evaluated_nodes)
+
+
 class ListStream(SiroStream):
     """Rows that an endpoint lists."""
 
@@ -177,6 +236,9 @@ class ListStream(SiroStream):
     """The query parameters that are sent."""
     page_size: ClassVar[int | None] = None
     """Records to request with each page, where the endpoint is known to take a page size."""
+    size_parameter: ClassVar[str] = "pageSize"
+    list_name: ClassVar[str] = ""
+    """The list's name inside `data`, if it has one."""
 
     @classmethod
     def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
@@ -236,15 +298,11 @@ class TeamsStream(ListStream):
     @classmethod
     def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
         """Yield the teams of each organization that the token may read."""
-        organizations = client.organizations()
-        refused = []
-        for organization in organizations:
-            try:
-                yield from client.pages(cls.path.format(orgId=quote(organization, safe="")), page_size=cls.page_size)
-            except RefusedError as error:
-                refused.append(error)
-        if refused:
-            client.some_refused(refused, of=len(organizations))
+        return client.of_organizations(
+            lambda organization: client.pages(
+                cls.path.format(orgId=quote(organization, safe="")), page_size=cls.page_size
+            )
+        )
 
 
 class TeamMembersStream(ListChildStream):
@@ -324,13 +382,101 @@ class MobileEventsStream(ListStream):
         return client.newest_first(cls.path, query, page_size=cls.page_size)
 
 
+class UserHostListStream(ListStream):
+    """Rows that an endpoint of the user host lists."""
+
+    on_user_host = True
+    selected_by_default = False
+
+
+class FollowupListStream(UserHostListStream):
+    """One row per follow-up, with its current status."""
+
+    name = "followups"
+    primary_keys = ("followupId",)
+    path = "/v1/core/followups"
+    parameters = ("organizationId", "minimumScore", "includeHistory", "createdAfter", "limit", "cursor")
+    page_size = 100
+    size_parameter = "limit"
+    list_name = "followups"
+    columns = lists.FOLLOWUPS
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
+        """Yield all follow-ups, or those created after `created_after`: then the list is a part."""
+        query = {"minimumScore": "1", "includeHistory": "true"}
+        if (after := client.settings.created_after) is not None:
+            client.is_part = True
+            query["createdAfter"] = timestamps.text(after)
+        return client.of_organizations(
+            lambda organization: client.pages(
+                cls.path, {"organizationId": organization, **query}, page_size=cls.page_size
+            )
+        )
+
+
+class ScorecardsStream(UserHostListStream):
+    """One row per scorecard."""
+
+    name = "scorecards"
+    path = SCORECARDS_PATH
+    parameters = ("organizationId", "cursor")
+    list_name = SCORECARDS_NAME
+    columns = scorecard_columns.SCORECARDS
+    left_out = scorecards.SCORECARD_PARTS
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
+        """Yield the scorecards of each organization that the token may read."""
+        return client.of_organizations(lambda organization: client.pages(cls.path, {"organizationId": organization}))
+
+
+class ScorecardNodesStream(ListChildStream):
+    """One row per section and metric of a scorecard, with its weight and target."""
+
+    name = "scorecard_nodes"
+    primary_keys = ("scorecardId", "id")
+    selected_by_default = False
+    columns = scorecard_columns.SCORECARD_NODES
+    derived_from = ScorecardsStream
+    flatten = staticmethod(scorecards.scorecard_nodes)
+
+
+class RecordingOutcomesStream(UserHostListStream):
+    """One row per recording, with its outcomes in the organization's own words."""
+
+    name = "recording_outcomes"
+    primary_keys = ("recordingId",)
+    replication_key = "dateCreated"
+    path = PATH
+    parameters = ("dateCreated:gt", "dateCreated:lt", "limit", "cursor")
+    page_size = 100
+    size_parameter = "limit"
+    columns = lists.RECORDING_OUTCOMES
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:
+        """Yield the recordings created since a timestamp, and before `end_date`."""
+        bounds = {"dateCreated:gt": None if since is None else since - 1, "dateCreated:lt": client.settings.end}
+        query = {name: timestamps.text(moment) for name, moment in bounds.items() if moment is not None}
+        return client.pages(cls.path, query, page_size=cls.page_size)
+
+    @staticmethod
+    def flatten(item: Any, /) -> list[Any]:
+        """Return the recording's outcomes, without what `recordings` has."""
+        return [scorecards.outcome(item)]
+
+
 RECORDING_STREAMS: tuple[type[SiroStream], ...] = (
     RecordingsStream,
     *ChildStream.__subclasses__(),
-    *DetailStream.__subclasses__(),
+    *(stream for each in DetailStream.__subclasses__() for stream in (each, *each.derived_streams())),
 )
 """Recordings and what belongs to them, in the order of this module."""
-LISTS: tuple[type[ListStream], ...] = tuple(ListStream.__subclasses__())
+LISTS: tuple[type[ListStream], ...] = (
+    *(stream for stream in ListStream.__subclasses__() if stream is not UserHostListStream),
+    *UserHostListStream.__subclasses__(),
+)
 """The lists that are requested, in the order of this module."""
 STREAMS: tuple[type[SiroStream], ...] = (
     *RECORDING_STREAMS,

@@ -33,6 +33,7 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
         entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
     } == KEYS | DETAIL_KEYS | LIST_KEYS
     keys = dict.fromkeys(LIST_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
+    keys["recording_outcomes"] = "dateCreated"
     for entry in catalog["streams"]:
         expected = keys.get(entry["tap_stream_id"], "recordingUpdatedAt")
         assert entry.get("replication_key") == expected

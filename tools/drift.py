@@ -172,7 +172,13 @@ def organizations() -> Endpoint:
     return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
 
 
-ENDPOINTS = (recordings(), single_recording(), identity(), organizations(), *map(listed, LISTS))
+ENDPOINTS = (
+    recordings(),
+    single_recording(),
+    identity(),
+    organizations(),
+    *(listed(stream) for stream in LISTS if not stream.on_user_host),
+)
 """All that the tap reads and the document describes. Transcripts are on another host, in no document that is public."""
 
 

@@ -62,6 +62,12 @@ def evaluated_scorecard(answer: Any) -> Row:
     return _renamed(_without(answer, EVALUATION_LEFT_OUT), id="scorecardId", name="scorecardName")
 
 
+def is_evaluated(answer: Any) -> bool:
+    """Return True if the scorecard that was asked for has evaluated the recording."""
+    count = _get(answer, "recordingsEvaluatedCount")
+    return count not in {None, 0, "0"} if isinstance(count, (int, str, Decimal)) else False
+
+
 def evaluated_nodes(answer: Any) -> list[Row]:
     """Return the rows of an evaluation's nodes. Their `scorecardId` is the answer's, which may be a template's."""
     rows = []

@@ -99,8 +99,8 @@ class SiroStream(Stream):
     """The list or the detail whose records the stream is made from."""
     detail: ClassVar[type[Any] | None] = None
     """The stream that requests the details of each recording which it is made from."""
-    flatten: ClassVar[Callable[[Any], Iterable[Any]] | None] = None
-    """Returns its records of an item as the API sent it, to be cleaned; None if it is made from cleaned records."""
+    is_flattened: ClassVar[bool] = False
+    """It has a `flatten` of its own."""
     left_out: ClassVar[tuple[str, ...]] = ()
     """Fields without a column, on purpose."""
     on_user_host: ClassVar[bool] = False
@@ -110,13 +110,20 @@ class SiroStream(Stream):
         """Publish the columns."""
         if "columns" in cls.__dict__:
             cls.schema = published(cls.columns)
+        cls.is_flattened = cls.flatten is not SiroStream.flatten
         if cls.derived_from is not None:
             cls.detail = cls.derived_from.detail
+            cls.on_user_host = cls.derived_from.on_user_host
 
     @staticmethod
     def derive(record: Record, /) -> list[Record]:
         """Return the stream's records of a cleaned record: by default, that record."""
         return [record]
+
+    @staticmethod
+    def flatten(item: Any, /) -> list[Any]:
+        """Return the stream's rows of an item as the API sent it, to be cleaned: by default, that item."""
+        return [item]
 
     @classmethod
     def derived_streams(cls) -> list[type[SiroStream]]:

@@ -6,7 +6,9 @@ come. A recording whose details cannot be loaded loses its rows of that stream a
 
 from __future__ import annotations
 
+import functools
 import logging
+import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tap_siro.api.chain import Chain, Endpoint
 from tap_siro.api.client import PATH
 from tap_siro.api.decoding import decode_object, pack, unpack
-from tap_siro.api.pages import read_optional_page
+from tap_siro.api.pages import read_optional_page, read_page
 from tap_siro.api.retries import Request
 from tap_siro.errors import ChainError, GaveUpError, RefusedError, TapSiroError
 from tap_siro.records.cleaning import RecordCleaner
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tap_siro.singer.writer import StreamWriter
     from tap_siro.streams import DetailStream
 
+SCORECARDS_PATH, SCORECARDS_NAME = "/v1/core/scorecards/instances", "scorecardInstances"
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """Statuses of a recording of which nothing is left but its entry in the list."""
 FIRST_REQUESTS = 20
@@ -45,10 +48,14 @@ class DetailClient:
     def __init__(self, client: Client) -> None:
         """Send requests through a client."""
         self._client = client
+        self._lock = threading.Lock()
+        self._scorecards: list[str] | TapSiroError | None = None
+        self._last_scorecards: dict[str | None, str] = {}
 
-    def get(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
-        """Return the object that an address of `api_url` answers, or its `data`; None if there is nothing."""
-        request = Request(self._client.api, path, query, decode_object, may_be_empty=True)
+    def get(self, path: str, query: dict[str, str], *, on_user_host: bool = False) -> dict[str, Any] | None:
+        """Return the object that an address answers, or its `data`; None if there is nothing."""
+        host = self._client.user_host if on_user_host else self._client.api
+        request = Request(host, path, query, decode_object, may_be_empty=True)
         answer, _ = self._client.send(request)
         data = None if answer is None else answer.get("data", answer)
         return data if isinstance(data, dict) else answer
@@ -59,6 +66,37 @@ class DetailClient:
             self._client.user_host, path, read_optional_page(name), may_be_empty=True, label=f"a recording's {name}"
         )
         return iter(Chain(self._client, endpoint, {}))
+
+    def scorecards(self, user_id: str | None) -> list[str]:
+        """Return the ids of all scorecards: the one that last evaluated a recording of a user, active ones, others.
+
+        The list is requested once in a run.
+        """
+        with self._lock:
+            if self._scorecards is None:
+                try:
+                    self._scorecards = self._list_scorecards()
+                except TapSiroError as error:
+                    self._scorecards = TapSiroError(str(error))  # of all recordings, not of one
+            if isinstance(self._scorecards, TapSiroError):
+                raise self._scorecards
+            last = self._last_scorecards.get(user_id)
+            return sorted(self._scorecards, key=lambda each: each != last)
+
+    def evaluated(self, user_id: str | None, scorecard: str) -> None:
+        """Take note of the scorecard that evaluated a recording of a user."""
+        with self._lock:
+            self._last_scorecards[user_id] = scorecard
+
+    def _list_scorecards(self) -> list[str]:
+        endpoint = Endpoint(self._client.user_host, SCORECARDS_PATH, functools.partial(read_page, name=SCORECARDS_NAME))
+        found: dict[str, bool] = {}
+        for organization in self._client.organizations()[0]:
+            for page in Chain(self._client, endpoint, {"organizationId": organization}):
+                for each in page.records:
+                    if isinstance(each, dict) and each.get("id"):
+                        found[str(each["id"])] = each.get("isActive") is not False
+        return sorted(found, key=lambda each: not found[each])
 
     def check_host(self) -> None:
         """Make sure that `user_api_url` is the API, where it knew none of many recordings. Raises a `TapSiroError`."""
@@ -186,9 +224,8 @@ class Detail:
         parent = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
         for stream, clean in self._cleaners.items():
             records = []
-            flatten = stream.stream.flatten or _itself
             has_ordinal = "ordinal" in stream.keys
-            for ordinal, row in enumerate(row for item in items for row in flatten(item)):
+            for ordinal, row in enumerate(row for item in items for row in stream.stream.flatten(item)):
                 if has_ordinal and not isinstance(row, dict):
                     self._field_warnings.wrong_type(self.source.field_path, "objects", then="that item is skipped")
                     continue
@@ -211,7 +248,3 @@ class Detail:
             yield Fault(self._failures.fault(self._names, later))
         if message := self._without_id.fault():
             yield Fault(message)
-
-
-def _itself(item: Any) -> list[Any]:
-    return [item]

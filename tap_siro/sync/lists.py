@@ -6,12 +6,14 @@ an empty answer, never does.
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
 from tap_siro.api.chain import Chain, Endpoint
-from tap_siro.errors import OutputError, TapSiroError
+from tap_siro.api.pages import read_page
+from tap_siro.errors import OutputError, RefusedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings, RecordCleaner
 from tap_siro.sync.reader import Done, Failed
 from tap_siro.sync.reporting import PROGRESS_SECONDS, Fault, RecordsWithoutId, warn_of_bookmarks
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from tap_siro.api.client import Client
     from tap_siro.api.pages import Page
     from tap_siro.clock import Clock
-    from tap_siro.errors import RefusedError
     from tap_siro.records.recording import Record
     from tap_siro.settings import Settings
     from tap_siro.singer.writer import RecordWriter, StreamWriter
@@ -68,8 +69,13 @@ class ListClient:
         Raises:
             TapSiroError: A page cannot be loaded. Those before it have been returned.
         """
-        client = self._client
-        endpoint = Endpoint(client.user_host if self._stream.on_user_host else client.api, path)
+        client, stream = self._client, self._stream
+        endpoint = Endpoint(
+            client.user_host if stream.on_user_host else client.api,
+            path,
+            functools.partial(read_page, name=stream.list_name),
+            stream.size_parameter,
+        )
         return iter(Chain(client, endpoint, query or {}, page_size=page_size, page_slot=self._slot))
 
     def newest_first(self, path: str, query: Mapping[str, str], *, page_size: int | None) -> Iterator[Page]:
@@ -113,18 +119,32 @@ class ListClient:
             else:
                 return
 
-    def organizations(self) -> Sequence[str]:
-        """Return the ids of the organizations that the token is for: one, or those of a group."""
+    def of_organizations(self, pages: Callable[[str], Iterator[Page]]) -> Iterator[Page]:
+        """Yield the pages of each organization that the token is for: one, or those of a group.
+
+        Args:
+            pages: Returns the pages of an organization, by its id.
+
+        Raises:
+            RefusedError: The token may read none of them.
+        """
         organizations, is_whole = self._client.organizations()
         self.is_part = self.is_part or not is_whole
-        return organizations
-
-    def some_refused(self, errors: Sequence[RefusedError], *, of: int) -> None:
-        """Take note that some of several organizations may not be read. Raises the error if none may be."""
-        if len(errors) == of:
+        errors = []
+        for organization in organizations:
+            try:
+                yield from pages(organization)
+            except RefusedError as error:
+                errors.append(error)
+        count = len(organizations)
+        if len(errors) == count:
             raise errors[0]
-        self.is_part = True
-        logger.warning("The token may read the teams of %d of its %d organizations only.", of - len(errors), of)
+        if errors:
+            self.is_part = True
+            logger.warning(
+                "The token may read '%s' of %d of its %d organizations only.",
+                self._stream.name, count - len(errors), count,
+            )  # fmt: skip
 
 
 class ListRead:
@@ -159,7 +179,7 @@ class ListRead:
                 left_out=each.left_out,
             )
             for each in (stream, *stream.derived_streams())
-            if each is stream or each.flatten is not None
+            if each is stream or each.is_flattened
         }
         self._without_id = RecordsWithoutId(f"record(s) of '{stream.name}'")
         self._is_activated = writer.versioned and stream.replication_key is None
@@ -188,7 +208,7 @@ class ListRead:
 
     def _groups(self, page: Page) -> Iterator[list[tuple[StreamWriter, list[Record]]]]:
         for record in page.records:
-            cleaned = self._cleaners[self.stream](record) if isinstance(record, dict) else {}
+            cleaned = self._cleaners[self.stream](self.stream.flatten(record)[0]) if isinstance(record, dict) else {}
             if not all(cleaned.get(key) for key in self.stream.primary_keys):
                 created = record.get("createdAt") if isinstance(record, dict) else None
                 self._without_id.add(record, timestamps.parse(created))
@@ -202,7 +222,9 @@ class ListRead:
 
     def _rows(self, stream: StreamWriter, record: Mapping[str, Any], cleaned: Record) -> list[Record]:
         kind = stream.stream
-        if kind.flatten is None:
+        if kind is self.stream:
+            return [cleaned]
+        if not kind.is_flattened:
             return kind.derive(cleaned)
         clean = self._cleaners[kind]
         return [clean(row) for row in kind.flatten(record) if isinstance(row, dict)]

@@ -270,11 +270,10 @@ class RecordingsPass:
         self._query.check(arrived, arrived.part)
         recordings = list(self._loadable(arrived))
         for detail in self._details:
-            for place, each in enumerate(recordings):
-                if detail.is_needed(each.record):
-                    request = DetailRequest(detail, arrived, place, each.record, each.created)()
-                    if request.error is not None:
-                        raise request.error
-                    each.details.update(detail.records(request))
-                    break
+            needing = [each for each in recordings if detail.is_needed(each.record)]
+            for each in sorted(needing, key=lambda each: bool(each.record["deleted"]))[:1]:
+                request = DetailRequest(detail, arrived, 0, each.record, each.created)()
+                if request.error is not None:
+                    raise request.error
+                each.details.update(detail.records(request))
         self._run.writer.write(self._rows(recordings), max_records)

@@ -34,12 +34,11 @@ if TYPE_CHECKING:
     from tests.sandbox.oracle import Keys, Rows
     from tests.sandbox.store import Recording, Store
 
-LISTS: tuple[Listing, ...] = (Users(), Teams(), Connections(), Engagements(), Opportunities(), MobileEvents())
-NEW_LISTS: tuple[Listing, ...] = (Followups(), Scorecards(), Outcomes())
-"""Lists that are served, and that the tap does not read yet."""
-DETAILS: tuple[Detail, ...] = (FollowupDetails(), Utterances())
-NEW_DETAILS: tuple[Detail, ...] = (Evaluations(),)
-"""Details that are served, and that the tap does not read yet."""
+LISTS: tuple[Listing, ...] = (
+    Users(), Teams(), Connections(), Engagements(), Opportunities(), MobileEvents(),
+    Followups(), Scorecards(), Outcomes(),
+)  # fmt: skip
+DETAILS: tuple[Detail, ...] = (FollowupDetails(), Utterances(), Evaluations())
 
 KEYS = expected.KEYS
 """The key columns of `recordings` and of each stream that is derived from it."""
@@ -78,7 +77,7 @@ class Lists:
             raise TypeError(f"lists have no {', '.join(sorted(unknown))}")
         vars(self).update(options)
         data = [each for each in data if isinstance(each.get("id"), str)]
-        for each in (*LISTS, *NEW_LISTS):
+        for each in LISTS:
             setattr(self, each.name, each.make(self, data))
 
     if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Lists:
         """
         answers: dict[str, Callable[[Lists, Request], Answer]] = {IDENTITY: identity, ORGANIZATIONS: organizations}
         routes = [Route(path, functools.partial(answer, self)) for path, answer in answers.items()]
-        return routes + [each.route(functools.partial(each.answer, self), allows) for each in (*LISTS, *NEW_LISTS)]
+        return routes + [each.route(functools.partial(each.answer, self), allows) for each in LISTS]
 
 
 @functools.cache
@@ -131,7 +130,7 @@ class Details:
         """The share of recordings with a score whose evaluation is missing."""
         self.lists = lists
         self._store = store
-        for each in (*DETAILS, *NEW_DETAILS):
+        for each in DETAILS:
             setattr(self, each.own, {})
 
     if TYPE_CHECKING:
@@ -158,7 +157,7 @@ class Details:
         Args:
             allows: Whether a request may read the second host's.
         """
-        return [each.route(functools.partial(each.answer, self), allows) for each in (*DETAILS, *NEW_DETAILS)]
+        return [each.route(functools.partial(each.answer, self), allows) for each in DETAILS]
 
 
 def expected_details(sandbox: Sandbox, details: Iterable[Detail] = DETAILS) -> dict[str, Rows]:

@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tap_siro.records import scorecards
-from tap_siro.records.cleaning import FieldWarnings, RecordCleaner
-from tap_siro.schemas import lists
-from tap_siro.schemas import scorecards as schemas
-from tests.sandbox import Sandbox, timestamps
+from tests.sandbox import Sandbox
 from tests.sandbox.data import ORGANIZATION, USERS, plain, recordings, unfinished
-from tests.sandbox.followups import FOLLOWUPS
-from tests.sandbox.oracle import moment
 from tests.sandbox.recording_followup_details import RECORDING
-from tests.sandbox.recording_outcomes import OUTCOMES
-from tests.sandbox.recording_scorecards import EVALUATIONS
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
-from tests.sandbox.scorecards import SCORECARDS
-from tests.sandbox.streams import NEW_DETAILS, NEW_LISTS, Lists, expected_details
+from tests.sandbox.streams import expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 
 if TYPE_CHECKING:
@@ -267,120 +258,3 @@ def ask(sandbox: Sandbox, path: str, **params: Any) -> requests.Response:
     token = sandbox.oauth.user.issued[-1] if sandbox.oauth.user.issued else sandbox.oauth.user.issue()
     headers = {"x-siro-auth-token": token, **AGENT}
     return requests.get(sandbox.user_api_url + path, params=params, headers=headers, timeout=10)
-
-
-def read(sandbox: Sandbox, path: str, name: str | None = None, **params: Any) -> list[dict[str, Any]]:
-    """Follow the pages of a list to their end."""
-    rows: list[dict[str, Any]] = []
-    while True:
-        answer = ask(sandbox, path, **params).json()
-        rows += answer["data"] if name is None else answer["data"][name]
-        params["cursor"] = answer["cursor"]
-        if answer["cursor"] is None:
-            return rows
-
-
-def row(schema: dict[str, Any], made: dict[str, Any], warnings: FieldWarnings, left_out: Any = ()) -> dict[str, Any]:
-    return RecordCleaner(schema, warnings, left_out=left_out)(made)
-
-
-def keyed(rows: list[dict[str, Any]], *key: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-    return {tuple(row[name] for name in key): row for row in rows}
-
-
-def test_lists_of_the_second_host_are_the_rows_that_are_expected(caplog: pytest.LogCaptureFixture) -> None:
-    warnings = FieldWarnings()
-    data = recordings(120)
-    with Sandbox(data, lists=Lists(data, page_size=40)) as sandbox:
-        expected = {stream: rows for each in NEW_LISTS for stream, rows in each.expected(sandbox.lists).items()}
-        mine = {"organizationId": ORGANIZATION}
-        cards = read(sandbox, SCORECARDS, "scorecardInstances", **mine)
-        rows = [row(schemas.SCORECARDS, card, warnings, left_out=scorecards.SCORECARD_PARTS) for card in cards]
-        assert keyed(rows, "id") == expected["scorecards"]
-        assert [each["isActive"] for each in rows] == [True, True, True, False]
-        nodes = [
-            row(schemas.SCORECARD_NODES, node, warnings) for card in cards for node in scorecards.scorecard_nodes(card)
-        ]
-        assert keyed(nodes, "scorecardId", "id") == expected["scorecard_nodes"]
-        everything = {"limit": 100, "minimumScore": 1, "includeHistory": "true"}
-        rows = [
-            row(lists.FOLLOWUPS, each, warnings) for each in read(sandbox, FOLLOWUPS, "followups", **mine, **everything)
-        ]
-        assert keyed(rows, "followupId") == expected["followups"]
-        assert len(rows) > len(read(sandbox, FOLLOWUPS, "followups", **mine)) > 0
-        assert len(sandbox.requests_to(FOLLOWUPS)) > 4
-        listed = [scorecards.outcome(each) for each in read(sandbox, RECORDINGS, limit=100)]
-        rows = [row(lists.RECORDING_OUTCOMES, each, warnings) for each in listed]
-        assert keyed(rows, "recordingId") == expected["recording_outcomes"]
-        middle = rows[60]["dateCreated"]
-        assert len(read(sandbox, RECORDINGS, limit=7, **{"dateCreated:gt": middle})) == 60
-        # The other host has an address of the same name.
-        assert len(sandbox.requests_to(OUTCOMES)) == 12
-        assert not sandbox.requests
-    assert caplog.records == []
-
-
-def test_evaluations_are_the_rows_that_are_expected(caplog: pytest.LogCaptureFixture) -> None:
-    """Each rep has one scorecard; that of last year scored old recordings."""
-    warnings = FieldWarnings()
-    data = recordings(150)
-    with Sandbox(data) as sandbox:
-        own = {"name": "Own", "recordingsEvaluatedCount": 1, "evaluatedNodes": [{"id": "n"}]}
-        scored = [each for each in data if isinstance(each.get("evaluationScore"), float)]
-        sandbox.details.evaluations |= {scored[0]["id"]: {"scorecard-1": own}, scored[1]["id"]: None}
-        sandbox.details.unevaluated = 0.1
-        expected = expected_details(sandbox, NEW_DETAILS)
-        rows, nodes = [], []
-        for each in data:
-            if each.get("isProcessingDone") is False or each.get("evaluationScore") is None:
-                continue
-            created = timestamps.parse(each.get("createdAt")) or 0
-            days = {"startAt": timestamps.from_ms(created - 2 * DAY), "endAt": timestamps.from_ms(created + 2 * DAY)}
-            parent = {"recordingId": each["id"], "recordingUpdatedAt": moment(each.get("updatedAt"))}
-            for card in ("scorecard-0", "scorecard-1", "scorecard-2", "scorecard-3"):
-                path = EVALUATIONS.replace("{scorecardId}", card)
-                answer = ask(sandbox, path, **days, filterBy="RECORDING", filterByIds=each["id"]).json()["data"]
-                if answer["recordingsEvaluatedCount"]:
-                    key = parent | {"scorecardId": card}
-                    made = scorecards.evaluated_scorecard(answer) | key
-                    rows.append(row(schemas.RECORDING_SCORECARDS, made, warnings))
-                    nodes += [
-                        row(schemas.RECORDING_SCORECARD_NODES, node | key, warnings)
-                        for node in scorecards.evaluated_nodes(answer)
-                    ]
-        assert keyed(rows, "recordingId", "scorecardId") == expected["recording_scorecards"]
-        assert keyed(nodes, "recordingId", "scorecardId", "nodeId") == expected["recording_scorecard_nodes"]
-    assert 0.8 < len(rows) / len(scored) < 1
-    assert {each["scorecardId"] for each in rows} == {"scorecard-0", "scorecard-1", "scorecard-2", "scorecard-3"}
-    assert {each["citedThinking"] is None for each in nodes if each["metricType"] == "AI_METRIC"} == {True, False}
-    assert caplog.records == []
-
-
-EVALUATION = EVALUATIONS.replace("{scorecardId}", "scorecard-0")
-ORGANIZATION_ID = {"organizationId": ORGANIZATION}
-ASKED = {"startAt": NOON, "endAt": "2025-07-02T12:00:00Z", "filterBy": "RECORDING", "filterByIds": "r"}
-
-
-@pytest.mark.parametrize(
-    ("path", "params", "status"),
-    [
-        (SCORECARDS, {}, 422),
-        (SCORECARDS, ORGANIZATION_ID | {"limit": "5"}, 422),
-        (SCORECARDS, {"organizationId": "another"}, 403),
-        (FOLLOWUPS, ORGANIZATION_ID | {"limit": "101"}, 422),
-        (FOLLOWUPS, ORGANIZATION_ID | {"minimumScore": "0"}, 422),
-        (FOLLOWUPS, ORGANIZATION_ID | {"createdAfter": "yesterday"}, 422),
-        (RECORDINGS, {"pageSize": "100"}, 422),
-        (RECORDINGS, {"dateCreated:gt": "2025-07-01"}, 422),
-        (EVALUATION, ASKED, 200),
-        (EVALUATION, ASKED | {"filterBy": "TEAM"}, 422),
-        (EVALUATION, ASKED | {"endAt": NOON}, 422),
-        (EVALUATION, {**ASKED, "filterByIds": ""}, 422),
-        (EVALUATION.replace("0", "9"), ASKED, 404),
-    ],
-)
-def test_the_second_host_refuses_what_is_not_documented(path: str, params: dict[str, str], status: int) -> None:
-    with Sandbox(plain(1)) as sandbox:
-        answer = ask(sandbox, path, **params)
-    assert answer.status_code == status
-    assert set(answer.json()) == {200: {"data"}, 422: {"issues", "name"}}.get(status, {"error"})

@@ -87,6 +87,7 @@ OWN = {"columns", "name", "schema", "replication_key", "needed_flags", "stream_w
     "derive",
     "detail",
     "flatten",
+    "is_flattened",
     "left_out",
     "on_user_host",
     "batch_files",

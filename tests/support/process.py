@@ -102,6 +102,17 @@ def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
 
 
+def user_host(sandbox: Sandbox) -> dict[str, Any]:
+    """The settings to read the sandbox's user host, with an OAuth app."""
+    oauth = sandbox.oauth
+    return {
+        "user_api_url": sandbox.user_api_url,
+        "oauth_client_id": oauth.app_id,
+        "oauth_client_secret": oauth.app_secret,
+        "oauth_user_id": oauth.user_id,
+    }
+
+
 @functools.cache
 def _fork_server() -> ForkServer:
     server = ForkServer()

@@ -14,15 +14,17 @@ import pytest
 
 from tap_siro.sync import reader, reporting
 from tests.sandbox import Sandbox, timestamps
-from tests.sandbox.data import recordings
+from tests.sandbox.data import plain, recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_scorecards import EVALUATIONS
 from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.scorecards import SCORECARDS
 from tests.sandbox.store import ORDERS
-from tests.sandbox.streams import expected_details
+from tests.sandbox.streams import DETAIL_KEYS, expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import sync
-from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap
+from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap, user_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 DATA = recordings(80)
 FOLLOWUPS = "recording_followup_details"
-STREAMS = ("recordings", FOLLOWUPS, "recording_utterances")
+STREAMS = ("recordings", *DETAIL_KEYS)
 
 
 NEWEST = str(max(DATA, key=lambda each: str(each.get("updatedAt") or ""))["id"])
@@ -44,16 +46,7 @@ def is_dated(recording: Recording) -> bool:
 
 def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     """The settings with a token of an OAuth app for transcripts."""
-    oauth = sandbox.oauth
-    return config_for(
-        sandbox,
-        user_api_url=sandbox.user_api_url,
-        oauth_client_id=oauth.app_id,
-        oauth_client_secret=oauth.app_secret,
-        oauth_user_id=oauth.user_id,
-        page_size=10,
-        **settings,
-    )
+    return config_for(sandbox, **user_host(sandbox), page_size=10, **settings)
 
 
 def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
@@ -177,7 +170,7 @@ def test_the_log_says_how_far_the_details_are(
         sandbox.fault("slow", seconds=0.3, path=UTTERANCES, on=None)
         sync(app(sandbox, concurrency=1), catalog=selected(tmp_path))
     assert "Nothing has come" not in caplog.text
-    assert re.search(r"recording_utterances: 0 recordings and \d+ details;", caplog.text)
+    assert re.search(r": 0 recordings and \d+ details;", caplog.text)
 
 
 @pytest.mark.parametrize("answer", ["an entry without an id", "no list"])
@@ -332,3 +325,50 @@ def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:
         undated = {str(each["id"]) for each in DATA if not is_dated(each)}
         again = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
         assert len(again - undated) <= 3  # those at the bookmark itself
+
+
+def test_an_evaluation_takes_few_requests_and_none_without_a_score(tmp_path: Path) -> None:
+    """An organization has a scorecard for each kind of call: trying all of them would take hours of the rate limit."""
+    data = plain(500, start="2025-03-01T00:00:00.000Z")
+    with Sandbox(data) as sandbox:
+        catalog = selected(tmp_path, "recording_scorecards", "recording_scorecard_nodes")
+        run = run_tap(tmp_path, app(sandbox) | {"page_size": 100}, catalog=catalog)
+        expected = expected_details(sandbox)
+        for stream in ("recording_scorecards", "recording_scorecard_nodes"):
+            rows = {tuple(row[key] for key in DETAIL_KEYS[stream]): row for row in run.records[stream]}
+            assert rows == expected[stream]
+        scored = {each["id"] for each in data if each["evaluationScore"] is not None and each["isProcessingDone"]}
+        asked = [request.params["filterByIds"] for request in sandbox.requests_to(EVALUATIONS)]
+        assert set(asked) == scored
+        assert len(asked) <= 1.25 * len(scored)
+        assert len(sandbox.requests_to(SCORECARDS)) == 1
+        assert {request.params["pageSize"] for request in sandbox.requests} == {"25"}
+        assert all(request.params["showEvaluationScore"] == "true" for request in sandbox.requests)
+
+
+def test_an_evaluation_by_an_inactive_scorecard_is_found_and_a_missing_one_is_none(tmp_path: Path) -> None:
+    """The scores of last year would have no steps."""
+    data = recordings(40, odd=False)
+    with Sandbox(data) as sandbox:
+        sandbox.details.unevaluated = 0.2
+        catalog = selected(tmp_path, "recording_scorecards")
+        run = run_tap(tmp_path, app(sandbox), catalog=catalog)
+        expected = expected_details(sandbox)["recording_scorecards"]
+        found = {(row["recordingId"], row["scorecardId"]) for row in run.records["recording_scorecards"]}
+        assert found == set(expected)
+        assert {key[1] for key in expected} > {"scorecard-3"}
+        assert run.schemas == ["recording_scorecards"]
+
+
+def test_without_the_list_of_scorecards_the_others_load(tmp_path: Path) -> None:
+    with Sandbox(recordings(20, odd=False)) as sandbox:
+        sandbox.fault("status", path=SCORECARDS, status=403, on=None)
+        run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
+        assert "'recording_scorecards' and 'recording_scorecard_nodes' could not be loaded" in run.stderr
+        assert len(sandbox.requests_to(SCORECARDS)) == 1
+        warehouse = Warehouse()
+        warehouse.load(run)
+        for stream in ("recording_scorecards", "recording_scorecard_nodes"):
+            assert not warehouse.details.pop(stream)
+        expected = expected_details(sandbox)
+        assert warehouse.details == {stream: expected[stream] for stream in warehouse.details}
