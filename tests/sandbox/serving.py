@@ -162,10 +162,15 @@ class Server:
             started.set_result(runner.addresses[0][1])
             await self._closing.wait()
             await site.stop()
-            for _ in range(3):  # a connection that is just being accepted gets its handler, and is closed with the rest
-                await asyncio.sleep(0)
         finally:
+            server = runner.server
             await runner.cleanup()
+            # A connection that was accepted just before belongs to nobody any more.
+            for _ in range(3):
+                await asyncio.sleep(0)
+                for connection in server.connections if server else ():
+                    if connection.transport is not None:
+                        connection.transport.abort()
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         body = await http.read()
