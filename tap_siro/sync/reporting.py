@@ -163,47 +163,53 @@ class UndatedRecordings:
 
 
 def warn_of_bookmarks(streams: Iterable[StreamWriter], settings: Settings, now: int) -> list[StreamWriter]:
-    """Say what is strange about bookmarks, beside the settings and the clock.
+    """Warn of bookmarks that do not fit the settings or the clock: once for each reason.
 
     Returns:
         The streams that have something to read.
     """
     left: list[StreamWriter] = []
-    future: list[str] = []
+    invalid, passed_over, ended, future = [list[str]() for _ in range(4)]
     for stream in streams:
         bookmark = read_bookmark(stream.state)
         if bookmark is None and stream.state.get(BOOKMARK) is not None:
-            logger.warning(
-                "The bookmark of '%s' in the state is not a date, so its history is read again. If the state was "
-                "changed by hand, restore it.",
-                stream.name,
-            )
+            invalid.append(f"'{stream.name}'")
         if stream.full_table or bookmark is None:
             left.append(stream)
             continue
+        name = f"'{stream.name}' ({timestamps.text(bookmark)})"
         if settings.start is not None and settings.start > bookmark:
-            logger.warning(
-                "`start_date` is later than the bookmark of '%s' (%s) and does nothing: the sync goes on from the "
-                "bookmark. To leave out what is in between, clear the stream's state.",
-                stream.name, timestamps.text(bookmark),
-            )  # fmt: skip
+            passed_over.append(name)
         if settings.end is not None and settings.end < bookmark and not has_open_history(stream.state):
-            logger.warning(
-                "`end_date` is earlier than the bookmark of '%s' (%s), so nothing is read for it. To read a window "
-                "again, use a state of its own.",
-                stream.name, timestamps.text(bookmark),
-            )  # fmt: skip
+            ended.append(name)
             continue
         left.append(stream)
         if bookmark - settings.lookback > now:
-            future.append(f"'{stream.name}' ({timestamps.text(bookmark)})")
-    if future:
-        logger.warning(
-            "A bookmark is in the future, so nothing comes until then: %s. If the state was changed by hand, restore "
-            "it, or read the streams again; otherwise check this machine's clock.",
-            ", ".join(future),
-        )
+            future.append(name)
+    for message, names in zip(_BOOKMARK_WARNINGS, (invalid, passed_over, ended, future), strict=True):
+        if names:
+            logger.warning(message, ", ".join(names))
     return left
+
+
+_BOOKMARK_WARNINGS = (
+    (
+        "The bookmark of %s in the state is not a date. The tap reads the stream from its beginning. If the state was "
+        "changed by hand, restore it."
+    ),
+    (
+        "`start_date` is later than the bookmark of %s and is ignored: the sync continues from the bookmark. To leave "
+        "out what is in between, clear the stream's state."
+    ),
+    (
+        "`end_date` is earlier than the bookmark of %s, so nothing is read. To read a window again, use a state of its "
+        "own."
+    ),
+    (
+        "A bookmark is in the future, so nothing is read until then: %s. If the state was changed by hand, restore it, "
+        "or read the streams again. Otherwise check this machine's clock."
+    ),
+)
 
 
 class PassLog:
