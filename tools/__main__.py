@@ -1,6 +1,6 @@
 """Writes all that the project says of its settings and streams from the code, or checks that it is up to date.
 
-That is: the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example` and `hub/`.
+That is: the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example`, `hub/` and `sql/`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools import hub, plugin_settings, tables
+from tools import hub, plugin_settings, tables, views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def files() -> dict[Path, str]:
     """All files that are written from the code, wholly or in parts, as they are to be."""
-    return tables.files() | plugin_settings.files() | hub.files()
+    return tables.files() | plugin_settings.files() | hub.files() | views.files()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
