@@ -14,7 +14,7 @@
 --
 -- Run the script again, with the same sections, after an upgrade of the tap and after another column is selected.
 --
--- A view of BigQuery names the dataset of each table. If yours is not `siro`, replace `siro.` in the script.
+-- Views of BigQuery name the dataset of each table. If yours is not `siro`, replace `siro.` in the script.
 --
 -- The target does not mark rows that are deleted at Siro.
 

@@ -72,7 +72,7 @@ WAREHOUSES = (
         "{column}.{dots}",
         marks=False,
         notes=(
-            "A view of BigQuery names the dataset of each table. If yours is not `siro`, replace `siro.` in the script.",
+            "Views of BigQuery name the dataset of each table. If yours is not `siro`, replace `siro.` in the script.",
             "The target does not mark rows that are deleted at Siro.",
         ),
     ),
@@ -98,6 +98,7 @@ HEADER = """\
 
 def statements(script: str) -> list[str]:
     """The statements of a script, for clients that take one at a time."""
+    script = re.sub(r"^/\*.*?\*/", "", script, flags=re.DOTALL | re.MULTILINE)
     lines = [line for line in script.splitlines() if not line.startswith("--")]
     return [text for each in "\n".join(lines).split(";\n") if (text := each.strip().removesuffix(";"))]
 
@@ -133,7 +134,7 @@ def _named(tree: exp.Expr, warehouse: Warehouse) -> exp.Expr:
     """Names as the warehouse's target writes them."""
     if warehouse.dialect == "snowflake":  # in capitals, which is what a name without quotes means
         for name in tree.find_all(exp.Identifier):
-            name.set("quoted", False)
+            name.set("quoted", None)
     if warehouse.dialect == "bigquery":
         for table in tree.find_all(exp.Table):
             table.set("db", exp.to_identifier(SCHEMA))

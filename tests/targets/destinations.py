@@ -24,6 +24,7 @@ from demo import comparing
 from demo.warehouse import NESTED
 from tests.support.process import KEYS
 from tests.targets import kinds
+from tools import views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,6 +95,13 @@ class Destination(ABC):
 class Database(Destination):
     """A destination that speaks SQL, and in which a row replaces the one before it."""
 
+    @property
+    def warehouse(self) -> views.Warehouse:
+        """How views are written for it."""
+        dialect = self.kind.name.removeprefix("target-")
+        (found,) = (each for each in views.WAREHOUSES if each.dialect == dialect)
+        return found
+
     @abstractmethod
     def queries(self, *statements: str) -> list[list[Row]]:
         """Run statements, each where the tables are found without a prefix; return the rows of each."""
@@ -102,6 +110,10 @@ class Database(Destination):
         """Run one statement."""
         (rows,) = self.queries(statement)
         return rows
+
+    def execute(self, script: str) -> None:
+        """Run a script that changes something."""
+        self.queries(*views.statements(script))
 
     def tables(self) -> dict[str, list[Row]]:
         """All rows of all tables."""
@@ -141,6 +153,10 @@ class DuckDB(Database):
             connection.execute(f"USE {self._schema}")
             return [self._rows(connection.execute(statement)) for statement in statements]
 
+    def execute(self, script: str) -> None:
+        with duckdb.connect(str(self._file)) as connection:
+            connection.execute(f"USE {self._schema};{script}")
+
     def _rows(self, result: duckdb.DuckDBPyConnection) -> list[Row]:
         names = [column[0] for column in result.description]
         return [self._parsed(dict(zip(names, values, strict=True))) for values in result.fetchall()]
@@ -176,6 +192,10 @@ class PostgreSQL(Database):
         options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={SCHEMA}"}
         with self._server.connect(self._database, **options) as connection:
             return [list(map(self._parsed, connection.execute(statement).fetchall())) for statement in statements]
+
+    def execute(self, script: str) -> None:
+        with self._server.connect(self._database, options=f"-c search_path={SCHEMA}") as connection:
+            connection.execute(script)
 
     def change(self, name: str, value: Any) -> Any:
         return Decimal(str(value)) if isinstance(value, float) else _moment(name, value) or value
