@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from tests.targets import destinations, postgres, project
 
@@ -29,12 +34,32 @@ def postgres_server() -> Iterator[postgres.Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def bigquery_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an emulator of BigQuery."""
+    port = str(postgres.free_port())
+    home = tmp_path_factory.mktemp("emulator")
+    command = [project.script("emulator"), port]
+    with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "HOME": str(home)}, cwd=home) as process:
+        address = f"http://127.0.0.1:{port}"
+        answered = Retry(total=60, backoff_factor=0.2, backoff_max=1)
+        with requests.Session() as session:
+            session.trust_env = False
+            session.mount("http://", HTTPAdapter(max_retries=answered))
+            session.get(f"{address}/healthz", timeout=60).raise_for_status()
+        yield address
+        process.terminate()
+
+
 @pytest.fixture
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Destination:
     """An empty place to load into; the parameter is one of the classes of `destinations`."""
     kind = request.param
     if kind is destinations.PostgreSQL:
         return destinations.PostgreSQL(request.getfixturevalue("postgres_server"), tmp_path.name)
+    if kind is destinations.BigQuery:
+        emulator = request.getfixturevalue("bigquery_emulator")
+        return destinations.BigQuery(emulator, tmp_path.name.replace("_", "-").lower(), project.script("target"))
     directory = tmp_path / "loaded"
     directory.mkdir()
     if kind is destinations.Snowflake:

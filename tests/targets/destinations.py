@@ -44,6 +44,8 @@ class Destination(ABC):
     """Where a target loads into."""
 
     kind: Kind
+    executable: Path | None = None
+    """The target, if Meltano does not install it."""
 
     @property
     @abstractmethod
@@ -219,16 +221,8 @@ class Snowflake(Database):
         return {"SNOWFLAKE_STAND_IN": str(self._directory)}
 
     def queries(self, *statements: str) -> list[list[Row]]:
-        process = subprocess.run(
-            [self._executable, "WAREHOUSE", SCHEMA.upper()],
-            input=json.dumps(statements),
-            env={"PATH": os.environ["PATH"], **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
-        return [[self._parsed(row) for row in rows] for rows in json.loads(process.stdout)]
+        command = (str(self._executable), "WAREHOUSE", SCHEMA.upper())
+        return [[self._parsed(row) for row in rows] for rows in _asked(command, statements, self.environment)]
 
     def stored(self, name: str) -> str:
         return name.upper()
@@ -236,6 +230,56 @@ class Snowflake(Database):
     def change(self, name: str, value: Any) -> Any:
         moment = _moment(name, value)
         return str(moment) if moment else value
+
+
+class BigQuery(Database):
+    """A dataset of an emulator that the tests run."""
+
+    kind = kinds.BIGQUERY
+
+    def __init__(self, emulator: str, project: str, executable: Path) -> None:
+        self._emulator, self._project, self.executable = emulator, project, executable
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"project": self._project, "dataset": SCHEMA}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"BIGQUERY_EMULATOR_HOST": self._emulator}
+
+    def queries(self, *statements: str) -> list[list[Row]]:
+        command = (str(self.executable), "--query", self._project, SCHEMA)
+        return [[_filled(self._parsed(row)) for row in rows] for rows in _asked(command, statements, self.environment)]
+
+    def change(self, name: str, value: Any) -> Any:
+        moment = _moment(name, value)
+        return f"{moment}+00:00" if moment else _filled(value)
+
+
+def _filled(value: Any) -> Any:
+    """Replace nested lists and objects that hold nothing by None, which is what they were before they were loaded."""
+    if isinstance(value, list):
+        return [_filled(each) for each in value] or None
+    if isinstance(value, dict):
+        filled = {name: _filled(each) for name, each in value.items()}
+        return filled if any(each is not None for each in filled.values()) else None
+    return value
+
+
+def _asked(command: tuple[str, ...], statements: tuple[str, ...], environment: dict[str, str]) -> list[list[Row]]:
+    """The rows that a client in an environment of its own gets for statements."""
+    process = subprocess.run(
+        command,
+        input=json.dumps(statements),
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    rows: list[list[Row]] = json.loads(process.stdout)
+    return rows
 
 
 class Files(Destination):

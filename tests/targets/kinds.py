@@ -64,6 +64,19 @@ SNOWFLAKE = Kind(
     executable="target-snowflake-stand-in",
     install="./tests/targets/stand_in",
 )
+BIGQUERY = Kind(
+    "target-bigquery",
+    "z3-target-bigquery==0.7.2 setuptools<81 protobuf>=6.33.5,<7",
+    "replaced",
+    "no",
+    "still there",
+    (
+        "Tested on `bqemulator` 1.4.0. Real BigQuery has not been tried.",
+        "Keep the settings of `meltano.yml`: by default, the target adds rows, each in one JSON column.",
+        "Column names need backticks or nothing; in double quotes they are text.",
+        "A list that is null becomes an empty one, and an object that is null or empty one of nulls.",
+    ),
+)
 CSV = Kind(
     "target-csv",
     "meltanolabs-target-csv==0.5.0",

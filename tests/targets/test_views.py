@@ -16,7 +16,7 @@ from tests.sandbox.expected import Row, expected_rows
 from tests.support.documents import README, RECIPES, blocks
 from tests.support.process import KEYS, ROOT
 from tests.targets.changes import change, is_deleted
-from tests.targets.destinations import Database, DuckDB, PostgreSQL, Snowflake
+from tests.targets.destinations import BigQuery, Database, DuckDB, PostgreSQL, Snowflake
 from tools import views
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from tests.targets.project import Project
 
-pytestmark = pytest.mark.targets
+targets = pytest.mark.targets
+IN_BIGQUERY = pytest.param(BigQuery, marks=pytest.mark.bigquery)
 
 NUMBERS = {"minutes", "hours", "score", "average_score", "share", "points", "metric_value", "won", "points_earned"}
 SPOKEN = [("Rep", "0", 90_000), ("Customer", "1", 30_000), (None, "2", 6_000)]
@@ -90,8 +91,9 @@ def plain(name: str, value: Any) -> Any:
 def check(database: Database, checks: list[Check]) -> None:
     """Compare the rows of queries with those that are expected, in the columns of these and in any order."""
     statements = [statement for statement, _ in checks]
-    if isinstance(database, Snowflake):  # the recipes say so
-        statements = [statement.replace('"', "") for statement in statements]
+    if isinstance(database, Snowflake | BigQuery):  # the recipes say so
+        quote = "`" if isinstance(database, BigQuery) else ""
+        statements = [statement.replace('"', quote) for statement in statements]
     for (statement, expected), rows in zip(checks, database.queries(*statements), strict=True):
         wanted = [{name: plain(name, database.change(name, value)) for name, value in row.items()} for row in expected]
         assert len(wanted) > 1, statement
@@ -245,7 +247,11 @@ def transcribe(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("destination", [DuckDB, PostgreSQL, Snowflake], indirect=True)
+@pytest.mark.parametrize(
+    "destination",
+    [*(pytest.param(kind, marks=targets) for kind in (DuckDB, PostgreSQL, Snowflake)), IN_BIGQUERY],
+    indirect=True,
+)
 def test_views_and_recipes_give_what_the_source_says(
     destination: Database, start: Callable[[Sandbox], Project]
 ) -> None:
@@ -392,6 +398,7 @@ def recipes(source: Source, directory: Directory, rows: dict[str, list[Row]]) ->
     return found
 
 
+@targets
 def test_every_child_stream_has_a_live_view() -> None:
     """Users would read rows that are not true any more."""
     streams = {

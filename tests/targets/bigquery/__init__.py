@@ -1,0 +1,1 @@
+"""A stand-in for BigQuery: scripts that uv runs, each in an environment of its own."""
