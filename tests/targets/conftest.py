@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
 
 from tests.targets import destinations, postgres, project
 
@@ -37,18 +36,23 @@ def postgres_server() -> Iterator[postgres.Server]:
 @pytest.fixture(scope="session")
 def bigquery_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an emulator of BigQuery."""
-    port = str(postgres.free_port())
+    port = postgres.free_port()
     home = tmp_path_factory.mktemp("emulator")
-    command = [project.script("emulator"), port]
+    command: list[str] = [str(project.script("emulator")), str(port)]
     with subprocess.Popen(command, env={"PATH": os.environ["PATH"], "HOME": str(home)}, cwd=home) as process:
-        address = f"http://127.0.0.1:{port}"
-        answered = Retry(total=60, backoff_factor=0.2, backoff_max=1)
-        with requests.Session() as session:
-            session.trust_env = False
-            session.mount("http://", HTTPAdapter(max_retries=answered))
-            session.get(f"{address}/healthz", timeout=60).raise_for_status()
-        yield address
+        while not _listens(port):
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
         process.terminate()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture

@@ -114,14 +114,15 @@ def lend(directory: Path) -> None:
 
 
 def script(name: str) -> Path:
-    """An executable that runs a script of `bigquery/`, in an environment that uv makes."""
-    path = ROOT / "tests/targets/bigquery" / f"{name}.py"
-    uv("sync", "--script", path)
-    python = uv("python", "find", "--script", path).strip()
-    executable = LENDER / f"bigquery-{name}"
-    LENDER.mkdir(parents=True, exist_ok=True)
-    executable.write_text(f'#!/bin/sh\nexec {shlex.quote(python)} {shlex.quote(str(path))} "$@"\n', encoding="utf-8")
-    executable.chmod(0o755)
+    """An executable that runs a script of `bigquery/` in an environment of its own, with what the script needs."""
+    path, environment = ROOT / "tests/targets/bigquery" / f"{name}.py", LENDER / f"bigquery-{name}"
+    with _alone(LENDER / "lock"):
+        uv("venv", "--allow-existing", environment)
+        uv("pip", "install", "--python", environment, "--requirements", path)
+        executable = environment / "run"
+        python = shlex.join([str(environment / "bin/python"), str(path)])
+        executable.write_text(f'#!/bin/sh\nexec {python} "$@"\n', encoding="utf-8")
+        executable.chmod(0o755)
     return executable
 
 

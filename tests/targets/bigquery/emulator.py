@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["bqemulator==1.4.0", "duckdb==1.5.5", "duckdb-extension-spatial==1.5.5", "numpy", "pandas"]
 # ///
-"""An emulator of BigQuery: `uv run --script emulator.py PORT`, with HOME in an empty directory."""
+"""An emulator of BigQuery: `emulator.py PORT`, with HOME in an empty directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import duckdb_extension_spatial
 def main() -> None:
     """Serve, with the extension of DuckDB that the emulator would download otherwise."""
     (packed,) = (Path(duckdb_extension_spatial.__file__).parent / "extensions").glob("*/*.duckdb_extension")
-    ((platform,),) = duckdb.sql("PRAGMA platform").fetchall()
+    ((platform,),) = duckdb.execute("PRAGMA platform").fetchall()
     folder = Path.home() / ".duckdb" / "extensions" / packed.parent.name / platform
     folder.mkdir(parents=True)
     shutil.copy(packed, folder)

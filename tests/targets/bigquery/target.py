@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["z3-target-bigquery==0.7.2", "setuptools<81", "protobuf>=6.33.5,<7"]
 # ///
-"""The real target-bigquery on the emulator, and a client: `uv run --script target.py`.
+"""The real target-bigquery on the emulator, and a client of it.
 
 The target's code is untouched: its tables, its load jobs and its MERGE. The client does two things that the emulator
 lacks: it uploads files uncompressed, and leaves out the table's name in UPDATE SET.
@@ -24,7 +24,7 @@ from target_bigquery import batch_job, core
 from target_bigquery.target import TargetBigQuery
 
 
-class Client(bigquery.Client):
+class Client(bigquery.Client):  # type: ignore[misc]
     """A client of the emulator whose address is in BIGQUERY_EMULATOR_HOST."""
 
     def load_table_from_file(self, file_obj: IO[bytes], *args: Any, **options: Any) -> Any:
@@ -40,7 +40,7 @@ class Client(bigquery.Client):
 def connect(project: str) -> Client:
     """Connect to the emulator."""
     options = {"api_endpoint": os.environ["BIGQUERY_EMULATOR_HOST"]}
-    return Client(project, AnonymousCredentials(), client_options=options)  # type: ignore[no-untyped-call]
+    return Client(project, AnonymousCredentials(), client_options=options)
 
 
 def query(project: str, dataset: str) -> None:
