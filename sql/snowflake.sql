@@ -71,6 +71,20 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
+-- One row for each user, with the team of today. A user whom Siro no longer lists keeps the name, but has no team.
+CREATE OR REPLACE VIEW reps AS
+SELECT
+  rep.id AS rep_id,
+  NULLIF(TRIM(COALESCE(rep.firstName, '') || ' ' || COALESCE(rep.lastName, '')), '') AS rep,
+  team.id AS team_id,
+  team.name AS team,
+  rep.externalId AS crm_id
+FROM users AS rep
+LEFT JOIN teams AS team
+  ON team.id = rep.memberTeamId
+  AND team._sdc_deleted_at IS NULL
+  AND rep._sdc_deleted_at IS NULL;
+
 -- Labels of outcomes. Empty here; the section "outcomes" fills it.
 CREATE OR REPLACE VIEW outcome_labels AS
 SELECT
@@ -80,16 +94,15 @@ FROM recordings AS recording
 WHERE
   FALSE;
 
--- One row for each recording that is not deleted. A rep is in the team of today, and of several links of one kind the
--- first one counts. A rep whom Siro no longer lists keeps the name, but has no team.
+-- One row for each recording that is not deleted. Of several links of one kind, the first one counts.
 CREATE OR REPLACE VIEW calls AS
 SELECT
   recording.id AS recording_id,
   recording.title AS title,
   recording.userId AS rep_id,
-  NULLIF(TRIM(COALESCE(rep.firstName, '') || ' ' || COALESCE(rep.lastName, '')), '') AS rep,
-  team.id AS team_id,
-  team.name AS team,
+  rep.rep,
+  rep.team_id,
+  rep.team,
   recording.createdAt AS started_at,
   recording.durationInMilliseconds / 60000.0 AS minutes,
   recording.result AS result,
@@ -101,13 +114,9 @@ SELECT
   link.account_crm_id,
   link.contact_crm_id,
   CAST(GET_PATH(recording.links, 'web.self') AS VARCHAR) AS link
-FROM live_recordings AS recording
-LEFT JOIN users AS rep
-  ON rep.id = recording.userId
-LEFT JOIN teams AS team
-  ON team.id = rep.memberTeamId
-  AND team._sdc_deleted_at IS NULL
-  AND rep._sdc_deleted_at IS NULL
+FROM recordings AS recording
+LEFT JOIN reps AS rep
+  ON rep.rep_id = recording.userId
 LEFT JOIN outcome_labels AS outcome
   ON outcome.recording_id = recording.id
 LEFT JOIN (
@@ -132,7 +141,9 @@ LEFT JOIN (
   GROUP BY
     each.recordingId
 ) AS link
-  ON link.recording_id = recording.id;
+  ON link.recording_id = recording.id
+WHERE
+  NOT COALESCE(recording.deleted, FALSE) AND recording.deletedAt IS NULL;
 
 -- One row for each rep and month (UTC).
 CREATE OR REPLACE VIEW rep_months AS

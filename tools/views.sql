@@ -14,22 +14,33 @@ WHERE NOT COALESCE(recording."deleted", FALSE) AND recording."deletedAt" IS NULL
 -- live: recording_crm_links recording_summary_sections recording_entity_extractions
 -- live: recording_entity_mappings recording_followups
 
+-- One row for each user, with the team of today. A user whom Siro no longer lists keeps the name, but has no team.
+CREATE OR REPLACE VIEW reps AS
+SELECT
+  rep."id" AS rep_id,
+  NULLIF(TRIM(COALESCE(rep."firstName", '') || ' ' || COALESCE(rep."lastName", '')), '') AS rep,
+  team."id" AS team_id,
+  team."name" AS team,
+  rep."externalId" AS crm_id
+FROM users AS rep
+LEFT JOIN teams AS team
+  ON team."id" = rep."memberTeamId" AND team."_sdc_deleted_at" IS NULL AND rep."_sdc_deleted_at" IS NULL;
+
 -- Labels of outcomes. Empty here; the section "outcomes" fills it.
 CREATE OR REPLACE VIEW outcome_labels AS
 SELECT recording."id" AS recording_id, CAST(NULL AS TEXT) AS outcome
 FROM recordings AS recording
 WHERE FALSE;
 
--- One row for each recording that is not deleted. A rep is in the team of today, and of several links of one kind the
--- first one counts. A rep whom Siro no longer lists keeps the name, but has no team.
+-- One row for each recording that is not deleted. Of several links of one kind, the first one counts.
 CREATE OR REPLACE VIEW calls AS
 SELECT
   recording."id" AS recording_id,
   recording."title" AS title,
   recording."userId" AS rep_id,
-  NULLIF(TRIM(COALESCE(rep."firstName", '') || ' ' || COALESCE(rep."lastName", '')), '') AS rep,
-  team."id" AS team_id,
-  team."name" AS team,
+  rep.rep,
+  rep.team_id,
+  rep.team,
   recording."createdAt" AS started_at,
   recording."durationInMilliseconds" / 60000.0 AS minutes,
   recording."result" AS result,
@@ -41,10 +52,8 @@ SELECT
   link.account_crm_id,
   link.contact_crm_id,
   JSON_TEXT(recording."links", 'web', 'self') AS link
-FROM live_recordings AS recording
-LEFT JOIN users AS rep ON rep."id" = recording."userId"
-LEFT JOIN teams AS team
-  ON team."id" = rep."memberTeamId" AND team."_sdc_deleted_at" IS NULL AND rep."_sdc_deleted_at" IS NULL
+FROM recordings AS recording
+LEFT JOIN reps AS rep ON rep.rep_id = recording."userId"
 LEFT JOIN outcome_labels AS outcome ON outcome.recording_id = recording."id"
 LEFT JOIN (
   SELECT each."recordingId" AS recording_id, COUNT(*) AS followups
@@ -61,7 +70,8 @@ LEFT JOIN (
   FROM live_recording_crm_links AS each
   WHERE each."ordinal" = 0
   GROUP BY each."recordingId"
-) AS link ON link.recording_id = recording."id";
+) AS link ON link.recording_id = recording."id"
+WHERE NOT COALESCE(recording."deleted", FALSE) AND recording."deletedAt" IS NULL;
 
 -- One row for each rep and month (UTC).
 CREATE OR REPLACE VIEW rep_months AS
