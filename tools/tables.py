@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parent.parent / "README.md"
 RECIPES = README.parent / "docs" / "recipes.md"
+TARGETS = README.parent / "docs" / "targets.md"
 COLUMNS = README.parent / "docs" / "streams.md"
 TAP = TapSiro(config={"api_token": "tables"})
 
@@ -175,7 +176,8 @@ def _time(seconds: float) -> str:
 def files() -> dict[Path, str]:
     """The pages with their tables made anew."""
     pages = {
-        README: {"streams": streams(), "settings": settings(), "targets": kinds.table()},
+        README: {"streams": streams(), "settings": settings(), "targets": kinds.short_table()},
+        TARGETS: {"targets": kinds.table()},
         COLUMNS: {"directories": directories(), "diagram": diagram(), "columns": columns()},
         RECIPES: {"history": history()},
     }
