@@ -10,6 +10,7 @@ from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.support.process import KEYS
+from tests.targets import project as projects
 from tests.targets import test_landing as landing
 from tests.targets.changes import change
 from tests.targets.destinations import BigQuery
@@ -27,7 +28,7 @@ def test_rows_are_replaced_and_columns_come_later(destination: BigQuery, start: 
     with Sandbox(recordings(60)) as sandbox:
         project = start(sandbox)
         without = [f"!{stream}.{column}" for stream, column in landing.LATER.items()]
-        sent = project.sync(select=["*.*", "!mobile_events.*", "!*utterances.*", "!*followup*details.*", *without])
+        sent = project.sync(select=[*projects.extractor()["select"], *without])
         first = expected_rows(sandbox.recordings)
         assert sent["recordings"] > len(first["recordings"])
         for stream, column in landing.LATER.items():
@@ -35,7 +36,7 @@ def test_rows_are_replaced_and_columns_come_later(destination: BigQuery, start: 
         gone = sandbox.directory.teams.pop(1)
         change(sandbox)
         again = landing.sent_again(project, sandbox)
-        project.sync(select=["*.*", "!mobile_events.*", "!*utterances.*", "!*followup*details.*"])
+        project.sync()
     for stream, column in landing.LATER.items():
         first[stream] = {key: row | {column: None} for key, row in first[stream].items()}
     expected = {stream: first[stream] | again[stream] for stream in KEYS}
