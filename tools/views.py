@@ -92,7 +92,8 @@ HEADER = """\
 -- The statements of a section can also be run alone, after the first section. If one of its tables is not loaded, leave
 -- out the views that read it.
 --
--- Run the script again, with the same sections, after an upgrade of the tap and after another column is selected.
+-- Run the script again, with the same sections, after an upgrade of the tap and after another column is selected: until
+-- then, a `live_` view may fail.
 {notes}"""
 
 
