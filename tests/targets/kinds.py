@@ -73,6 +73,7 @@ BIGQUERY = Kind(
     (
         "Tested on `bqemulator` 1.4.0. Real BigQuery has not been tried.",
         "Keep the settings of `meltano.yml`: by default, the target adds rows, each in one JSON column.",
+        "It does not add columns to an existing table: add them before you select them, or the sync fails.",
         "Column names need backticks or nothing; in double quotes they are text.",
         "A list that is null becomes an empty one, and an object that is null or empty one of nulls.",
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from demo import DemoError
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
@@ -13,7 +14,7 @@ from tests.support.process import KEYS
 from tests.targets import project as projects
 from tests.targets import test_landing as landing
 from tests.targets.changes import change
-from tests.targets.destinations import BigQuery
+from tests.targets.destinations import SCHEMA, BigQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,11 @@ def test_rows_are_replaced_and_columns_come_later(destination: BigQuery, start: 
         gone = sandbox.directory.teams.pop(1)
         change(sandbox)
         again = landing.sent_again(project, sandbox)
+        # The documentation says so: the target does not add columns.
+        with pytest.raises(DemoError, match=r"userId|externalId"):
+            project.sync()
+        for stream, column in landing.LATER.items():
+            destination.execute(f"ALTER TABLE {SCHEMA}.{stream} ADD COLUMN {column} STRING;\n")
         project.sync()
     for stream, column in landing.LATER.items():
         first[stream] = {key: row | {column: None} for key, row in first[stream].items()}

@@ -4,8 +4,8 @@
 # ///
 """The real target-bigquery on the emulator, and a client of it.
 
-The target's code is untouched: its tables, its load jobs and its MERGE. The client does what the emulator lacks: it
-uploads files uncompressed, leaves out the table's name in UPDATE SET, and adds columns by ALTER TABLE.
+The target's code is untouched: its tables, its load jobs and its MERGE. The client does two things that the emulator
+lacks: it uploads files uncompressed, and leaves out the table's name in UPDATE SET.
 """
 
 from __future__ import annotations
@@ -35,15 +35,6 @@ class Client(bigquery.Client):  # type: ignore[misc]
         """Run a statement, in UPDATE SET without the table's name."""
         head, update, tail = query.partition("UPDATE SET ")
         return super().query(head + update + re.sub(r"target\.(`\w+` = source)", r"\1", tail), *args, **options)
-
-    def update_table(self, table: bigquery.Table, *args: Any, **options: Any) -> Any:
-        """Add the columns that a table's schema has and the table has not; only of types that SQL calls the same."""
-        known = {field.name for field in self.get_table(table.reference).schema}
-        for field in table.schema:
-            if field.name not in known:
-                column = f"`{field.name}` {field.field_type}"
-                super().query(f"ALTER TABLE `{table.dataset_id}`.`{table.table_id}` ADD COLUMN {column}").result()
-        return self.get_table(table.reference)
 
 
 def connect(project: str) -> Client:
