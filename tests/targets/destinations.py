@@ -250,7 +250,8 @@ class BigQuery(Database):
 
     def queries(self, *statements: str) -> list[list[Row]]:
         command = (str(self.executable), "--query", self._project, SCHEMA)
-        return [[_filled(self._parsed(row)) for row in rows] for rows in _asked(command, statements, self.environment)]
+        found = _asked(command, statements, self.environment)
+        return [[{name: _filled(value) for name, value in row.items()} for row in rows] for rows in found]
 
     def change(self, name: str, value: Any) -> Any:
         moment = _moment(name, value)
@@ -258,12 +259,11 @@ class BigQuery(Database):
 
 
 def _filled(value: Any) -> Any:
-    """Replace nested lists and objects that hold nothing by None, which is what they were before they were loaded."""
+    """Leave out what is null in objects, and replace lists and objects that hold nothing by None: all are one there."""
     if isinstance(value, list):
         return [_filled(each) for each in value] or None
     if isinstance(value, dict):
-        filled = {name: _filled(each) for name, each in value.items()}
-        return filled if any(each is not None for each in filled.values()) else None
+        return {name: found for name, each in value.items() if (found := _filled(each)) is not None} or None
     return value
 
 
