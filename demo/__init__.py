@@ -2,4 +2,4 @@
 
 
 class DemoError(Exception):
-    """What went wrong, in a sentence."""
+    """Failure of the demo, described in a sentence."""

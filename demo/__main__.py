@@ -1,4 +1,4 @@
-"""Makes an environment of the demo's own, unless it is there, and runs the demo in it. Needs Python and pip only."""
+"""Runs the demo in a virtual environment of its own, made on first use. Needs only Python and pip."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from demo import DemoError, installing
 
 
 def main() -> int:
-    """Run the demo and say how long everything took."""
+    """Run the demo, print the total time, and return the exit status."""
     began = time.monotonic()
     try:
         python = installing.prepare()
         root = Path(__file__).resolve().parent.parent
         status = subprocess.run([python, "-m", "demo.run"], cwd=root, check=False).returncode
     except subprocess.CalledProcessError as error:
-        print(f"This failed, see above: {' '.join(map(str, error.cmd))}", file=sys.stderr)
+        print(f"This command failed, see above: {' '.join(map(str, error.cmd))}", file=sys.stderr)
         return 1
     except DemoError as error:
         print(error, file=sys.stderr)

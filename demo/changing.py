@@ -1,4 +1,4 @@
-"""What happens to the recordings between the two syncs."""
+"""Changes of the recordings between the two syncs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 RENAMED = 40
 DESCRIPTION = (
-    f"{RENAMED} recordings get a title and a result, one loses sections of its summary, one is deleted,\n"
-    "one is new, and one has its appointment linked to another CRM record"
+    f"{RENAMED} recordings get a new title and result, one loses sections of its summary, one is deleted,\n"
+    "one is new, and one is linked to another appointment in the CRM"
 )
 WRITTEN_BACK = [
     ("Outcome", "Agreed to a second visit", "Engagement", "outcome", "appointment-2"),
@@ -26,7 +26,7 @@ def change(sandbox: Sandbox) -> tuple[set[str], str]:
     """Change recordings of the sandbox.
 
     Returns:
-        The ids of the recordings that are another now, and the id of the one whose appointment was linked anew.
+        The ids of the changed recordings, and the id of the one with another appointment.
     """
     whole = [each for each in sandbox.recordings if each.get("crm") and len(each.get("summary") or ()) > 1]
     shorter, deleted, linked, *others = [each["id"] for each in whole[: RENAMED + 3]]

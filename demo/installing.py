@@ -1,4 +1,4 @@
-"""How packages are installed on a machine where nothing is known to work but pip."""
+"""Installation of packages, on a machine where only pip is known to work."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _REQUIREMENTS = _HERE / "requirements.txt"
 _VENV = _HERE / ".venv"
 _EXECUTABLE = "Scripts/python.exe" if os.name == "nt" else "bin/python"
 _PYTHON = _VENV / _EXECUTABLE
-# Only used where the running Python is too old or too new: uv, and what it fetches.
+# Used only if the running Python is too old or too new: uv, and the Python that it downloads.
 _UV = _HERE / ".venv-uv"
 _FETCHED = _HERE / ".python"
-# Written when the environment is complete: what it was made from.
+# Written when the environment is complete: the versions it was made from.
 _MARK = _VENV / "made-from.txt"
 
 
 def prepare() -> Path:
-    """Make the environment that holds Meltano, unless it is there; return its Python."""
+    """Make the environment with Meltano, unless it exists; return its Python."""
     made_from = f"{sys.version}\n{_VENV}\n{_REQUIREMENTS.read_text()}"
     if _PYTHON.exists() and _MARK.exists() and _MARK.read_text() == made_from:
         return _PYTHON
@@ -44,11 +44,11 @@ def prepare() -> Path:
 
 
 def _another_python() -> str:
-    """Let uv find a Python that the demo runs on, or fetch one."""
+    """Return a Python that the demo runs on, which uv finds or downloads."""
     version, wanted = ".".join(map(str, sys.version_info[:2])), f">=3.{OLDEST[1]},<3.{NEWEST[1] + 1}"
     with step(f"Looking for Python 3.11 to 3.13, because this is {version}"):
         uv = _uv()
-        # A virtual environment that is active, or is in this directory, is not what is looked for.
+        # Ignore a virtual environment that is active or in this directory.
         find = [uv, "-m", "uv", "python", "find", "--no-project", "--system", wanted]
         fetch = [uv, "-m", "uv", "python", "install", "--quiet", "--no-bin", "3.13"]
         fetched = {"UV_PYTHON_INSTALL_DIR": str(_FETCHED)}
@@ -57,13 +57,13 @@ def _another_python() -> str:
         if _output(fetch, **fetched) is not None and (found := _output(find, **fetched)):
             return found
     raise DemoError(
-        f"The demo runs on Python 3.11 to 3.13. This is {version}, and uv neither found another on this machine nor "
-        "could it fetch one. Install one, and start the demo with it, for example: python3.13 -m demo"
+        f"The demo runs on Python 3.11 to 3.13. This is {version}, and uv could neither find nor download another "
+        "version. Install one, and start the demo with it, for example: python3.13 -m demo"
     )
 
 
 def _uv() -> str:
-    """Install uv; return the Python that it is installed for."""
+    """Install uv, and return the Python that it is installed for."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", _UV], check=True)
     python = str(_UV / _EXECUTABLE)
     pip(python, "-c", _REQUIREMENTS, "uv")
@@ -71,18 +71,18 @@ def _uv() -> str:
 
 
 def _output(command: list[str], **variables: str) -> str | None:
-    """What a command prints, if it succeeds."""
+    """Return what a command prints, or None if it fails."""
     done = subprocess.run(command, env=environment() | variables, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def meltano(python: Path) -> Path:
-    """Meltano's executable, beside a Python that it is installed for."""
+    """Return the path of Meltano's executable, beside the Python that it is installed for."""
     return python.with_name("meltano.exe" if os.name == "nt" else "meltano")
 
 
 def _install_with_uv() -> bool:
-    """Install with uv, which takes a tenth of pip's time, if it gets at the packages the way pip does."""
+    """Install with uv, which takes a tenth of pip's time; return False if that is not possible."""
     if must_use_pip(_PYTHON):
         return False
     pip(_PYTHON, "-c", _REQUIREMENTS, "uv")
@@ -92,26 +92,26 @@ def _install_with_uv() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The environment for uv: by itself it does not trust the system's certificates, as pip may be configured to."""
+    """Return the environment for uv, which by default does not trust the system's certificates."""
     return {"UV_SYSTEM_CERTS": "1", **os.environ}
 
 
 def must_use_pip(python: str | Path) -> bool:
-    """Whether pip is told where packages come from. uv does not read pip's configuration."""
+    """Return True if pip is configured with another source of packages: uv does not read pip's configuration."""
     command = [python, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return ".index-url=" in listed or ".no-index=" in listed
 
 
 def pip(python: str | Path, *arguments: str | Path) -> None:
-    """Install with pip, which tells only errors."""
+    """Install with pip, which prints only errors."""
     command = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *arguments]
     subprocess.run(command, check=True)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Print what is being done, and how long it took."""
+    """Print a step, and its duration when it ends."""
     print(f"{text} ...", end="", flush=True)
     began = time.monotonic()
     try:

@@ -1,4 +1,4 @@
-"""Runs Meltano, with nothing of what is configured for real use, and keeps what it logs."""
+"""Runs Meltano without the user's own configuration, and keeps its logs."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Meltano:
         self._project = project
         self._logs = logs
         inherited = {name: value for name, value in installing.environment().items() if not name.startswith(_OWN)}
-        # Meltano and its plugins start many times: without this, all that they import is compiled each time.
+        # Meltano and its plugins start many times, and would compile their imports each time.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-        # A proxy is of no use to reach this machine.
+        # A proxy cannot reach this machine.
         direct = ",".join(filter(None, (inherited.get("no_proxy") or inherited.get("NO_PROXY"), "127.0.0.1")))
         self.environment = inherited | {
             "NO_PROXY": direct,
             "no_proxy": direct,
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
-            # Lines of JSON hold what the tap counted.
+            # Lines of JSON contain the tap's counts.
             "MELTANO_CLI_LOG_FORMAT": "json",
             **settings,
         }
@@ -49,21 +49,21 @@ class Meltano:
         for backend in backends:
             if self.run("install", "install", *plugins, MELTANO_VENV_BACKEND=backend) == 0:
                 return
-        raise DemoError(f"Meltano could not install its plugins. {self.tail('install')}")
+        raise DemoError(f"Meltano failed to install its plugins. {self.tail('install')}")
 
     def sync(self, log: str, *arguments: str) -> float:
-        """Let `meltano run` succeed, and tell how many seconds it took."""
+        """Run `meltano run`, and return the seconds it took; raise `DemoError` if it fails."""
         began = time.monotonic()
         if self.run(log, "run", "--no-install", *arguments) != 0:
             raise DemoError(f"The {log} sync failed. {self.tail(log)}")
         return time.monotonic() - began
 
     def run(self, log: str, *arguments: str, **environment: str) -> int:
-        """Run a command to its end; return its exit status."""
+        """Run a command, and return its exit status."""
         return self.start(log, *arguments, apart=False, **environment).wait()
 
     def start(self, log: str, *arguments: str, apart: bool = False, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a command, if `apart` in a process group of its own."""
+        """Start a command, in its own process group if `apart`."""
         # The settings in a .env file are for real use.
         command = [str(self._executable), "--env-file", os.devnull, *arguments]
         with self.log(log).open("wb") as out:
@@ -78,7 +78,7 @@ class Meltano:
             )
 
     def sent(self, log: str) -> Counter[str]:
-        """How many rows of each stream the tap sent in a run, as it counted them."""
+        """Return the number of rows per stream that the tap sent in a run, by its own count."""
         sent: Counter[str] = Counter()
         for line in self.log(log).read_text(encoding="utf-8").splitlines():
             metric = _parse(line).get("metric_info")
@@ -87,13 +87,13 @@ class Meltano:
         return sent
 
     def tail(self, log: str) -> str:
-        """The end of what a command logged."""
+        """Return the last lines that a command logged."""
         lines = self.log(log).read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL:]
         told = [str(_parse(line).get("event", line))[:_WIDTH] for line in lines]
         return "\n".join((f"{self.log(log)} ends with:", "", *told))
 
     def log(self, name: str) -> Path:
-        """The file that a command logs to."""
+        """Return the file that a command logs to."""
         return self._logs / f"{name}.log"
 
 

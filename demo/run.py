@@ -1,4 +1,4 @@
-"""The demo itself: two runs of `meltano run tap-siro target-duckdb`, and what they left in the database."""
+"""The demo itself: two runs of `meltano run tap-siro target-duckdb`, and a comparison of the database with the API."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from demo.meltano import Meltano
 from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 COUNT = 800
 MOST = 5
@@ -32,7 +32,7 @@ PIPELINE = ("tap-siro", "target-duckdb")
 
 
 def main() -> int:
-    """Run the demo; the exit status is 0 only if the database holds what the sandbox served."""
+    """Run the demo; return 0 only if the database contains what the sandbox served."""
     os.chdir(ROOT)
     try:
         _run()
@@ -47,12 +47,12 @@ def main() -> int:
 def _run() -> None:
     executable = installing.meltano(Path(sys.executable))
     if not executable.exists():
-        raise DemoError("Meltano is not installed beside this Python. Start the demo with: python3 -m demo")
+        raise DemoError("Meltano is not installed for this Python. Start the demo with: python3 -m demo")
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir(parents=True)
     data = recordings(COUNT)
-    directory = Directory.of(data)
-    with Sandbox(data, directory=directory) as sandbox:
+    lists = Lists(data)
+    with Sandbox(data, lists=lists) as sandbox:
         runner = _meltano(executable, sandbox)
         seconds = {}
         with installing.step("Installing tap-siro and target-duckdb with Meltano"):
@@ -70,44 +70,43 @@ def _run() -> None:
         second = expected_rows(sandbox.recordings)
     sent = runner.sent("second")
     with Warehouse(DATABASE) as warehouse:
-        # The second sync replaces rows and adds some; it deletes none.
+        # The second sync replaces and adds rows, and deletes none.
         loaded = {stream: {**rows, **second[stream]} for stream, rows in first.items()}
         _check(warehouse, loaded, "after the second sync")
         kept = [each for each in sandbox.recordings if not (each.get("deleted") or each.get("deletedAt"))]
         live = expected_rows(kept)
-        _check(warehouse, live, "among the up-to-date rows after the second sync", live=True)
+        _check(warehouse, live, "among the current rows after the second sync", live=True)
         calls = warehouse.calls()
         joined = warehouse.write_back(linked)
     if not len(changed) <= sent["recordings"] < len(first["recordings"]):
         raise DemoError(
-            f"The second sync sent {sent['recordings']} recordings although {len(changed)} had changed: see {OUTPUT}."
+            f"The second sync sent {sent['recordings']} recordings, but {len(changed)} had changed: see {OUTPUT}."
         )
-    names = Counter(map(_names(directory), (row["userId"] for row in live["recordings"].values())))
+    names = Counter(map(_names(lists), (row["userId"] for row in live["recordings"].values())))
     if Counter({(rep, team): count for rep, team, count, _ in calls}) != names:
-        raise DemoError(f"The view `calls` has other rows than expected: {calls}")
+        raise DemoError(f"The view `calls` returned unexpected rows: {calls}")
     if joined != sorted(changing.WRITTEN_BACK):
-        raise DemoError(f"The view `values_for_crm` has other rows than expected: {joined}")
+        raise DemoError(f"The view `values_for_crm` returned unexpected rows: {joined}")
     _print_rows(first, sent, loaded, live, seconds)
-    print(f"\n{len(changed)} recordings had changed. The others that were sent have no date, or one in the two days")
-    print("before the bookmark, which each day's first sync rechecks. Rows that are not live are of lists that")
-    print("became shorter, or of recordings that were deleted.")
-    print(f"\nEvery row and every column in {DATABASE} is what the sandbox served, after both syncs.")
-    print(f"\nFrom the view `calls`, by rep, with team and average score; {MOST} of {len(calls)} reps:\n")
+    print(f"\n{len(changed)} recordings had changed. The second sync also sent those without a date, and those updated")
+    print("in the two days before the first sync, because the first sync of each day rechecks these. Rows that are")
+    print("not current belong to deleted recordings, or to lists that became shorter.")
+    print(f"\nEvery row and column in {DATABASE} equals what the sandbox served, after both syncs.")
+    print(f"\nFrom the view `calls`, calls per rep with team and average score ({MOST} of {len(calls)} reps):\n")
     print(f"{'rep':<24}  {'team':<8}  {'calls':>5}  {'score':>5}")
     for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
         print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
-    print("\nFrom the view `values_for_crm`, what to write back to the CRM:\n")
+    print("\nFrom the view `values_for_crm`, extracted values and the CRM fields and records to write them to:\n")
     print(f"{'value':<24}  {'CRM field':<24}  external id")
     for _, value, model, field, external in joined:
         print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
 
 
-def _names(directory: Directory) -> Callable[[str | None], tuple[str | None, str | None]]:
-    """Who a user id is, and in which team."""
-    teams = {team["id"]: team["name"] for team in directory.teams}
+def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]]:
+    """Return a function from a user's id to the user's name and team."""
+    teams = {team["id"]: team["name"] for team in lists.teams}
     users = {
-        user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"]))
-        for user in directory.users
+        user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"])) for user in lists.users
     }
     return lambda user_id: users.get(str(user_id), (None, None))
 
@@ -127,7 +126,7 @@ def _print_rows(
     live: Mapping[str, Rows],
     seconds: Mapping[str, float],
 ) -> None:
-    lines: list[tuple[str, ...]] = [("rows", "first sync", "sent by second", "second sync", "live")]
+    lines: list[tuple[str, ...]] = [("rows", "first sync", "sent by second", "second sync", "current")]
     lines += [
         (stream, *(f"{number:,}" for number in (len(first[stream]), sent[stream], len(rows), len(live[stream]))))
         for stream, rows in loaded.items()
@@ -141,7 +140,7 @@ def _print_rows(
 
 
 def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
-    """Meltano with this project's meltano.yml, and with state and settings that are the demo's alone."""
+    """Return Meltano with this project's meltano.yml, and the demo's own state and settings."""
     settings = {
         "MELTANO_ENVIRONMENT": "demo",
         "MELTANO_DATABASE_URI": f"sqlite:///{(ROOT / OUTPUT / 'meltano.db').as_posix()}",

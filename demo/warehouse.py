@@ -1,4 +1,4 @@
-"""The database that the target made, with the views of `sql/`: up-to-date rows, calls by rep, values for the CRM."""
+"""The target's database, with the views of `sql/`: current rows, calls per rep, values for the CRM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sandbox.expected import KEYS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 SCHEMA = "siro"
 NESTED = {"links", "crm", "summary", "entityExtractions", "followups"}
@@ -46,10 +46,10 @@ class Warehouse:
             self._connection: Any = self._duckdb.connect(str(path))
             self._connection.execute(f"USE {SCHEMA};{VIEWS.read_text(encoding='utf-8')}")
         except self._duckdb.Error as error:
-            raise DemoError(f"The database could not be opened: {error}") from error
+            raise DemoError(f"Failed to open the database: {error}") from error
 
     def __enter__(self) -> Self:
-        """Nothing more to do."""
+        """Return the open database."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,7 +57,7 @@ class Warehouse:
         self._connection.close()
 
     def table(self, stream: str, columns: Iterable[str], *, live: bool = False) -> Rows:
-        """Read a table, or the view of its up-to-date rows, by key."""
+        """Read a table, or the view of its current rows, by key."""
         names = list(columns)
         selected = ", ".join(f'"{name}"' for name in names)
         rows: Rows = {}
@@ -74,16 +74,16 @@ class Warehouse:
         return rows
 
     def calls(self) -> list[tuple[str | None, str | None, int, float | None]]:
-        """Each rep's name, team, calls, and average score of these."""
+        """Return the name, team, number of calls and average score of each rep."""
         return self._query(CALLS)
 
     def write_back(self, recording_id: str) -> list[tuple[str, ...]]:
-        """Join a recording's extracted values to the CRM records that they belong to."""
+        """Join a recording's extracted values to the CRM records that they belong in."""
         return self._query(WRITE_BACK, recording_id)
 
     def _query(self, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
         try:
             rows: list[tuple[Any, ...]] = self._connection.execute(sql, parameters).fetchall()
         except self._duckdb.Error as error:
-            raise DemoError(f"The database could not be read: {error}") from error
+            raise DemoError(f"Failed to read the database: {error}") from error
         return rows

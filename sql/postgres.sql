@@ -90,7 +90,8 @@ LEFT JOIN teams AS team
 CREATE OR REPLACE VIEW outcome_labels AS
 SELECT
   recording."id" AS recording_id,
-  CAST(NULL AS TEXT) AS outcome
+  CAST(NULL AS TEXT) AS outcome,
+  CAST(NULL AS TEXT) AS reason
 FROM recordings AS recording
 WHERE
   FALSE;
@@ -105,9 +106,11 @@ SELECT
   rep.team_id,
   rep.team,
   recording."createdAt" AS started_at,
+  CAST(DATE_TRUNC('MONTH', recording."createdAt") AS DATE) AS month,
   recording."durationInMilliseconds" / 60000.0 AS minutes,
   recording."result" AS result,
   outcome.outcome AS outcome,
+  outcome.reason AS reason,
   recording."evaluationScore" AS score,
   COALESCE(followup.followups, 0) AS followups,
   link.appointment_crm_id,
@@ -152,7 +155,7 @@ SELECT
   rep_id,
   rep,
   team,
-  CAST(DATE_TRUNC('MONTH', started_at) AS DATE) AS month,
+  month,
   COUNT(*) AS calls,
   SUM(minutes) / 60 AS hours,
   SUM(CASE WHEN result = 'WON' THEN 1 ELSE 0 END) AS won,
@@ -163,7 +166,7 @@ GROUP BY
   rep_id,
   rep,
   team,
-  CAST(DATE_TRUNC('MONTH', started_at) AS DATE);
+  month;
 
 -- Extracted values with the CRM field and the CRM record that each belongs to. If a recording is linked to two contacts, a
 -- contact's value has two rows.
@@ -184,11 +187,12 @@ JOIN live_recording_crm_links AS link
 
 /* Outcomes, needs recording_outcomes
 
--- Labels of outcomes, for `calls`.
+-- Labels of outcomes, for `calls`. The reason is the first outcome in the organization's own words.
 CREATE OR REPLACE VIEW outcome_labels AS
 SELECT
   outcome."recordingId" AS recording_id,
-  CAST(outcome."universalOutcomeLabel" AS TEXT) AS outcome
+  CAST(outcome."universalOutcomeLabel" AS TEXT) AS outcome,
+  outcome."outcomes"[1] #>> '{customLabel}' AS reason
 FROM recording_outcomes AS outcome;
 
 -- */
@@ -262,7 +266,7 @@ FROM (
 
 -- */
 
-/* Scorecards, needs recording_scorecards and recording_scorecard_nodes
+/* Scorecards, needs scorecard_nodes, recording_scorecards and recording_scorecard_nodes
 
 -- Rows of `recording_scorecards` that are up to date, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_scorecards AS
@@ -282,7 +286,7 @@ JOIN live_recordings AS recording
   ON recording."id" = child."recordingId"
   AND recording."updatedAt" IS NOT DISTINCT FROM child."recordingUpdatedAt";
 
--- Points of each step of the scorecard, by recording.
+-- Points of each step of the scorecard, by recording. Some steps have their name only in `scorecard_nodes`.
 CREATE OR REPLACE VIEW scorecard_steps AS
 SELECT
   step."recordingId" AS recording_id,
@@ -291,7 +295,7 @@ SELECT
   section."name" AS section,
   section."indexNumber" AS section_number,
   step."nodeId" AS step_id,
-  step."name" AS step,
+  COALESCE(step."name", node."name") AS step,
   step."indexNumber" AS step_number,
   step."metricType" AS metric_type,
   step."metricValue" AS metric_value,
@@ -307,6 +311,8 @@ LEFT JOIN live_recording_scorecard_nodes AS section
   ON section."recordingId" = step."recordingId"
   AND section."scorecardId" = step."scorecardId"
   AND section."nodeId" = step."parentId"
+LEFT JOIN scorecard_nodes AS node
+  ON node."scorecardId" = step."scorecardId" AND node."id" = step."nodeId"
 WHERE
   step."nodeType" = 'METRIC';
 

@@ -10,16 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import requests
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _QUOTES = ("''", '""', "``")
-_PLACEHOLDER = re.compile(
-    r"[<{$%].*|.*[>}]|(?:your|my|the|insert|put|paste|enter|add)(?:[ _-].*)?|.*\bhere"
-    r"|(?:change|replace|fix|fill)[ _-]?(?:me|this|in)|x{3,}|\.{3,}|\*{3,}|todo|tbd|none|null"
-    r"|(?:siro|api|organi[sz]ation|access|secret|client)?[ _-]?(?:token|secret|key|id)",
-    re.IGNORECASE,
-)
+_PLACEHOLDER = re.compile(r"\$\{.*\}|<.*>|\{\{.*\}\}")
 """A text in the place of a token, as examples and templates have it, or a variable that nobody has filled in."""
 
 
@@ -92,6 +89,9 @@ def read_url(value: object, name: str, default: str, faults: list[str]) -> str:
         parts = urlsplit(url)
         host = parts.hostname or ""
         _ = parts.port
+        # What `requests` and a look-up of the name would fail on later: an empty or a long part, odd characters.
+        sent = requests.Request("GET", url).prepare().url or ""
+        (urlsplit(sent).hostname or "").encode("idna")
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:

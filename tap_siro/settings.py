@@ -26,12 +26,12 @@ PLUGIN_NAME = "tap-siro"
 
 
 class Enrichment(NamedTuple):
-    """A block that a recording has only if the request asks for it."""
+    """A property that a recording has only if the request asks for it."""
 
     setting: str
     flag: str
     """The query parameter that asks for it."""
-    block: str
+    property_name: str
     """The recording's property that holds it."""
     what: str
 
@@ -64,103 +64,109 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "api_token",
         th.StringType(),
-        "Organization token, from Siro's admin pages (person icon, API Tokens).",
+        "Organization token, made by a Siro admin under the person icon, API Tokens.",
         secret=True,
     ),
     _setting(
         "client_id",
         th.StringType(),
-        "Instead of `api_token`: the id of a client app at Siro, for OAuth client credentials.",
+        "Id of a client app at Siro: OAuth client credentials, used instead of `api_token`.",
         examples=["your-client-id"],
         secret=True,
     ),
     _setting(
         "client_secret",
         th.StringType(),
-        "The secret that belongs to `client_id`.",
+        "Secret of the client app in `client_id`.",
         examples=["your-client-secret"],
         secret=True,
     ),
     _setting(
         "auth_url",
         th.StringType(),
-        "Where `client_id` and `client_secret` become an access token. Must be https, except for a loopback address.",
+        "Address that issues access tokens for `client_id` and `client_secret`. Must be https, except for a loopback "
+        "address.",
         default=DEFAULT_AUTH_URL,
     ),
     _setting(
         "api_url",
         th.StringType(),
-        "Where the API is. Must be https, except for a loopback address.",
+        "Address of Siro's API. Must be https, except for a loopback address.",
         default=DEFAULT_API_URL,
     ),
     _setting(
         "start_date",
         th.DateTimeType(),
-        "Date or date-time (UTC if it has no offset). The first sync takes the recordings updated at or after it; "
-        "without it, all. Does nothing once a stream has a bookmark.",
+        "Date or date-time (UTC if it has no offset). The first sync reads recordings updated at or after it, or all "
+        "if not set. Ignored once a stream has a bookmark.",
         examples=["2026-01-01"],
     ),
     _setting(
         "end_date",
         th.DateTimeType(),
-        "Only recordings updated before it, and no bookmark later than it: with `start_date`, a window that is read on "
-        "its own. Earlier than the bookmark, nothing is read.",
+        "Date or date-time. Only recordings updated before it are read, and the bookmark never passes it. If it is "
+        "before the bookmark, nothing is read.",
         examples=["2026-02-01"],
     ),
     *(
         _setting(
             each.setting,
             th.BooleanType(),
-            f"Ask for {each.what}. Only asked for when something that needs them is selected.",
+            f"Request {each.what}. Ignored if nothing selected uses them.",
             default=True,
         )
         for each in ENRICHMENTS
     ),
     *(
-        _setting(name, th.BooleanType(), f"Only recordings whose `{parameter}` is this. Not set: all.", examples=[True])
+        _setting(
+            name,
+            th.BooleanType(),
+            f"Only recordings whose `{parameter}` has this value. If not set, all recordings.",
+            examples=[True],
+        )
         for name, parameter in STATUS_FILTERS.items()
     ),
     _setting(
         "exclude_siro_users",
         th.BooleanType(),
-        "Leave out users with an address at Siro, its staff and bots.",
+        "Leave out Siro's own staff and bots: users with an email address at Siro.",
         default=False,
     ),
     _setting(
         "created_after",
         th.DateTimeType(),
-        "Only recordings created after this moment.",
+        "Only recordings created after this date or date-time.",
         examples=["2026-01-01T00:00:00Z"],
     ),
     _setting(
         "created_before",
         th.DateTimeType(),
-        "Only recordings created before this moment.",
+        "Only recordings created before this date or date-time.",
         examples=["2027-01-01T00:00:00Z"],
     ),
     _setting(
         "user_api_url",
         th.StringType(),
-        "Where transcripts are. Must be https, except for a loopback address.",
+        "Address of Siro's user host, which serves transcripts. Must be https, except for a loopback address.",
         default=DEFAULT_USER_API_URL,
     ),
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, by which `recording_utterances` is read if there are no client credentials.",
+        "Id of an OAuth app at Siro, to sign in to the user host. Without it, `client_id` and `client_secret` serve.",
         examples=["an-app-id"],
     ),
     _setting(
         "oauth_client_secret",
         th.StringType(),
-        "The secret that belongs to `oauth_client_id`.",
+        "Secret of the OAuth app in `oauth_client_id`.",
         secret=True,
         examples=["an-app-secret"],
     ),
     _setting(
         "oauth_user_id",
         th.StringType(),
-        "Id at Siro of the user in whose name transcripts are read: one who may see all recordings.",
+        "Id of the Siro user that the OAuth app acts for. The user must be allowed to see all recordings.",
         examples=["a-user-id"],
     ),
 )
@@ -169,47 +175,54 @@ _ADVANCED: tuple[th.Property[Any], ...] = (
     _setting(
         "page_size",
         th.IntegerType(minimum=1, maximum=500),
-        "Recordings a page. Not set: 25 while evaluation scores are asked for, because Siro leaves them out of large "
-        "pages, and 100 otherwise. More than 25 is not sent while they are.",
+        "Recordings per page. Default: 25 with evaluation scores, which Siro leaves out of larger pages, else 100. "
+        "With scores, 25 is the maximum.",
         examples=[100],
     ),
-    _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Requests in flight at once.", default=4),
+    _setting("concurrency", th.IntegerType(minimum=1, maximum=16), "Maximum number of parallel requests.", default=4),
     _setting(
         "requests_per_minute",
         th.IntegerType(minimum=1, maximum=100_000),
-        "Requests within any minute, retries included. Siro allows 1,000 for each token.",
+        "Maximum number of requests per minute, retries included. Siro allows 1,000 per token.",
         default=900,
     ),
     _setting(
         "request_timeout",
         th.NumberType(exclusive_minimum=0, maximum=3_600),
-        "Seconds to wait for a connection, and for the next part of an answer.",
+        "Seconds to wait for a connection, and for each part of a response.",
         default=60,
     ),
     _setting(
         "max_retry_seconds",
         th.NumberType(minimum=0, maximum=86_400),
-        "How many seconds one request may be tried again before the sync fails.",
+        "Seconds to retry a failing request before the sync fails.",
         default=600,
     ),
     _setting(
         "lookback_seconds",
         th.IntegerType(minimum=1, maximum=31_536_000),
-        "A poll starts this many seconds before the bookmark, to fetch what Siro finished meanwhile without moving "
-        "`updatedAt`. The bookmark itself does not move back.",
+        "Each incremental sync starts this many seconds before the bookmark, to catch late scores and summaries, which "
+        "don't change `updatedAt`. The bookmark itself does not move back.",
         default=7_200,
     ),
     _setting(
         "daily_recheck_days",
         th.NumberType(minimum=0, maximum=3_650),
-        "One poll of each UTC day starts this many days before the bookmark instead, to fetch what Siro finished "
-        "without moving `updatedAt`. 0: never.",
+        "The first incremental sync of each UTC day starts this many days before the bookmark instead, to catch scores "
+        "and summaries that came later still. 0 switches this off.",
         default=2,
+    ),
+    _setting(
+        "emit_activate_version_messages",
+        th.BooleanType(),
+        "Send ACTIVATE_VERSION after each complete list, so that the target marks or deletes rows that were deleted at "
+        "Siro. Set it to false if the target fails on these messages. `recordings` and its child streams send none.",
+        default=True,
     ),
     _setting(
         "user_agent",
         th.StringType(),
-        "The User-Agent header. Default: `tap-siro/<version>`.",
+        "User-Agent header of each request. Default: `tap-siro/<version>`.",
         examples=["our-pipeline/1.0"],
     ),
 )
@@ -305,15 +318,15 @@ class Settings:
             daily_recheck=int(float(config["daily_recheck_days"]) * timestamps.DAY),
         ), []
 
-    def describe_range(self) -> str:
-        """The range and the filters as query parameters, but for `start_date`: what the state keeps of them."""
+    def describe_range(self, until: int | None) -> str:
+        """Return range and filters as query parameters, but for `start_date`: what the state keeps of a pass."""
         parts = dict(self.filters)
         if self.created_after is not None:
             parts["createdAt:gt"] = timestamps.text(self.created_after)
         if self.created_before is not None:
             parts["createdAt:lt"] = timestamps.text(self.created_before)
-        if self.end is not None:
-            parts["updatedAt:lt"] = timestamps.text(self.end)
+        if until is not None:
+            parts["updatedAt:lt"] = timestamps.text(until)
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
 
 
@@ -334,7 +347,7 @@ def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int |
     if value is None:
         return None
     timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
-    if timestamp is None or timestamp < 0:
+    if timestamp is None:
         faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
     return timestamp

@@ -1,7 +1,9 @@
 """Timestamps: milliseconds since 1970 (UTC) as integers, and the text they are written as.
 
-The API writes `YYYY-MM-DDTHH:mm:ss.sssZ`. Anything else that is an ISO 8601 timestamp is understood too; a timestamp
-without an offset is UTC, and what is finer than a millisecond is cut off for comparing.
+The API writes `YYYY-MM-DDTHH:mm:ss.sssZ`. The other forms of RFC 3339 are understood too: a space or `t` for the `T`, a
+`z`, an offset, any number of digits after the second, and a date alone, which is its midnight. A timestamp without an
+offset is UTC. Other forms of ISO 8601 are not: digits alone may mean something else. Anything finer than a millisecond
+is cut off for comparing.
 """
 
 from __future__ import annotations
@@ -14,11 +16,17 @@ DAY = 86_400 * SECOND
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_ZULU = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_WRITTEN = len("2026-01-31T08:00:00.000000Z")
+"""Characters that a timestamp in UTC has at most, so that no digit of it is lost on the way through a datetime."""
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
+)
 
 
 def _moment(text: str) -> datetime | None:
-    if text[-1:] == "z":  # RFC 3339 allows it
+    if not _RFC_3339.fullmatch(text):
+        return None
+    if text[-1] == "z":
         text = text[:-1] + "Z"
     try:
         moment = datetime.fromisoformat(text)
@@ -44,7 +52,7 @@ def parse(text: object) -> int | None:
 
 
 def text(timestamp: int) -> str:
-    """An timestamp in the only format that the API takes: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
+    """A timestamp in the only format that the API takes: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
     moment = _EPOCH + timestamp * _MILLISECOND
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
@@ -52,7 +60,9 @@ def text(timestamp: int) -> str:
 def utc_text(value: str) -> str | None:
     """The same timestamp, in UTC with a `Z`, or None if the text says none. Digits after the second are kept."""
     moment = _moment(value)
-    if moment is None or _ZULU.fullmatch(value):
-        return None if moment is None else value
+    if moment is None:
+        return None
+    if value[-1] == "Z" and value[10] == "T" and len(value) <= _WRITTEN:
+        return value
     timespec = "microseconds" if moment.microsecond % 1_000 else "milliseconds"
     return moment.isoformat(timespec=timespec).removesuffix("+00:00") + "Z"

@@ -10,8 +10,8 @@ import pytest
 from tap_siro.settings import CONFIG, Settings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS, config_for, discover, run_tap, start_tap
+from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
+from tests.support.process import config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,8 +31,9 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
     catalog = discover(tmp_path)
     assert {
         entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
-    } == KEYS | DETAIL_KEYS | DIRECTORY_KEYS
-    keys = dict.fromkeys(DIRECTORY_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
+    } == KEYS | DETAIL_KEYS | LIST_KEYS
+    keys = dict.fromkeys(LIST_KEYS) | {"recordings": "updatedAt", "mobile_events": "createdAt"}
+    keys["recording_outcomes"] = "dateCreated"
     for entry in catalog["streams"]:
         expected = keys.get(entry["tap_stream_id"], "recordingUpdatedAt")
         assert entry.get("replication_key") == expected
@@ -41,7 +42,8 @@ def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
 def test_about_in_all_formats_and_version(tmp_path: Path) -> None:
     about = json.loads(output(tmp_path, "--about", "--format=json"))
     assert about["capabilities"] == [
-        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "structured-logging",
+        "catalog", "state", "discover", "about", "stream-maps", "schema-flattening", "batch", "activate-version",
+        "structured-logging",
     ]  # fmt: skip
     assert about["settings"]["properties"]["api_token"]["secret"] is True
     assert {"encoding", "storage"} < about["settings"]["properties"]["batch_config"]["properties"].keys()
@@ -77,7 +79,7 @@ def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
 
 def test_test_schema_writes_schemas(tmp_path: Path) -> None:
     run = run_tap(tmp_path, {"api_token": "t"}, arguments=("--test=schema",))
-    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS}
+    assert set(run.schemas) == {*KEYS, *DETAIL_KEYS, *LIST_KEYS}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -137,6 +139,21 @@ def test_bad_settings_are_told_in_a_sentence_before_the_first_request(
     assert TOKEN not in told + caplog.text + str(error.value)
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["a..b", ".siro.test", "siro.test..", "*.siro.test", f"{'a' * 64}.test", f"{'é' * 64}.test", "siro test",
+     "si\nro.test",
+     "\u2026.test", "[v1.x]", "[::1", "siro.test:x", "siro.test:99999"],
+)  # fmt: skip
+@pytest.mark.parametrize("setting", ["api_url", "auth_url", "user_api_url"])
+def test_an_address_that_no_request_can_go_to_is_named(host: str, setting: str) -> None:
+    """A slip of the finger would end in a traceback, with the first request."""
+    config = DEFAULTS | {"api_token": TOKEN, setting: f"https://{host}/x"}
+    assert Settings.read(config, version="1")[1] == [
+        f"`{setting}` is not a web address: it should look like {DEFAULTS[setting]}."
+    ]
+
+
 def test_a_bad_setting_ends_the_process_with_one_line(tmp_path: Path) -> None:
     for arguments in ((), ("--test",)):
         run = run_tap(tmp_path, {"api_token": TOKEN, "page_size": 0}, status=1, arguments=arguments)
@@ -162,6 +179,7 @@ def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
         ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
         ("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00.000Z"),
         ("2026-05-22T16:34:47.887661", "2026-05-22T16:34:47.887Z"),
+        ("1900-01-01", "1900-01-01T00:00:00.000Z"),
     ],
 )
 def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, value: str, timestamp: str) -> None:
@@ -234,6 +252,28 @@ def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert set(run.records) == {"recordings"}
 
 
+@pytest.mark.parametrize(
+    ("shell", "file", "sent"),
+    [
+        ("from-the-shell", "from-the-file", "from-the-shell"),
+        ("from-the-shell", "", "from-the-shell"),
+        ("from-the-shell", None, "from-the-shell"),
+        (None, "from-the-file", "from-the-file"),
+        (" ", "from-the-file", "from-the-file"),
+    ],
+)
+def test_the_environment_wins_over_a_dot_env(tmp_path: Path, shell: str | None, file: str | None, sent: str) -> None:
+    """The token of another organization, left over in a file, would be sent."""
+    environment = {} if shell is None else {"TAP_SIRO_API_TOKEN": shell, "TAP_SIRO_USER_AGENT": shell}
+    with Sandbox(recordings(5), token=sent) as sandbox:
+        lines = [] if file is None else [f"TAP_SIRO_API_TOKEN={file}", f"TAP_SIRO_USER_AGENT={file}"]
+        (tmp_path / ".env").write_text("\n".join([*lines, f"TAP_SIRO_API_URL={sandbox.url}", ""]))
+        run = run_tap(tmp_path, {}, arguments=("--config", "ENV"), environment=environment)
+        (request,) = sandbox.requests
+    assert len(run.records["recordings"]) == 5
+    assert request.user_agent == sent.strip()
+
+
 def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     """A mark at its beginning would hide the first setting, and another encoding would end in a traceback."""
     with Sandbox(recordings(5)) as sandbox:
@@ -251,17 +291,47 @@ def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "status"),
     [
-        ("LOGLEVEL", "", 0), ("LOGLEVEL", "loud", 1), ("LOGLEVEL", "warning", 0), ("TAP_SIRO_LOGLEVEL", "", 0),
-        ("TAP_SIRO_LOGLEVEL", "7x", 1), ("SINGER_SDK_LOG_CONFIG", "", 0), ("SINGER_SDK_LOG_CONFIG", ".", 1),
+        ("LOGLEVEL", "", 0), ("TAP_SIRO_LOGLEVEL", " ", 0), ("SINGER_SDK_LOG_CONFIG", "", 0),
+        ("SINGER_SDK_LOG_CONFIG", ".", 1),
     ],
 )  # fmt: skip
-def test_how_much_is_logged_is_set_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
+def test_logging_is_set_up_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
     """A traceback before the first line of the log looks as if the tap were broken."""
     with start_tap(tmp_path, {}, arguments=("--version",), environment={name: value}) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == status
     messages = [line.rpartition(" | ")[2].partition(" (")[0] for line in err.splitlines()]
     assert messages == (["Logging cannot be set up"] if status else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "lowest"),
+    [("warning", "WARNING"), ("10", "DEBUG"), ("0", "DEBUG"), ("20", "INFO"), ("25", "WARNING"), ("100", None)],
+)
+@pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL"])
+def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str, lowest: str | None) -> None:
+    run = run_tap(
+        tmp_path, {"api_token": "t", "strat_date": "x"}, arguments=("--test=schema",), environment={name: value}
+    )
+    levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line}
+    names = ["DEBUG", "INFO", "WARNING"]
+    assert levels == (set(names[names.index(lowest) :]) if lowest else set())
+
+
+@pytest.mark.parametrize("value", ["trace", "Verbose", "7x", "-5", "9" * 5_000], ids=lambda value: value[:9])
+@pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL", ".env"])
+def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value: str) -> None:
+    """The variable is often set for other programs, which have levels that Python does not know."""
+    environment = {"LOGLEVEL": "error", name: value, "TAP_SIRO_API_TOKEN": "t"}
+    if name == ".env":
+        (tmp_path / name).write_text(f"LOGLEVEL={value}")
+        environment, name = {"TAP_SIRO_API_TOKEN": "t"}, "LOGLEVEL"
+    run = run_tap(tmp_path, {}, arguments=("--test=schema", "--config=ENV"), environment=environment)
+    levels = [line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line]
+    assert levels.count("WARNING") == 1
+    assert "INFO" in levels
+    assert f"Unknown log level in `{name}`; the tap logs at INFO." in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:

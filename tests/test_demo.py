@@ -16,10 +16,10 @@ from demo import DemoError, installing
 from demo.comparing import as_loaded, difference
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 
 if TYPE_CHECKING:
-    from tests.sandbox.expected import Rows
+    from tests.sandbox.oracle import Rows
 
 PROJECT = Path(__file__).resolve().parent.parent
 CLONED = (
@@ -133,7 +133,7 @@ def test_a_missing_row_is_told(stream: str) -> None:
 def test_a_row_too_many_is_told() -> None:
     served, loaded = served_and_loaded()
     loaded["recordings"]["zz",] = {}
-    assert "1 rows are there that should not be" in str(difference(served["recordings"], loaded["recordings"]))
+    assert "1 unexpected rows" in str(difference(served["recordings"], loaded["recordings"]))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_column_that_differs_is_told(column: str, value: Any) -> None:
     key = next(key for key, row in served["recordings"].items() if row[column] is not None)
     loaded["recordings"][key][column] = value
     assert difference(served["recordings"], loaded["recordings"]) == (
-        f"the row {key} has another {column} than was served"
+        f"the row {key} differs from what was served in {column}"
     )
 
 

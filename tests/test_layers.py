@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 PACKAGE = ROOT / "tap_siro"
 LAYERS = (
-    {"probe", "tap", "streams", "directory_streams", "__main__"},
+    {"probe", "tap", "streams", "__main__"},
     {"sync"},
     {"api", "singer"},
-    {"records", "settings", "credentials"},
-    {"timestamps", "errors"},
+    {"records"},
+    {"schemas", "settings", "credentials"},
+    {"clock", "timestamps", "errors"},
 )
 """Modules and folders, the highest first."""
 

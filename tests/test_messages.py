@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -20,10 +21,13 @@ from tap_siro.singer.run_directory import LOCK
 from tap_siro.sync import reader
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import plain
-from tests.sandbox.details import RECORDING, UTTERANCES
-from tests.sandbox.directory import CONNECTIONS, IDENTITY, ORGANIZATIONS, TEAMS, USERS
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.sandbox.users import USERS
 from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
 
@@ -103,6 +107,11 @@ def no_host(sandbox: Sandbox, directory: Path) -> list[str]:
         return sync(config_for(sandbox, api_url="https://nowhere.test"), status=1).errors
 
 
+def bad_proxy(sandbox: Sandbox, directory: Path) -> list[str]:
+    with mock.patch.dict(os.environ, HTTPS_PROXY="gopher://127.0.0.1", NO_PROXY=""):
+        return sync(config_for(sandbox, api_url="https://nowhere.test"), status=1).errors
+
+
 def quiet(sandbox: Sandbox, directory: Path) -> list[str]:
     sandbox.fault("slow", seconds=0.5)
     with mock.patch.object(reader, "QUIET_SECONDS", 0.1):
@@ -157,7 +166,7 @@ def probed(kind: str) -> Provoke:
         sandbox.fault(kind)
         tap = TapSiro(config=config_for(sandbox))
         assert tap.settings
-        client = Client(tap.settings, tap.stop)
+        client = Client(tap.settings, tap.clock)
         with closing(client), pytest.raises(TapSiroError) as error:
             probe(client, per_minute=900)
         return [str(error.value)]
@@ -182,10 +191,10 @@ def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
     return sync(config_for(sandbox, batch_config={"storage": {"root": str(directory)}})).warnings
 
 
-def environment(**variables: str) -> Provoke:
+def environment(status: int = 1, **variables: str) -> Provoke:
     """From the command line, with something in the environment."""
     return lambda sandbox, directory: lines(
-        run_tap(directory, config_for(sandbox), status=1, environment=variables).stderr
+        run_tap(directory, config_for(sandbox), status=status, environment=variables).stderr
     )
 
 
@@ -198,8 +207,8 @@ def details(path: str | None, status: int = 0) -> Provoke:
             oauth = sandbox.oauth
             app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
             app |= {"oauth_user_id": oauth.user_id}
-            sandbox.fault("status", status=status, path=path, on=None)
-        catalog = discover(directory, followups=path != USER_TOKEN, recording_utterances=True)
+            sandbox.fault("status", status=status, path=path, on=3)
+        catalog = discover(directory, recording_followup_details=path != USER_TOKEN, recording_utterances=True)
         return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
 
     return provoke
@@ -293,19 +302,19 @@ def endless(sandbox: Sandbox, directory: Path) -> list[str]:
 
 
 def expired(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.page_size = 10
+    sandbox.lists.page_size = 10
     sandbox.fault("status", path=USERS, status=410, when=has_cursor)
     return sync(config_for(sandbox)).warnings
 
 
 def group(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.group = [sandbox.directory.organization, "another"]
-    sandbox.directory.refused = {"another"}
+    sandbox.lists.group = [sandbox.lists.organization, "another"]
+    sandbox.lists.refused = {"another"}
     return sync(config_for(sandbox)).warnings
 
 
 def unlisted(sandbox: Sandbox, directory: Path) -> list[str]:
-    sandbox.directory.group = [sandbox.directory.organization, "another"]
+    sandbox.lists.group = [sandbox.lists.organization, "another"]
     sandbox.fault("status", status=403, path=ORGANIZATIONS)
     return sync(config_for(sandbox)).warnings
 
@@ -330,7 +339,7 @@ def has_cursor(request: Any) -> bool:
 CASES: dict[str, list[Provoke]] = {
     "`api_token` is not set": [setting(api_token=None), setting(api_token=" ")],
     "`…` is blank": [setting(api_token="Bearer "), setting(api_token='""')],
-    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="changeme")],
+    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="{{ id }}")],
     "`…` holds white space": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
     "`api_token` and `…` are both set": [client(api_token="t"), setting(client_id="c"), setting(client_secret="s")],
     "`…` is not set, and without it": [client(client_id=None), client(client_secret=" ")],
@@ -356,6 +365,10 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "`batch_config.storage.root` cannot be read": [files_at("config.json")],
     "The files of BATCH messages cannot be written": [files_at("dangling")],
+    "Flattening gives two columns of": [
+        setting(flattening_enabled=True, flattening_max_depth=3, flattening_max_key_length=length)
+        for length in (-1, 0, 15)
+    ],
     "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
     "The file given with `--…` does not hold a JSON object": [
         process("--state", "other.json", "{}"),
@@ -373,7 +386,7 @@ CASES: dict[str, list[Provoke]] = {
     "A file cannot be read or written:": [process("--config", "missing.json")],
     "The file `.env` is not UTF-8": [process("--config", "ENV")],
     "stdout is closed": [closed_stdout],
-    "Logging cannot be set up": [environment(LOGLEVEL="loud")],
+    "Logging cannot be set up": [environment(SINGER_SDK_LOG_CONFIG=".")],
     "Siro's API answered 401": [fatal("401")],
     "Siro's API answered 401 …: it does not take the token that": [as_client("status", status=401)],
     "`auth_url` answered …: it does not take": [as_client("status", path=CLIENT_TOKEN, status=401)],
@@ -389,15 +402,15 @@ CASES: dict[str, list[Provoke]] = {
     ],
     "Siro's API answered …, a redirect": [fatal("redirect")],
     "Siro's API answered …: it does not take this request": [fatal("405")],
-    "The request could not be sent": [fails(api_url="https://.example.test")],
+    "The request could not be sent": [bad_proxy],
     "Siro's API at … could not be reached or broke off (…). Check": [no_host],
     "Siro's API answered with …, which is not what was asked for. Check": [fault("html", patience=600)],
     "… It asks to wait for": [fault("status", status=429, headers={"Retry-After": "3600"})],
     "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
     "Siro's API answered … to a cursor that it gave itself. That happened": [
         fault("status", status=410, when=has_cursor),
-        interrupted_transcripts(None),
     ],
+    "`user_api_url` answered … to a cursor that it gave itself. That happened": [interrupted_transcripts(None)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside what": [
@@ -407,13 +420,13 @@ CASES: dict[str, list[Provoke]] = {
     "… record(s) of '…' … came without an id": [
         fault("edit", path=USERS, edit=in_rows(id=None)),
     ],
-    "Siro's API knew none of the … recordings of which '…' was asked for": [nowhere],
-    "'…' could not be loaded; all other streams were.": [
+    "'…' is not loaded any further in this run": [nowhere],
+    "… So '…' could not be loaded; the other streams were.": [
         fault("status", path=USERS, status=403),
         fault("status", path=TEAMS, status=404),
         fault("body", path=CONNECTIONS, body={"items": []}),
     ],
-    "'…' could not be loaded; all other streams were. Siro's API does not say which organization": [
+    "Siro's API does not say which organization": [
         fault("body", path=IDENTITY, body={}),
     ],
     "The stream map of '…' fails on a record": [
@@ -421,9 +434,12 @@ CASES: dict[str, list[Provoke]] = {
         fails(stream_maps={"recordings": {"title": "float(title)"}}),
     ],
     "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
-    "'…' is selected, which an organization token cannot read": [details(path=None)],
+    "'…' cannot be loaded with an organization token": [details(path=None)],
     "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
-    "'…' cannot be loaded.": [details(path=UTTERANCES, status=403), details(path=RECORDING, status=403)],
+    "… could not be loaded of … recording(s)": [
+        details(path=UTTERANCES, status=403),
+        details(path=RECORDING, status=403),
+    ],
     "The target has closed its input": [closed_pipe],
     "Stopped by a signal": [stopped],
     "Siro's API did not answer, so nothing": [probed("reset")],
@@ -443,22 +459,30 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
         fault("status", on=1, status=410, when=has_cursor)
     ],
-    "Siro's API answered … to a cursor that it gave itself. Reading that list again": [expired],
-    "Siro's API answered … to a cursor that it gave itself. Reading that transcript again": [
+    "Siro's API answered … to a cursor that it gave itself. Reading … again from its first page": [expired],
+    "`user_api_url` answered … to a cursor that it gave itself. Reading a recording's utterances again": [
         interrupted_transcripts(1)
     ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
     "The token may read the teams of … of its … organizations only": [group],
-    "The token is for a group of organizations, which it may not list": [unlisted],
-    "Pages of … recordings seem to be too much": [fault("status", on=3, status=502, patience=600)],
-    "Nothing has come from Siro's API for": [quiet],
+    "The token is for a group of organizations, but may not list them": [unlisted],
+    "Pages of … records of … seem to be too much": [fault("status", on=3, status=502, patience=600)],
+    "No response from Siro's API for": [quiet],
     "Siro's API sent text that is not UTF-8": [
         fault("body", on=1, body=b'{"data": [{"id": "a", "title": "\xff"}], "cursor": null}')
     ],
     "Siro's API sent NaN or an infinity": [
         fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
     ],
-    "Siro's API answered …; trying without pageSize": [too_large],
+    "Siro's API sent an integer of more than": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"1" * 5_000 + b'}], "cursor": null}')
+    ],
+    "Siro's API sent something nested too deep": [
+        fault(
+            "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
+        )
+    ],
+    "Siro's API refused pages of … records of …; requesting them without a page size": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
     "Siro's API … requests for what was created between two moments": [
@@ -471,6 +495,7 @@ CASES: dict[str, list[Provoke]] = {
     "No stream is selected": [warned(catalog=deselected())],
     "What an earlier run left in": [not_removable],
     "The catalog has columns of '…'": [warned(catalog=widened())],
+    "Unknown log level in `…`": [environment(status=0, LOGLEVEL="trace")],
     "There is no setting `…`": [warned(strat_date="2026-01-01")],
     "`stream_maps` is for a stream '…', which there is not": [
         warned(stream_maps={"recordingz": {"title": None}}),

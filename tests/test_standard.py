@@ -10,27 +10,32 @@ from singer_sdk.testing import SuiteConfig, get_tap_test_class
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support.in_process import selecting
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS
+from tests.support.process import user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # The address is filled in when the tests run: collecting them must not start a server.
-CONFIG: dict[str, Any] = {"api_token": "sandbox-token", "api_url": "http://127.0.0.1:9"}
+CONFIG: dict[str, Any] = {
+    "api_token": "sandbox-token",
+    "api_url": "http://127.0.0.1:9",
+    **dict.fromkeys(("oauth_client_id", "oauth_client_secret", "oauth_user_id"), "app"),
+}
 
 
 @pytest.fixture(scope="class", autouse=True)
 def _sandbox() -> Iterator[None]:
     with Sandbox(recordings(90)) as sandbox:
-        CONFIG["api_url"] = sandbox.url
+        CONFIG.update(api_url=sandbox.url, **user_host(sandbox))
         yield
 
 
 TestTapSiro = get_tap_test_class(
     TapSiro,
     config=CONFIG,
-    # What `--test` shows is a page of what is selected, and none of what is asked for recording by recording.
-    catalog=selecting(*KEYS, *DIRECTORY_KEYS),
+    catalog=selecting(*KEYS, *LIST_KEYS, *DETAIL_KEYS),
+    # The one recording whose details are requested may have none.
     suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS]),
 )

@@ -1,6 +1,7 @@
-"""Writes all that the project says of its settings and streams from the code, or checks that it is up to date.
+"""Write the generated parts of the project from the code, or check that they are up to date.
 
-That is: the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example`, `hub/` and `sql/`.
+They are the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example`, `hub/` and `sql/`.
+`select` in `meltano.yml` is written by hand, and only checked.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ if TYPE_CHECKING:
 
 
 def files() -> dict[Path, str]:
-    """All files that are written from the code, wholly or in parts, as they are to be."""
+    """Return the text of each file that is generated, wholly or in part."""
     return tables.files() | plugin_settings.files() | hub.files() | views.files()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write or check."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail if something would change")
+    parser.add_argument("--check", action="store_true", help="write nothing, and fail if a file is out of date")
     parser.add_argument(
-        "--schemas", type=Path, metavar="FOLDER", help="hold hub/ against the JSON schemas in a checkout of Meltano Hub"
+        "--schemas", type=Path, metavar="FOLDER", help="validate hub/ with the JSON schemas of a clone of Meltano Hub"
     )
     options = parser.parse_args(arguments)
     for path, text in files().items():
         if not options.check:
             path.write_text(text, encoding="utf-8")
         elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            raise SystemExit(
-                f"{path.relative_to(plugin_settings.ROOT)} is not what the code says: run `python -m tools`."
-            )
-    print("What is written from the code is up to date.")
+            raise SystemExit(f"{path.relative_to(plugin_settings.ROOT)} is not up to date: run `python -m tools`.")
+    if options.check:
+        project = plugin_settings.ROOT / "meltano.yml"
+        if faults := plugin_settings.check_select(project.read_text(encoding="utf-8")):
+            raise SystemExit("\n".join(["`select` in meltano.yml:", *faults]))
+    print("All generated files are up to date.")
     if options.schemas:
         hub.check_schemas(options.schemas, hub.definition())
-        print("The hub's schemas accept the definition.")
+        print("The definition matches the hub's schemas.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Prints what the changelog says of a version, as the notes of its release: `python -m tools.changelog v0.1.0`.
+"""Print the changelog's entry for a version, as the notes of its release: `python -m tools.changelog v0.1.0`.
 
-It fails if the changelog says nothing of it, which stops the release. Needs nothing but Python.
+Without an entry it fails, which stops the release. Needs only Python.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
 
 
 class NoEntryError(Exception):
-    """Why there are no notes, in a sentence."""
+    """Missing or invalid entry, described in a sentence."""
 
 
 def notes(changelog: str, tag: str) -> str:
-    """What stands below a version's heading, with one line for each paragraph: GitHub shows line breaks in notes."""
+    """Return the entry of a version, with one line per paragraph: GitHub shows line breaks in notes."""
     version = tag.removeprefix("v")
     for section in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
@@ -30,13 +30,13 @@ def notes(changelog: str, tag: str) -> str:
             raise NoEntryError(f"The changelog's entry for {version} is empty.")
         return re.sub(r"(?<=\S)\n *(?=[^\s#-])", " ", entry)
     raise NoEntryError(
-        f'The changelog has no entry for {version}: move what stands below "Unreleased" below a heading such as '
+        f'The changelog has no entry for {version}: move the entries below "Unreleased" to a heading such as '
         f'"## [{version}] - 2026-01-31".'
     )
 
 
 def main() -> None:
-    """Print the notes of the version that is named."""
+    """Print the notes of the version in the arguments."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the command and the version
         raise SystemExit("Usage: python -m tools.changelog v0.1.0")
     try:

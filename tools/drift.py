@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import requests
 
 from tap_siro import timestamps
-from tap_siro.api.client import PATH
-from tap_siro.directory_streams import (
-    DIRECTORIES,
+from tap_siro.api.client import IDENTITY, ORGANIZATIONS, PATH
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
+from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
+from tap_siro.streams import (
+    LISTS,
     EngagementsStream,
     IntegrationConnectionsStream,
     MobileEventsStream,
     OpportunitiesStream,
     UsersStream,
 )
-from tap_siro.records.detail_schemas import FOLLOWUPS, FOLLOWUPS_JSON_TEXT
-from tap_siro.records.schemas import RECORDINGS
-from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
-from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tap_siro.directory_streams import DirectoryStream
+    from tap_siro.streams import ListStream
 
 SINGLE = f"{PATH}/{{id}}"
 _POLLED = "the tap asks with updatedAt:gte alone"
@@ -75,7 +75,7 @@ KNOWN = {
     **{
         f"{SINGLE}: parameter {each.flag}: false|true in the document, nothing in the tap": "the list has these"
         for each in ENRICHMENTS
-        if each.block != "followups"
+        if each.property_name != "followups"
     },
 }
 """Differences that are meant, each with its reason."""
@@ -120,6 +120,15 @@ def _theirs(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": columns}
 
 
+def _json_text(schema: Mapping[str, Any], path: str) -> Iterator[str]:
+    """The paths of the columns that hold JSON text. Lists are looked into."""
+    inner = schema.get("items", schema)
+    for name, column in inner.get("properties", {}).items():
+        if JSON_TEXT in column:
+            yield f"{path}.{name}"
+        yield from _json_text(column, f"{path}.{name}")
+
+
 def recordings() -> Endpoint:
     """The list of recordings."""
     query = Query(
@@ -131,21 +140,22 @@ def recordings() -> Endpoint:
         flags=frozenset(each.flag for each in ENRICHMENTS),
         page_size=100,
     )
-    sent = query.parameters(query.whole(None), "a cursor")
+    sent = query.parameters(query.whole(None))
     parameters = {name: "false|true" if value == "true" else "string" for name, value in sent.items()}
+    parameters |= {"pageSize": "string", "cursor": "string"}
     return Endpoint(PATH, listing(RECORDINGS), parameters)
 
 
 def single_recording() -> Endpoint:
     """A single recording, of which only the follow-ups are read."""
     answer = {"properties": {"followups": {"type": "array", "items": _theirs(FOLLOWUPS)}}}
-    json_text = tuple(f"followups.{name}" for name in FOLLOWUPS_JSON_TEXT)
+    json_text = tuple(_json_text(FOLLOWUPS, "followups"))
     return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
 
 
-def directory(stream: type[DirectoryStream]) -> Endpoint:
+def listed(stream: type[ListStream]) -> Endpoint:
     """A list of what recordings point to."""
-    unread = tuple(f"data.{name}" for name in (*stream.json_text, *stream.left_out))
+    unread = (*_json_text(stream.columns, "data"), *(f"data.{name}" for name in stream.left_out))
     parameters = dict.fromkeys(stream.parameters, ANY)
     return Endpoint(stream.path, listing(stream.schema), parameters, within="data", json_text=unread)
 
@@ -162,7 +172,13 @@ def organizations() -> Endpoint:
     return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
 
 
-ENDPOINTS = (recordings(), single_recording(), identity(), organizations(), *map(directory, DIRECTORIES))
+ENDPOINTS = (
+    recordings(),
+    single_recording(),
+    identity(),
+    organizations(),
+    *(listed(stream) for stream in LISTS if not stream.on_user_host),
+)
 """All that the tap reads and the document describes. Transcripts are on another host, in no document that is public."""
 
 

@@ -1,6 +1,6 @@
-"""What Meltano Hub needs to list the tap: the files of `hub/`.
+"""The files of `hub/`, with which Meltano Hub lists the tap.
 
-They are made from `tap-siro --about` and `pyproject.toml`. hub/README.md says how to open the pull request.
+They are made from `tap-siro --about` and `pyproject.toml`. hub/README.md explains the pull request.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ SCHEMA = "plugin_definitions/extractors.schema.json"
 
 
 def project() -> dict[str, Any]:
-    """The package's metadata."""
+    """Return the metadata of the package."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         found: dict[str, Any] = tomllib.load(file)["project"]
     return found
 
 
 def organization(metadata: Mapping[str, Any]) -> str:
-    """Whose repository it is on GitHub, which is also the variant's name on the hub."""
+    """Return the owner of the repository on GitHub, which is also the name of the variant on the hub."""
     path: str = urlsplit(metadata["urls"]["Repository"]).path
     return path.split("/")[1]
 
 
 def definition() -> dict[str, Any]:
-    """The hub's definition of the plugin."""
+    """Return the definition of the plugin for the hub."""
     metadata, told = project(), about()
     name = told["name"]
     return {
@@ -61,7 +61,7 @@ def definition() -> dict[str, Any]:
         "namespace": name.replace("-", "_"),
         "next_steps": "",
         "pip_url": metadata["name"],
-        "quality": "silver",  # what the hub gives to a community's tap on the SDK until some projects use it
+        "quality": "silver",  # the hub's level for a community's tap on the SDK that few projects use
         "repo": metadata["urls"]["Repository"],
         "select": select(),
         "settings": sorted(plugin_settings(), key=lambda each: str(each["name"])),
@@ -74,7 +74,7 @@ def definition() -> dict[str, Any]:
 
 
 def files() -> dict[Path, str]:
-    """What is to stand in `hub/`."""
+    """Return the text of each file in `hub/`."""
     defined = definition()
     variant = defined["variant"]
     maintainer = {
@@ -95,10 +95,10 @@ def _yaml(value: dict[str, Any]) -> str:
 
 
 def check_schemas(folder: Path, defined: Mapping[str, Any]) -> None:
-    """Hold a definition against the hub's own schemas: in a checkout of the hub, or in a folder of its schemas."""
+    """Validate a definition with the hub's schemas, in a clone of the hub or a folder of its schemas."""
     schema = next((path for path in (folder / "schemas" / SCHEMA, folder / SCHEMA) if path.is_file()), None)
     if schema is None:
-        raise SystemExit(f"{folder} holds no schemas/{SCHEMA}: it is no checkout of Meltano Hub.")
+        raise SystemExit(f"{folder} has no schemas/{SCHEMA}: it is no clone of Meltano Hub.")
     registry: Registry[Any] = Registry(retrieve=_retrieve)  # type: ignore[call-arg]
     validator = Draft7Validator({"$ref": schema.resolve().as_uri()}, registry=registry)
     found = [
@@ -106,9 +106,9 @@ def check_schemas(folder: Path, defined: Mapping[str, Any]) -> None:
         for error in validator.iter_errors(defined or definition())
     ]
     if found:
-        raise SystemExit("\n".join(["The hub's schemas refuse the definition:", *found]))
+        raise SystemExit("\n".join(["The definition does not match the hub's schemas:", *found]))
 
 
 def _retrieve(uri: str) -> Resource[Any]:
-    """A schema from its file: the schemas refer to one another as files do."""
+    """Return a schema from its file. The schemas refer to one another by relative paths."""
     return DRAFT7.create_resource(json.loads(Path(url2pathname(urlsplit(uri).path)).read_text(encoding="utf-8")))

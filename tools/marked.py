@@ -1,4 +1,4 @@
-"""The places in hand-written files that are written from the code: between two comments that name them."""
+"""Generated parts of files that are otherwise written by hand: each between two comments that name it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def filled(page: Path, made: Mapping[str, str]) -> str:
-    """A file's text with its marked places made anew: a comment `name: …`, what is made, a comment `/name`."""
+    """Return a file's text with new content between each pair of comments `name: …` and `/name`."""
     text = page.read_text(encoding="utf-8")
     for name, content in made.items():
         place = re.compile(rf"^( *(?:<!-- |# ){name}: [^\n]*\n).*?^( *(?:<!-- |# )/{name}\b)", re.DOTALL | re.MULTILINE)

@@ -1,17 +1,18 @@
-"""The documentation's tables, made from the code."""
+"""The generated tables of the documentation."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.directory_streams import DIRECTORY_STREAMS
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ENRICHMENTS, ORDINARY
-from tap_siro.streams import STREAMS
+from tap_siro.streams import RECORDING_STREAMS, STREAMS
 from tap_siro.sync.page_size import SCORED_PAGE, USUAL_PAGE
 from tap_siro.tap import TapSiro
 from tests.targets import kinds
+from tools import hub
 from tools.marked import filled
 
 if TYPE_CHECKING:
@@ -21,15 +22,14 @@ README = Path(__file__).parent.parent / "README.md"
 RECIPES = README.parent / "docs" / "recipes.md"
 TARGETS = README.parent / "docs" / "targets.md"
 COLUMNS = README.parent / "docs" / "streams.md"
+SETTINGS = README.parent / "docs" / "settings.md"
 TAP = TapSiro(config={"api_token": "tables"})
 
 
-def settings() -> str:
-    """The settings: the ordinary ones, then those that hardly anybody needs."""
-    return "\n".join([_settings(ORDINARY), "", "Advanced:", "", _settings(ADVANCED)])
+MAIN = ("api_token", "client_id", "client_secret", "start_date", "end_date", "created_after", "created_before")
+"""Settings that the README shows."""
 
-
-# Of streams with more than a few columns, those in the diagram.
+# Columns that the diagram shows of streams with more than `FEW`.
 SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"} | {
     "followupId",
     "recordingId",
@@ -55,11 +55,25 @@ RELATIONS = (
 FEW = 12
 
 
+def clone() -> str:
+    """Return the commands that install Meltano in a clone. The address of the repository is that of the package."""
+    return textwrap.indent(
+        f"""\
+```sh
+git clone {hub.project()["urls"]["Repository"]} && cd tap-siro
+python3 -m venv venv/meltano && . venv/meltano/bin/activate
+pip install -q meltano
+cp .env.example .env
+```""",
+        "   ",
+    )
+
+
 def _settings(names: Sequence[str]) -> str:
-    lines = ["| setting | type | default | what it does |", "|---|---|---|---|"]
+    lines = ["| setting | type | default | description |", "|---|---|---|---|"]
     for name in names:
         each = CONFIG["properties"][name]
-        required = " **Required**, or the two below." if name in CREDENTIALS[0] else ""
+        required = " **Required**, or client credentials." if name in CREDENTIALS[0] else ""
         lines.append(f"| `{name}` | {_setting_type(each)} | {_default(each)} | {each['description']}{required} |")
     return "\n".join(lines)
 
@@ -80,34 +94,32 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def streams() -> str:
-    """The streams of the recordings' family, a line each."""
-    needs = {each.block: f"`{each.setting}`" for each in ENRICHMENTS}
-    made = [(TAP.streams[kind.name], kind) for kind in STREAMS]
-    lines = ["| stream | holds | key | replication key | needs |", "|---|---|---|---|---|"]
-    for stream, kind in made:
-        key = ", ".join(f"`{column}`" for column in stream.primary_keys)
-        what = (kind.__doc__ or "").splitlines()[0]
-        needed = needs.get(kind.block or "", "")
-        lines.append(f"| `{stream.name}` | {what} | {key} | `{stream.replication_key}` | {needed} |")
+    """Return all streams with what a row is, a line each."""
+    lines = ["| stream | rows | loaded by default |", "|---|---|---|"]
+    for kind in STREAMS:
+        summary = (kind.__doc__ or "").splitlines()[0]
+        lines.append(f"| `{kind.name}` | {summary} | {'yes' if kind.selected_by_default else 'no'} |")
     return "\n".join(lines)
 
 
-def directories() -> str:
-    """The other streams, a line each."""
-    lines = ["| stream | holds | key | selected by default |", "|---|---|---|---|"]
-    for kind in DIRECTORY_STREAMS:
-        key = ", ".join(f"`{column}`" for column in TAP.streams[kind.name].primary_keys)
-        what = (kind.__doc__ or "").splitlines()[0]
-        lines.append(f"| `{kind.name}` | {what} | {key} | {'yes' if kind.selected_by_default else 'no'} |")
+def keys() -> str:
+    """Return the keys of all streams, how they are read and what they need, a line each."""
+    needs = {each.property_name: f"`{each.setting}`" for each in ENRICHMENTS}
+    lines = ["| stream | key | replication key | needs |", "|---|---|---|---|"]
+    for kind in STREAMS:
+        stream = TAP.streams[kind.name]
+        key = ", ".join(f"`{column}`" for column in stream.primary_keys)
+        replication_key = f"`{stream.replication_key}`" if stream.replication_key else "none: read in full in each run"
+        lines.append(f"| `{kind.name}` | {key} | {replication_key} | {needs.get(kind.property_name or '', '')} |")
     return "\n".join(lines)
 
 
 def columns() -> str:
-    """The columns of each stream."""
+    """Return the columns of each stream."""
     lines = []
-    for kind in (*STREAMS, *DIRECTORY_STREAMS):
+    for kind in STREAMS:
         stream = TAP.streams[kind.name]
-        lines += [f"## {stream.name}", "", "| column | type | what it is |", "|---|---|---|"]
+        lines += [f"## {stream.name}", "", "| column | type | description |", "|---|---|---|"]
         lines += [
             f"| `{name}` | {_kind(schema)} | {schema['description']} |"
             for name, schema in stream.schema["properties"].items()
@@ -117,13 +129,11 @@ def columns() -> str:
 
 
 def diagram() -> str:
-    """How the streams belong together."""
+    """Return a diagram of the streams and their joins."""
     lines = ["```mermaid", "erDiagram"]
-    lines += [
-        f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in STREAMS if stream.parent_stream_type
-    ]
+    lines += [f'    recordings ||--o{{ {stream.name} : "recordingId"' for stream in RECORDING_STREAMS[1:]]
     lines += [f"    {relation}" for relation in RELATIONS]
-    for kind in (*STREAMS, *DIRECTORY_STREAMS):
+    for kind in STREAMS:
         lines.append(f"    {kind.name} {{")
         for name, schema in kind.schema["properties"].items():
             if len(kind.schema["properties"]) <= FEW or name in SHOWN:
@@ -140,12 +150,12 @@ def _kind(schema: dict[str, Any]) -> str:
     return "date-time" if schema.get("format") == "date-time" else str(kind)
 
 
-# Requests for a page, the slicing included.
 COST = 1.25
+"""Requests per page, with the overhead of slicing."""
 
 
 def history() -> str:
-    """How long a history takes with and without evaluation scores, with the default settings and more threads."""
+    """Return the duration of a full sync with and without evaluation scores, with few threads and many."""
     latencies = (0.15, 0.5, 2.0)
     lines = [
         "| recordings | scores | `concurrency` | " + " | ".join(f"{latency:g} s a page" for latency in latencies) + " |"
@@ -174,11 +184,17 @@ def _time(seconds: float) -> str:
 
 
 def files() -> dict[Path, str]:
-    """The pages with their tables made anew."""
+    """Return the text of each page with generated tables."""
     pages = {
-        README: {"streams": streams(), "settings": settings(), "targets": kinds.short_table()},
+        README: {
+            "clone": clone(),
+            "streams": streams(),
+            "settings": _settings(MAIN),
+            "targets": kinds.short_table(),
+        },
         TARGETS: {"targets": kinds.table()},
-        COLUMNS: {"directories": directories(), "diagram": diagram(), "columns": columns()},
+        SETTINGS: {"settings": _settings(ORDINARY), "advanced": _settings(ADVANCED)},
+        COLUMNS: {"keys": keys(), "diagram": diagram(), "columns": columns()},
         RECIPES: {"history": history()},
     }
     return {

@@ -29,7 +29,7 @@ JOIN live_recordings AS recording
 
 @dataclass(frozen=True)
 class Warehouse:
-    """How views are written for a warehouse."""
+    """A warehouse, and its SQL where it differs."""
 
     title: str
     dialect: str
@@ -37,6 +37,8 @@ class Warehouse:
     """Runs the script."""
     json_text: str
     """Reads a text out of a nested column: an expression of `{column}` and of a path, `{dots}` or `{commas}`."""
+    first_text: str
+    """Reads a text out of the first object of a list, in the same form."""
     marks: bool = True
     """Whether the target sets `_sdc_deleted_at`."""
     notes: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ WAREHOUSES = (
         "duckdb",
         "duckdb output/warehouse.duckdb -cmd 'USE siro' < sql/duckdb.sql",
         "{column} ->> '$.{dots}'",
+        "{column} ->> '$[0].{dots}'",
         marks=False,
         notes=("The target does not mark rows that are deleted at Siro.",),
     ),
@@ -56,6 +59,7 @@ WAREHOUSES = (
         "postgres",
         "PGOPTIONS='-c search_path=siro' psql -v ON_ERROR_STOP=1 -f sql/postgres.sql",
         "{column} #>> '{{{commas}}}'",
+        "{column}[1] #>> '{{{commas}}}'",
         notes=("The target needs `add_record_metadata` for `_sdc_deleted_at`; that is its default.",),
     ),
     Warehouse(
@@ -63,6 +67,7 @@ WAREHOUSES = (
         "snowflake",
         "snow sql --schema siro --filename sql/snowflake.sql",
         "{column}:{dots}::VARCHAR",
+        "{column}[0]:{dots}::VARCHAR",
         notes=("The target needs `add_record_metadata` for `_sdc_deleted_at`; that is its default.",),
     ),
     Warehouse(
@@ -70,6 +75,7 @@ WAREHOUSES = (
         "bigquery",
         "bq query --nouse_legacy_sql < sql/bigquery.sql",
         "{column}.{dots}",
+        "{column}[SAFE_OFFSET(0)].{dots}",
         marks=False,
         notes=(
             "Views of BigQuery name the dataset of each table. If yours is not `siro`, replace `siro.` in the script.",
@@ -98,31 +104,31 @@ HEADER = """\
 
 
 def statements(script: str) -> list[str]:
-    """The statements of a script, for clients that take one at a time."""
+    """Return the statements of a script, for clients that take one at a time."""
     script = re.sub(r"^/\*.*?\*/", "", script, flags=re.DOTALL | re.MULTILINE)
     lines = [line for line in script.splitlines() if not line.startswith("--")]
     return [text for each in "\n".join(lines).split(";\n") if (text := each.strip().removesuffix(";"))]
 
 
 def enabled(script: str) -> str:
-    """The script with its optional sections, as its header tells users to enable them."""
+    """Return the script with its optional sections, enabled as its header says."""
     return re.sub(r"^/\* .*\n", "", script, flags=re.MULTILINE)
 
 
 def written(statement: str, warehouse: Warehouse) -> str:
-    """A statement in a warehouse's SQL.
+    """Write a statement in a warehouse's SQL.
 
     Args:
         statement: PostgreSQL's SQL, with names as in `views.sql`.
-        warehouse: What to write it for.
+        warehouse: The warehouse.
     """
     tree = parse_one(statement, read="postgres")
     tree = tree.transform(_without_marks) if not warehouse.marks else tree
     for call in tree.find_all(exp.Anonymous):
-        if call.name.upper() == "JSON_TEXT":
+        if form := {"JSON_TEXT": warehouse.json_text, "FIRST_TEXT": warehouse.first_text}.get(call.name.upper()):
             column, *path = call.expressions
             names = [part.name for part in path]
-            text = warehouse.json_text.format(
+            text = form.format(
                 column=_named(column, warehouse).sql(dialect=warehouse.dialect),
                 dots=".".join(names),
                 commas=",".join(names),
@@ -132,7 +138,7 @@ def written(statement: str, warehouse: Warehouse) -> str:
 
 
 def _named(tree: exp.Expr, warehouse: Warehouse) -> exp.Expr:
-    """Names as the warehouse's target writes them."""
+    """Change names to those that the warehouse's target writes."""
     if warehouse.dialect == "snowflake":  # in capitals, which is what a name without quotes means
         for name in tree.find_all(exp.Identifier):
             name.set("quoted", None)
@@ -143,7 +149,7 @@ def _named(tree: exp.Expr, warehouse: Warehouse) -> exp.Expr:
 
 
 def _without_marks(node: exp.Expr) -> exp.Expr:
-    """A conjunction without the condition that a row is not marked."""
+    """Remove the condition that a row is not marked from a conjunction."""
     if isinstance(node, exp.And):
         sides = [side for side in (node.left, node.right) if not _is_mark(side)]
         if len(sides) == 1:
@@ -156,7 +162,7 @@ def _is_mark(node: exp.Expr) -> bool:
 
 
 def script(warehouse: Warehouse) -> str:
-    """A warehouse's script."""
+    """Return a warehouse's script."""
     notes = "".join(f"--\n-- {note}\n" for note in warehouse.notes)
     made = [HEADER.format(title=warehouse.title, command=warehouse.command, dialect=warehouse.dialect, notes=notes)]
     _, *sections = re.split(r"^-- section: ", SOURCE.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -171,7 +177,7 @@ def script(warehouse: Warehouse) -> str:
 
 
 def _parts(body: str) -> Iterator[tuple[str, str]]:
-    """The statements of a section, each with the comment above it."""
+    """Yield the statements of a section, each with the comment above it."""
     for part in body.strip().split("\n\n"):
         if part.startswith("-- live: "):
             for stream in part.replace("-- live: ", "").split():
@@ -184,5 +190,5 @@ def _parts(body: str) -> Iterator[tuple[str, str]]:
 
 
 def files() -> dict[Path, str]:
-    """The scripts."""
+    """Return the text of each script."""
     return {FOLDER / f"{warehouse.dialect}.sql": script(warehouse) for warehouse in WAREHOUSES}

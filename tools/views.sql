@@ -1,6 +1,7 @@
 -- The views, in PostgreSQL's SQL. `python -m tools` writes them for each warehouse into sql/ (tools/views.py).
 --
--- Columns of tables are in double quotes, columns of views are not. `json_text` reads a text out of a nested column.
+-- Columns of tables are in double quotes, columns of views are not. `json_text` reads a text out of a nested
+-- column, `first_text` out of the first object of a list.
 -- Conditions on "_sdc_deleted_at" are dropped where the target does not mark rows.
 
 -- section: default streams
@@ -28,7 +29,7 @@ LEFT JOIN teams AS team
 
 -- Labels of outcomes. Empty here; the section "outcomes" fills it.
 CREATE OR REPLACE VIEW outcome_labels AS
-SELECT recording."id" AS recording_id, CAST(NULL AS TEXT) AS outcome
+SELECT recording."id" AS recording_id, CAST(NULL AS TEXT) AS outcome, CAST(NULL AS TEXT) AS reason
 FROM recordings AS recording
 WHERE FALSE;
 
@@ -42,9 +43,11 @@ SELECT
   rep.team_id,
   rep.team,
   recording."createdAt" AS started_at,
+  CAST(DATE_TRUNC('month', recording."createdAt") AS DATE) AS month,
   recording."durationInMilliseconds" / 60000.0 AS minutes,
   recording."result" AS result,
   outcome.outcome AS outcome,
+  outcome.reason AS reason,
   recording."evaluationScore" AS score,
   COALESCE(followup.followups, 0) AS followups,
   link.appointment_crm_id,
@@ -79,14 +82,14 @@ SELECT
   rep_id,
   rep,
   team,
-  CAST(DATE_TRUNC('month', started_at) AS DATE) AS month,
+  month,
   COUNT(*) AS calls,
   SUM(minutes) / 60 AS hours,
   SUM(CASE WHEN result = 'WON' THEN 1 ELSE 0 END) AS won,
   SUM(CASE WHEN result = 'LOST' THEN 1 ELSE 0 END) AS lost,
   AVG(score) AS average_score
 FROM calls
-GROUP BY rep_id, rep, team, CAST(DATE_TRUNC('month', started_at) AS DATE);
+GROUP BY rep_id, rep, team, month;
 
 -- Extracted values with the CRM field and the CRM record that each belongs to. If a recording is linked to two contacts, a
 -- contact's value has two rows.
@@ -106,9 +109,12 @@ JOIN live_recording_crm_links AS link
 
 -- section: outcomes, needs recording_outcomes
 
--- Labels of outcomes, for `calls`.
+-- Labels of outcomes, for `calls`. The reason is the first outcome in the organization's own words.
 CREATE OR REPLACE VIEW outcome_labels AS
-SELECT outcome."recordingId" AS recording_id, CAST(outcome."universalOutcomeLabel" AS TEXT) AS outcome
+SELECT
+  outcome."recordingId" AS recording_id,
+  CAST(outcome."universalOutcomeLabel" AS TEXT) AS outcome,
+  FIRST_TEXT(outcome."outcomes", 'customLabel') AS reason
 FROM recording_outcomes AS outcome;
 
 -- section: followups, needs followups
@@ -156,11 +162,11 @@ FROM (
   GROUP BY line."recordingId", COALESCE(line."speakerName", line."speakerTag")
 ) AS speaker;
 
--- section: scorecards, needs recording_scorecards and recording_scorecard_nodes
+-- section: scorecards, needs scorecard_nodes, recording_scorecards and recording_scorecard_nodes
 
 -- live: recording_scorecards recording_scorecard_nodes
 
--- Points of each step of the scorecard, by recording.
+-- Points of each step of the scorecard, by recording. Some steps have their name only in `scorecard_nodes`.
 CREATE OR REPLACE VIEW scorecard_steps AS
 SELECT
   step."recordingId" AS recording_id,
@@ -169,7 +175,7 @@ SELECT
   section."name" AS section,
   section."indexNumber" AS section_number,
   step."nodeId" AS step_id,
-  step."name" AS step,
+  COALESCE(step."name", node."name") AS step,
   step."indexNumber" AS step_number,
   step."metricType" AS metric_type,
   step."metricValue" AS metric_value,
@@ -184,4 +190,5 @@ LEFT JOIN live_recording_scorecard_nodes AS section
   ON section."recordingId" = step."recordingId"
   AND section."scorecardId" = step."scorecardId"
   AND section."nodeId" = step."parentId"
+LEFT JOIN scorecard_nodes AS node ON node."scorecardId" = step."scorecardId" AND node."id" = step."nodeId"
 WHERE step."nodeType" = 'METRIC';

@@ -16,7 +16,7 @@ from singer_sdk.authenticators import BearerTokenAuthenticator
 from singer_sdk.pagination import JSONPathPaginator
 
 from benchmarks.contestants.task import LINKS, PATH, USER_AGENT, read
-from tap_siro.records import schemas
+from tap_siro.schemas import recordings as schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

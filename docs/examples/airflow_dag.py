@@ -1,7 +1,8 @@
-"""An hourly sync of several organizations with Airflow 3: one mapped task for each, with a state of its own.
+"""Hourly sync of several organizations into PostgreSQL with Airflow 3: one mapped task per organization.
 
-Each organization is a connection `siro_<name>` that holds its token as the password. Tasks run on different workers, so
-the state is in a bucket.
+Connections: `siro_<organization>` holds the organization's token as its password, and `siro_warehouse` the host, port,
+login, password and schema (the database) of the PostgreSQL server. The state is in a bucket and the target is a server,
+because tasks run on different workers: a file would be scattered over their disks.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,17 +21,22 @@ with DAG(
 ):
     BashOperator.partial(
         task_id="recordings",
-        bash_command="meltano --environment=prod run recordings",
+        bash_command="meltano --environment=prod run tap-siro target-postgres",
         cwd="/opt/siro",  # the Meltano project
         append_env=True,
-        retries=2,  # the next try goes on where the last one ended
+        retries=2,  # a retry continues where the last try ended
         retry_delay=timedelta(minutes=5),
     ).expand(
         env=[
             {
                 "SIRO_ORGANIZATION": name,
-                "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": f"siro_{name}",
                 "TAP_SIRO_API_TOKEN": f"{{{{ conn.siro_{name}.password }}}}",
+                "TARGET_POSTGRES_HOST": "{{ conn.siro_warehouse.host }}",
+                "TARGET_POSTGRES_PORT": "{{ conn.siro_warehouse.port or 5432 }}",
+                "TARGET_POSTGRES_USER": "{{ conn.siro_warehouse.login }}",
+                "TARGET_POSTGRES_PASSWORD": "{{ conn.siro_warehouse.password }}",
+                "TARGET_POSTGRES_DATABASE": "{{ conn.siro_warehouse.schema }}",
+                "TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA": f"siro_{name}",
                 "MELTANO_STATE_BACKEND_URI": "s3://your-bucket/meltano-state",
             }
             for name in ORGANIZATIONS

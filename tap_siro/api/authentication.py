@@ -123,7 +123,7 @@ def oauth_token(body: bytes) -> Token:
     Raises:
         MalformedPageError: There is no token in it.
     """
-    answer = decode_object(body)
+    answer = _answer(body, "access_token")
     return Token(_token(answer.get("access_token")), _seconds(answer.get("expires_in")))
 
 
@@ -133,7 +133,14 @@ def user_token(body: bytes) -> Token:
     Raises:
         MalformedPageError: There is no token in it.
     """
-    return Token(_token(decode_object(body).get("accessToken")), USER_SECONDS + EARLY)
+    return Token(_token(_answer(body, "accessToken").get("accessToken")), USER_SECONDS + EARLY)
+
+
+def _answer(body: bytes, name: str) -> dict[str, Any]:
+    """The object that holds the token: the answer itself, or its `data`."""
+    answer = decode_object(body)
+    data = answer.get("data")
+    return data if isinstance(data, dict) and name not in answer else answer
 
 
 def _token(value: Any) -> str:

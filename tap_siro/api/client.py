@@ -1,15 +1,14 @@
-"""What is asked of the API: pages of recordings, with all that these need, and anything else."""
+"""Client for Siro's API: its hosts and their tokens, and requests outside a chain of pages."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
-from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from tap_siro.api import decoding
 from tap_siro.api.authentication import (
     BEARER,
     USER,
@@ -22,163 +21,101 @@ from tap_siro.api.authentication import (
     oauth_token,
     user_token,
 )
-from tap_siro.api.retries import Host, Request, Retries
+from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.decoding import decode_object
+from tap_siro.api.host import Host
+from tap_siro.api.page_size import PageSize
+from tap_siro.api.retries import Request, Retries
 from tap_siro.api.transport import Body
-from tap_siro.errors import BoundsRefusedError, PageTooHeavyError, RefusedError
+from tap_siro.errors import RefusedError, TapSiroError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     import requests
 
-    from tap_siro.api.decoding import Page
+    from tap_siro.clock import Clock
     from tap_siro.settings import Settings
-    from tap_siro.singer.signals import Stop
 
 __all__ = ["Client", "Host"]
 
 PATH = "/v1/core/recordings"
-DEFAULT_PAGE_SIZE = 25
-"""Records on a page if no `pageSize` is sent, by the vendor's page."""
-LARGEST_PAGE = 500
-SMALLEST_PAGE = 5
-"""Records on the pages that are asked for when larger ones are too heavy for the API."""
+IDENTITY = "/v1/core/auth/caller-identity"
+ORGANIZATIONS = "/v1/core/organizations"
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class Client(Retries):
-    """What is asked of the API. All threads share one."""
+    """Client for Siro's API. All threads share one."""
 
-    def __init__(self, settings: Settings, stop: Stop) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         """Make a client.
 
         Args:
             settings: The tap's settings.
-            stop: Set when the sync is to end: whoever waits then gets a `StoppedError`.
+            clock: Whoever waits gets a `StoppedError` when the run is to end.
         """
-        super().__init__(settings, stop)
-        self._settings = settings
+        super().__init__(settings, clock)
+        self.settings = settings
         self.api = Host(settings.api_url, self._authentication())
         self.user_host = Host(settings.user_api_url, self._user_authentication(), "user_api_url")
-        """Where transcripts are."""
-        self._lock = threading.Lock()
-        self._send_page_size = True
-        self._page_size_limit = LARGEST_PAGE
-        self._taken: set[frozenset[str]] = set()
-        """The names of the query parameters that the API has taken together."""
+        self._page_sizes: dict[str, PageSize] = {}
+        self._identity_lock = threading.Lock()
 
-    def page_size(self, wanted: int) -> int:
-        """The recordings that are really asked for with each request. May become less while a sync runs."""
-        return min(wanted if self._send_page_size else DEFAULT_PAGE_SIZE, self._page_size_limit)
+    def page_size(self, path: str) -> PageSize:
+        """Return the page size that all chains of an endpoint share."""
+        return self._page_sizes.setdefault(path, PageSize(path))
 
-    def page(
-        self, query: Mapping[str, str], decoding: Callable[[], AbstractContextManager[None]] = nullcontext
-    ) -> Page:
-        """Fetch a page of recordings.
-
-        Args:
-            query: The query parameters. With `pageSize`: what is wanted, if nothing speaks against it.
-            decoding: As for `get`.
-
-        Raises:
-            PageTooHeavyError: The page seems too much for the API: read again from the chain's first page.
-            BoundsRefusedError: The API may not take the `createdAt` bounds, or not beside the other parameters.
-            TapSiroError: As for `get`.
-            StoppedError: As for `get`.
-        """
-        size = self.page_size(int(query["pageSize"]))
-        sized = self._send_page_size or size < DEFAULT_PAGE_SIZE
-        parameters = {name: value for name, value in query.items() if name != "pageSize"}
-        names = frozenset(parameters) - {"cursor"}
-        if sized:
-            parameters["pageSize"] = str(size)
-        try:
-            page, asked_at = self.send(
-                Request(self.api, PATH, parameters, _decode_page, decoding, may_be_heavy=size > SMALLEST_PAGE)
-            )
-        except PageTooHeavyError:
-            self._ask_for_less(size)
-            if "cursor" in query:
-                raise
-        except RefusedError as error:
-            if error.status != HTTPStatus.BAD_REQUEST:
-                raise
-            if names not in self._taken and any(name.startswith("createdAt:") for name in names):
-                raise BoundsRefusedError(str(error), error.status) from None
-            if not sized or size <= DEFAULT_PAGE_SIZE:
-                raise
-            self._ask_without_page_size(size)
-        else:
-            self._taken.add(names)
-            page.asked_at = asked_at
-            return page
-        return self.page(query, decoding)
-
-    def _ask_for_less(self, size: int) -> None:
-        with self._lock:
-            if self._page_size_limit < size:
-                return  # another thread was faster
-            self._page_size_limit = max(SMALLEST_PAGE, size // 2)
-        logger.warning(
-            "Pages of %d recordings seem to be too much for Siro's API; asking for %d from now on. If that helps, set "
-            "`page_size` to that.",
-            size, self._page_size_limit,
-        )  # fmt: skip
-
-    def _ask_without_page_size(self, size: int) -> None:
-        with self._lock:
-            if not self._send_page_size:
-                return
-            self._send_page_size = False
-        logger.warning(
-            "Siro's API answered 400 Bad Request; trying without pageSize, that is with %d recordings a page. If that "
-            "helps, set `page_size` to less than %d.",
-            DEFAULT_PAGE_SIZE, size,
-        )  # fmt: skip
-
-    def get(
-        self,
-        path: str,
-        query: Mapping[str, str],
-        *,
-        decode: Callable[[bytes], T],
-        decoding: Callable[[], AbstractContextManager[None]] = nullcontext,
-        host: Host | None = None,
-    ) -> T:
-        """Send a request, trying again for up to `max_retry_seconds` if it is worth it.
-
-        Args:
-            path: Begins with a slash; relative to the host's address.
-            query: The query parameters.
-            decode: Makes what is returned of the body. Its `MalformedPageError` is a failed try like any other.
-            decoding: Entered when an answer has arrived, to decode it in: may wait until there is memory for it.
-            host: Where to, if not to `api_url`.
-
-        Raises:
-            RefusedError: The API refuses, with a status that no other try changes.
-            CursorRefusedError: The cursor in the query is not taken any more.
-            TapSiroError: It cannot be had for another reason.
-            StoppedError: The sync is being stopped.
-        """
-        return self.send(Request(host or self.api, path, query, decode, decoding))[0]
+    def get(self, path: str, query: dict[str, str], *, decode: Callable[[bytes], T], host: Host | None = None) -> T:
+        """Send a GET request, and return what `decode` makes of the answer. Raises as `send` does."""
+        return self.send(Request(host or self.api, path, query, decode))[0]  # type: ignore[return-value]
 
     def post(self, host: Host, path: str, body: Body, *, decode: Callable[[bytes], T]) -> T:
-        """Send something to a host, and try again, as `get` does."""
-        return self.send(Request(host, path, {}, decode, body=body))[0]
+        """Send a POST request, and return what `decode` makes of the answer. Raises as `send` does."""
+        return self.send(Request(host, path, {}, decode, body=body))[0]  # type: ignore[return-value]
 
-    def exchange(self, path: str, query: Mapping[str, str]) -> requests.Response:
-        """Send one request to the API, once, and return the answer whatever its status is.
+    def exchange(self, path: str, query: dict[str, str], host: Host | None = None) -> requests.Response:
+        """Send one request, once, and return the answer whatever its status is. Raises as `send_once` does."""
+        return self.send_once(Request(host or self.api, path, query, bytes))
 
-        Raises:
-            RetryableError: No whole answer came.
-            TapSiroError: The request cannot be sent.
-        """
-        return self.send_once(Request(self.api, path, query, bytes))
+    @property
+    def organization(self) -> str:
+        """Return the id of the organization that the token belongs to."""
+        with self._identity_lock:
+            own = str(self._identity.get("organizationId") or "")
+        if not own:
+            message = "Siro's API does not say which organization the token is for."
+            raise TapSiroError(message)
+        return own
+
+    @functools.cached_property
+    def _identity(self) -> dict[str, Any]:
+        return self.get(IDENTITY, {}, decode=decode_object)
+
+    def organizations(self) -> tuple[Sequence[str], bool]:
+        """Return the ids of the organizations that the token is for; False if some may be missing."""
+        with self._identity_lock:
+            identity = self._identity
+        if not identity.get("authorizedOrgGroupId"):
+            return [self.organization], True
+        own, group, whole = str(identity.get("organizationId") or ""), list[str](), True
+        try:
+            chain = Chain(self, Endpoint(self.api, ORGANIZATIONS), {})
+            group = [str(each["id"]) for page in chain for each in page.records if isinstance(each, dict)]
+        except RefusedError as error:
+            if not own or error.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+                raise
+            whole = False
+            logger.warning(
+                "The token is for a group of organizations, but may not list them: only its own teams are loaded."
+            )
+        return list(dict.fromkeys(filter(None, [own, *group]))), whole
 
     def _authentication(self) -> Authentication:
-        settings = self._settings
+        settings = self.settings
         if not settings.client_id:
             return BearerToken(settings.api_token)
         host = Host(settings.auth_url, Authentication(), "auth_url")
@@ -203,8 +140,8 @@ class Client(Retries):
 
     def _user_authentication(self) -> Authentication:
         """For transcripts: the organization token never goes to their host."""
-        settings = self._settings
-        if settings.client_id:
+        settings = self.settings
+        if settings.client_id and not settings.oauth_client_id:
             return self.api.auth
         path = f"/v1/core/oauth/apps/{quote(settings.oauth_client_id, safe='')}/access-token"
         body = {"clientSecret": settings.oauth_client_secret, "userId": settings.oauth_user_id, "scope": "read"}
@@ -221,7 +158,3 @@ class Client(Retries):
             "user of `oauth_user_id` may see the organization's recordings.",
             prefixes=USER,
         )
-
-
-def _decode_page(body: bytes) -> Page:
-    return decoding.decode(body)

@@ -15,23 +15,29 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_siro.api.retries import Host
+    from tap_siro.api.host import Host
     from tap_siro.errors import TapSiroError
 
 
+ANSWERS = frozenset(range(200, 300)) - {HTTPStatus.NO_CONTENT}
+"""The statuses of what was asked for, if the body is as it should be."""
 RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 HEAVY = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 LATER = "that is no fault of the settings. Run again later, and report it to Siro if it stays."
+PROXY_CREDENTIALS = (
+    "a proxy asks for a user and a password. Put them into `HTTPS_PROXY`: `http://user:password@proxy:8080`."
+)
 ADVICE = {
     HTTPStatus.PAYMENT_REQUIRED: "that is for Siro to settle: ask them what the organization's plan includes.",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: PROXY_CREDENTIALS,
     HTTPStatus.CONFLICT: LATER,
     HTTPStatus.LOCKED: LATER,
 }
 
 
 def failure(response: requests.Response, query: Mapping[str, str], host: Host) -> TapSiroError:
-    """What an answer other than 200 means."""
+    """What an answer means that is not a success, or has no body."""
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
     if (
@@ -40,11 +46,12 @@ def failure(response: requests.Response, query: Mapping[str, str], host: Host) -
         or status < HTTPStatus.MULTIPLE_CHOICES
         or (status == HTTPStatus.FORBIDDEN and "Retry-After" in response.headers)
     ):
-        message = f"Siro's API answered {name}."
+        message = f"{host.name} answered {name}."
         return RetryableError(message, retry_after=retry_after_seconds(response), heavy=status in HEAVY)
     if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
-        return CursorRefusedError(f"Siro's API answered {name} to a cursor that it gave itself.")
-    return RefusedError(f"Siro's API answered {name}{_meaning(response, query, host)}", status)
+        return CursorRefusedError(f"{host.name} answered {name} to a cursor that it gave itself.")
+    message = f"{host.name} answered {name}{_meaning(response, query, host)}"
+    return RefusedError(message, status, is_json=_is_json(response))
 
 
 def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
@@ -66,11 +73,11 @@ def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) 
 def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
     if b"1010" in response.content:
         return (
-            "error code: 1010, that is, the network in front of Siro's API refuses this client, not the token. Set "
+            "error code: 1010, that is, the network in front of it refuses this client, not the token. Set "
             "`user_agent` to another value."
         )
-    if "json" not in response.headers.get("Content-Type", ""):
-        return f"something in front of Siro's API refuses: check `{host.setting}`, `user_agent`, proxies and firewalls."
+    if not _is_json(response):
+        return f"something in front of it refuses: check `{host.setting}`, `user_agent`, proxies and firewalls."
     flags = ", ".join(sorted(name for name in query if name.startswith("show")))
     if not flags:
         return "the token may not read this. Give it the scope for it."
@@ -78,6 +85,10 @@ def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host
         f"the token may not read this. Give it the scope for recordings and for what was asked for (flags sent: "
         f"{flags}), or switch off the `show_…` setting that it lacks."
     )
+
+
+def _is_json(response: requests.Response) -> bool:
+    return "json" in response.headers.get("Content-Type", "")
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:

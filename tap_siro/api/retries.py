@@ -1,10 +1,10 @@
-"""One request, safely: trying again, and tokens that expire."""
+"""One request, safely: the rate limit, requests in flight, retries, and tokens that expire."""
 
 from __future__ import annotations
 
 import logging
-import time
-from contextlib import nullcontext
+import threading
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,76 +14,68 @@ import backoff
 from tap_siro import timestamps
 from tap_siro.api import decoding
 from tap_siro.api.rate_limit import RateLimit
-from tap_siro.api.responses import failure, parse_date
+from tap_siro.api.responses import ANSWERS, failure, parse_date
 from tap_siro.api.transport import Transport
-from tap_siro.errors import PageTooHeavyError, RetryableError, StoppedError, TapSiroError
+from tap_siro.clock import POLL_SECONDS
+from tap_siro.errors import GaveUpError, PageTooHeavyError, RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator
     from contextlib import AbstractContextManager
 
     import requests
 
-    from tap_siro.api.authentication import Authentication
+    from tap_siro.api.host import Host
     from tap_siro.api.transport import Body
+    from tap_siro.clock import Clock
     from tap_siro.settings import Settings
-    from tap_siro.singer.signals import Stop
 
 LONGEST_WAIT = 60
 """Seconds; a try after a longer wait gains nothing."""
 HEAVY_TRIES = 3
-"""After so many in a row that ended as if the page was too much, smaller ones are asked for."""
-LASTING_TRIES = 5
-"""After so many, a fault that no other try cures ends a run in which nothing has succeeded yet."""
+"""After so many in a row that ended as if the page was too much, smaller ones are requested."""
+PERMANENT_TRIES = 5
+"""Failed tries in a row after which a fault that no other try cures ends a request to a host that never answered."""
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Host:
-    """Where requests go, and how they are authorized there."""
-
-    url: str
-    """What all paths are appended to."""
-    auth: Authentication
-    setting: str = "api_url"
-    """The setting that the address comes from."""
-    succeeded: bool = False
-    """Whether it has answered as it should in this run."""
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[T]):
-    """What is asked for, and what is made of the answer."""
+class Request(Generic[T_co]):
+    """What is requested, and what is made of the answer."""
 
     host: Host
     path: str
     """Begins with a slash; relative to the host's address."""
-    query: Mapping[str, str]
-    decode: Callable[[bytes], T]
-    """Makes what is returned of the body. Its `MalformedPageError` is a failed try like any other."""
-    decoding: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered when an answer has arrived, to decode it in: may wait until there is memory for it."""
+    query: dict[str, str]
+    decode: Callable[[bytes], T_co]
+    """Makes the result from the body. Its `MalformedPageError` is a failed try like any other."""
+    page_slot: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Entered to decode an answer: may wait until there is memory for it."""
     body: Body | None = field(default=None, repr=False)
     """With one, it is a POST request."""
-    may_be_heavy: bool = False
-    """Whether less could be asked for."""
+    heavy_tries: int | None = None
+    """Failed tries in a row after which less should be requested; None if it cannot."""
+    may_be_empty: bool = False
+    """An answer without content, or `null`, is one; the result is None."""
 
 
 class Retries:
-    """Sends requests and tries again. All threads share one."""
+    """Sends requests, and sends them again if they fail. All threads share one."""
 
-    def __init__(self, settings: Settings, stop: Stop) -> None:
+    def __init__(self, settings: Settings, clock: Clock) -> None:
         """Open nothing yet.
 
         Args:
             settings: The tap's settings.
-            stop: Set when the sync is to end: whoever waits then gets a `StoppedError`.
+            clock: Whoever waits gets a `StoppedError` when the run is to end.
         """
+        self.clock = clock
         self._max_seconds = settings.max_retry_seconds
-        self._stop = stop
         self._rate_limit = RateLimit(settings.requests_per_minute)
+        self._in_flight = threading.BoundedSemaphore(settings.concurrency)
         self._warned_of: set[str] = set()
         self._transport = Transport(
             user_agent=settings.user_agent, connections=settings.concurrency, timeout=settings.request_timeout
@@ -91,31 +83,28 @@ class Retries:
 
     def close(self) -> None:
         """Close all connections."""
+        self._rate_limit.close()
         self._transport.close()
 
-    def pause(self, seconds: float) -> None:
-        """Wait, unless the sync is stopped meanwhile.
+    def send(self, request: Request[T]) -> tuple[T | None, int]:
+        """Send a request until it has an answer that can be decoded.
 
-        Raises:
-            StoppedError: It is.
-        """
-        if self._stop.wait(seconds):
-            raise StoppedError
-
-    def send(self, request: Request[T]) -> tuple[T, int]:
-        """Try until there is an answer that can be decoded: that, and the moment of asking.
+        Returns:
+            The decoded answer, and the timestamp of the request: by the server's clock or the local one, whichever is
+            earlier.
 
         Raises:
             RefusedError: The API refuses, with a status that no other try changes.
-            CursorRefusedError: The cursor in the query is not taken any more.
-            PageTooHeavyError: What was asked for seems too much.
-            TapSiroError: It cannot be had for another reason.
-            StoppedError: The sync is being stopped.
+            CursorRefusedError: The API no longer takes the cursor in the query.
+            PageTooHeavyError: The page seems too much for the API.
+            GaveUpError: All tries failed for `max_retry_seconds`.
+            TapSiroError: It failed for another reason.
+            StoppedError: The run is to end.
         """
-        host = request.host
+        host, clock = request.host, self.clock
         waits = _waits()
-        started = time.monotonic()
-        tries = heavy = lasting = 0
+        started, succeeded = clock.monotonic(), host.successes
+        tries = heavy = permanent = 0
         renewed = False
         while True:
             tries += 1
@@ -125,29 +114,34 @@ class Retries:
                     renewed = host.auth.renew(response.request)
                     if renewed:
                         continue
-                if response.status_code != HTTPStatus.OK:
-                    raise failure(response, request.query, host)
-                arrived = time.monotonic()
-                with request.decoding():
-                    started += time.monotonic() - arrived  # waiting for memory is not trying
-                    decoded = self._decoded(response.content, request)
+                decoded = None
+                if not (request.may_be_empty and _is_empty(response)):
+                    if response.status_code not in ANSWERS:
+                        raise failure(response, request.query, host)
+                    arrived = clock.monotonic()
+                    with request.page_slot():
+                        started += clock.monotonic() - arrived  # waiting for memory is not trying
+                        decoded = self._decoded(response.content, request)
             except RetryableError as error:
                 renewed = False  # the waits may outlast a token's life
                 heavy = heavy + 1 if error.heavy else 0
-                if request.may_be_heavy and heavy == HEAVY_TRIES:
+                if heavy and heavy == request.heavy_tries:
                     raise PageTooHeavyError(str(error)) from None
-                lasting = lasting + 1 if error.advice else 0
-                if lasting == LASTING_TRIES and not host.succeeded:
-                    raise TapSiroError(f"{error} {error.advice}") from None
-                # The waiting is ours and not the library's decorator's: it must end when the sync is stopped.
+                permanent = permanent + 1 if error.hint else 0
+                # The waiting is ours and not the library's decorator's: it must end when the run is to end.
                 wait = next(waits) if error.retry_after is None else max(error.retry_after, 1.0)
-                spent = time.monotonic() - started
-                if spent + wait > self._max_seconds:
-                    raise TapSiroError(self._gave_up(error, request.query, tries, spent)) from None
+                spent = clock.monotonic() - started
+                is_permanent = permanent == PERMANENT_TRIES and not host.successes
+                if is_permanent or host.is_down or spent + wait > self._max_seconds:
+                    message = f"{error} {error.hint}" if is_permanent else self._gave_up(error, request, tries, spent)
+                    # What was waited for in vain, no other request needs to wait for.
+                    host.is_down = host.is_down or host.successes == succeeded
+                    raise GaveUpError(message, unreachable=error.unreachable) from None
                 logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
-                self.pause(wait)
+                clock.wait(wait)
             else:
-                host.succeeded = True
+                host.successes += 1
+                host.is_down = False
                 return decoded, asked_at
 
     def send_once(self, request: Request[T]) -> requests.Response:
@@ -156,28 +150,35 @@ class Retries:
         Raises:
             RetryableError: No whole answer came.
             TapSiroError: The request cannot be sent.
-            StoppedError: The sync is being stopped.
+            StoppedError: The run is to end.
         """
-        self._rate_limit.wait(self.pause)
-        return self._exchange(request)
+        # A token is renewed inside another request, which has its place already.
+        with nullcontext() if request.body else self._place():
+            self._rate_limit.wait(self.clock.wait)
+            return self._transport.send(
+                request.host.url + request.path,
+                auth=request.host.auth,
+                setting=request.host.setting,
+                query=request.query,
+                body=request.body,
+            )
 
-    def _exchange(self, request: Request[T]) -> requests.Response:
-        return self._transport.send(
-            request.host.url + request.path,
-            auth=request.host.auth,
-            setting=request.host.setting,
-            query=request.query,
-            body=request.body,
-        )
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Take one of the places of requests in flight."""
+        while not self._in_flight.acquire(timeout=POLL_SECONDS):
+            self.clock.check()
+        try:
+            yield
+        finally:
+            self._in_flight.release()
 
     def _timed(self, request: Request[T]) -> tuple[requests.Response, int]:
-        """Send a request once: the answer, and the moment of asking by the server's clock or ours."""
-        self._rate_limit.wait(self.pause)
         asked_at = timestamps.now()
-        started = time.monotonic()
-        response = self._exchange(request)
+        started = self.clock.monotonic()
+        response = self.send_once(request)
         server = parse_date(response.headers.get("Date"))
-        took = int((time.monotonic() - started) * timestamps.SECOND)
+        took = int((self.clock.monotonic() - started) * timestamps.SECOND)
         return response, asked_at if server is None else min(asked_at, server - took)
 
     def _decoded(self, body: bytes, request: Request[T]) -> T:
@@ -188,23 +189,32 @@ class Retries:
                 repaired, faults = decoding.repair(body)
                 decoded = request.decode(repaired)
         except decoding.MalformedPageError as error:
-            message = f"Siro's API answered with {error}, which is not what was asked for."
-            advice = f"Check `{request.host.setting}` and proxies: something else may be answering."
-            raise RetryableError(message, advice=advice) from None
+            host = request.host
+            message = f"{host.name} answered with {error}, which is not what was asked for."
+            hint = f"Check `{host.setting}` and proxies: something else may be answering."
+            raise RetryableError(message, hint=hint) from None
         for fault in faults - self._warned_of:
             self._warned_of.add(fault)
-            logger.warning("Siro's API sent %s. Report it to Siro if you need what was there.", fault)
+            logger.warning("%s sent %s. Report it to Siro if you need what was there.", request.host.name, fault)
         return decoded
 
-    def _gave_up(self, error: RetryableError, query: Mapping[str, str], tries: int, spent: float) -> str:
+    def _gave_up(self, error: RetryableError, request: Request[T], tries: int, spent: float) -> str:
         limit = f"`max_retry_seconds` is {self._max_seconds:g}"
         if error.retry_after is not None and error.retry_after > self._max_seconds:
             why = f"It asks to wait for {error.retry_after:.0f} seconds, which is too long ({limit})."
+        elif request.host.is_down:
+            why = f"Not retried, because an earlier request to it has failed for so long ({limit})."
         else:
             why = f"Gave up after {tries} tries in {spent:.0f} seconds ({limit})."
+        query = request.query
         bounds = [f"{name} {query[name]}" for name in ("createdAt:gt", "createdAt:lt") if name in query]
         where = f" What was asked for: {', '.join(bounds)}." if bounds else ""
         return f"{error} {why}{where} Nothing is lost; the next run goes on from here."
+
+
+def _is_empty(response: requests.Response) -> bool:
+    status = response.status_code
+    return status == HTTPStatus.NO_CONTENT or (status in ANSWERS and response.content.strip() in {b"", b"null"})
 
 
 def _waits() -> Generator[float, None, None]:

@@ -28,6 +28,11 @@ WHOLE_ANSWER = 3
 NO_PROXY = {"http": None, "https": None, "all": None}
 
 
+def name_host(setting: str) -> str:
+    """What messages call the host that a setting is the address of."""
+    return "Siro's API" if setting == "api_url" else f"`{setting}`"
+
+
 class Body(NamedTuple):
     """What is posted: a form, or JSON."""
 
@@ -82,6 +87,7 @@ class Transport:
             TapSiroError: The request cannot be sent.
         """
         parts = urlsplit(url)
+        name = name_host(setting)
         try:
             # Redirects are not followed: the token goes to the configured host and nowhere else. A proxy of the
             # network's has no business with this machine, and would see the token: there is no TLS.
@@ -97,14 +103,16 @@ class Transport:
                 proxies=NO_PROXY if is_loopback(parts.hostname or "") else None,  # type: ignore[arg-type]
             )
         except requests.exceptions.ContentDecodingError:
-            message = "Siro's API sent an answer that cannot be decompressed."
+            message = f"{name} sent an answer that cannot be decompressed."
             raise RetryableError(message) from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             reason = _reason(error)
-            message = f"Siro's API at {parts.netloc} could not be reached or broke off ({reason.words})."
-            advice = reason.advice and reason.advice.format(setting=setting)
-            raise RetryableError(message, heavy=reason is TIMED_OUT, advice=advice) from None
-        except requests.RequestException as error:
+            message = f"{name} at {parts.netloc} could not be reached or broke off ({reason.words})."
+            hint = reason.hint and reason.hint.format(setting=setting)
+            raise RetryableError(
+                message, heavy=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
+            ) from None
+        except (requests.RequestException, ValueError) as error:  # the latter of a proxy's name
             # Only the kind: the text of these errors may hold the address with its query.
             message = (
                 f"The request could not be sent ({type(error).__name__}): check `{setting}` and the proxy settings."
@@ -114,17 +122,30 @@ class Transport:
 
 class _Reason(NamedTuple):
     words: str
-    advice: str | None = None
+    hint: str | None = None
     """What to do about it, where no other try helps."""
 
 
-CERTIFICATE = _Reason(
-    "its certificate is not valid",
-    "Check `{setting}` and this machine's clock; if your network has a certificate of its own, set "
-    "`REQUESTS_CA_BUNDLE` to it.",
+CERTIFICATE = "Check `{setting}` and this machine's clock; what is between may have a certificate of its own."
+EXPIRED = _Reason("its certificate has expired", CERTIFICATE)
+NOT_YET_VALID = _Reason("its certificate is not valid yet", CERTIFICATE)
+ANOTHER_NAME = _Reason(
+    "its certificate is for another name",
+    "Check `{setting}`: it must have the host's own name. Does a proxy or a firewall answer in its place?",
 )
+UNKNOWN_AUTHORITY = _Reason(
+    "its certificate is of an unknown authority",
+    "If your network has an authority of its own, set `REQUESTS_CA_BUNDLE` to the file with its certificate. Check "
+    "`{setting}`.",
+)
+NOT_VALID = _Reason("its certificate is not valid", CERTIFICATE)
 TLS = _Reason("no secure connection", "Check `{setting}` and what is between: proxies and firewalls.")
-PROXY = _Reason("the proxy refuses or is not there", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
+PROXY = _Reason("the proxy cannot be reached", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
+PROXY_REFUSES = _Reason("the proxy refuses to connect to it", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
+PROXY_CREDENTIALS = _Reason(
+    "the proxy asks for a user and a password (407)",
+    "Put those that it knows into `HTTPS_PROXY`: `http://user:password@proxy:8080`.",
+)
 NO_HOST = _Reason("there is no host of that name", "Check `{setting}`, and this machine's network.")
 TIMED_OUT = _Reason("no answer in time")
 REFUSED = _Reason("connection refused")
@@ -132,20 +153,35 @@ BROKEN = _Reason("connection lost")
 
 
 _REASONS: tuple[tuple[_Reason, tuple[type[BaseException], ...]], ...] = (
-    (PROXY, (requests.exceptions.ProxyError,)),
-    (CERTIFICATE, (ssl.SSLCertVerificationError,)),
     (BROKEN, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError)),
     (TLS, (ssl.SSLError,)),
     (TIMED_OUT, (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError)),
     (REFUSED, (ConnectionRefusedError,)),
 )
+_CERTIFICATES = {
+    9: NOT_YET_VALID,
+    10: EXPIRED,
+    62: ANOTHER_NAME,
+    64: ANOTHER_NAME,
+    **dict.fromkeys((2, 18, 19, 20, 21, 27), UNKNOWN_AUTHORITY),
+}
+"""What OpenSSL's codes of verification mean."""
 
 
 def _reason(error: Exception) -> _Reason:
     """Why an exchange failed: one of a fixed list, because the library's own words may hold the query."""
     causes = list(_causes(error))
-    if any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in causes):
-        return NO_HOST
+    if isinstance(error, requests.exceptions.ProxyError):
+        # `http.client` has the proxy's status in its words only.
+        refused = [str(cause) for cause in causes if str(cause).startswith("Tunnel connection failed: ")]
+        if not refused:
+            return PROXY
+        return PROXY_CREDENTIALS if ": 407" in refused[0] else PROXY_REFUSES
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _CERTIFICATES.get(cause.verify_code, NOT_VALID)
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return NO_HOST
     found = (reason for reason, kinds in _REASONS if any(isinstance(cause, kinds) for cause in causes))
     return next(found, BROKEN)
 

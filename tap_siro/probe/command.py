@@ -9,19 +9,18 @@ import time
 from collections import ChainMap
 from datetime import UTC, datetime
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_siro import timestamps
 from tap_siro.api.client import PATH, Client
-from tap_siro.api.responses import failure
+from tap_siro.api.responses import ANSWERS, failure
 from tap_siro.errors import RetryableError, TapSiroError
 from tap_siro.probe import findings
 from tap_siro.probe.fields import Finding, fields
 from tap_siro.probe.findings import Answer, Wanted
-from tap_siro.records.schemas import RECORDINGS
+from tap_siro.schemas.recordings import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.singer.exit_status import exit_with_status
 from tap_siro.singer.input_files import read_object
@@ -112,7 +111,7 @@ def probe(client: Client, *, per_minute: int) -> list[Finding]:
 def _failure(answer: Answer, api: Host) -> TapSiroError:
     if answer.response is None:
         return TapSiroError("Siro's API did not answer, so nothing can be found out: check `api_url`, or try later.")
-    if answer.status == HTTPStatus.OK:
+    if answer.status in ANSWERS:
         return TapSiroError("Siro's API answered with something that is not JSON: check `api_url`.")
     return failure(answer.response, FLAGS, api)
 
@@ -216,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = [json.loads(read_object("config", read)) for read in files]
         tap = TapSiro(config=dict(ChainMap(*reversed(settings))), parse_env_config="ENV" in config)
         assert tap.settings is not None  # noqa: S101 - or there would have been an error
-        client = Client(tap.settings, tap.stop)
+        client = Client(tap.settings, tap.clock)
         try:
             found = probe(client, per_minute=tap.settings.requests_per_minute)
         finally:

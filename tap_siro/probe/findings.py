@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tap_siro import timestamps
-from tap_siro.api.responses import parse_date
+from tap_siro.api.responses import ANSWERS, parse_date
 from tap_siro.probe.fields import NOTHING, Finding, kind, shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Whether it is what was asked for."""
-        return self.status == HTTPStatus.OK and self.body is not None
+        return self.status in ANSWERS and self.body is not None
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class Answer:
     @property
     def outcome(self) -> str:
         """How it went, where it is not as it should be."""
-        if self.status == HTTPStatus.OK:
+        if self.status in ANSWERS:
             return "an answer that is not JSON"
         return f"status {self.status}" if self.status else "no answer"
 
@@ -282,7 +282,7 @@ def followups(page: Answer, single: Answer | None) -> Finding:
     whole = single.body.get("data", single.body) if isinstance(single.body, dict) else {}
     items = whole.get("followups") if isinstance(whole, dict) else None
     if not single.ok or not isinstance(items, list):
-        return Finding("follow-ups", found + single.outcome, "the stream `followups` cannot be read")
+        return Finding("follow-ups", found + single.outcome, "the stream `recording_followup_details` cannot be read")
     count = len({name for item in items if isinstance(item, dict) for name in item})
     return Finding("follow-ups", f"{found}{count} fields", NOTHING)
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
 
 from tap_siro import timestamps
-from tap_siro.records.columns import OTHER_FIELDS
+from tap_siro.schemas.columns import JSON_TEXT, OTHER_FIELDS
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,9 @@ MOST_WARNINGS = 50
 """Different fields that are warned of in one run; names may be data too if the API uses them so."""
 LONGEST_NAME = 100
 """Characters of a field's name that are shown."""
+DEEP = 380
+"""Levels of nesting that no value has: less than what decoding leaves of a body that is too deep."""
+SHALLOW = f"something that is nested less than {DEEP} times"
 LARGEST = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
@@ -38,9 +41,14 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 class FieldWarnings:
     """Warns of fields that are not as they should be, once for each and run."""
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._warned: set[tuple[str, str]] = set()
+    def __init__(self, *, keeps_others: bool = True, warned: set[tuple[str, str]] | None = None) -> None:
+        """Start with what was warned of already; say of unknown fields whether `otherFields` keeps them."""
+        self._keeps_others = keeps_others
+        self._warned: set[tuple[str, str]] = set() if warned is None else warned
+
+    def of_stream(self, *, keeps_others: bool) -> FieldWarnings:
+        """The warnings of one stream, counted with all others of the run."""
+        return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
 
     def wrong_type(self, path: str, kind: str, *, then: str = "it is null") -> None:
         """A field did not hold what it should; it is written as null, or what `then` says."""
@@ -51,7 +59,11 @@ class FieldWarnings:
     def unknown(self, path: str, *, kept: bool) -> None:
         """A field is not in the schema; it is kept in `otherFields` or left out."""
         shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
-        where = f"it is kept in `{OTHER_FIELDS}`" if kept else "it is inside a list and left out"
+        where = "it is inside a list and left out"
+        if kept:
+            where = f"it is kept in `{OTHER_FIELDS}`"
+            if not self._keeps_others:
+                where = f"it is left out, because the column `{OTHER_FIELDS}` is not selected"
         self._warn_once(
             "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; {where}. "
             "A newer version may have a column for it."
@@ -66,37 +78,52 @@ class FieldWarnings:
 class RecordCleaner:
     """Makes the records that an endpoint returns fit a stream's columns, `otherFields` among them."""
 
-    def __init__(self, schema: Mapping[str, Any], field_warnings: FieldWarnings, path: str = "") -> None:
+    def __init__(
+        self,
+        schema: Mapping[str, Any],
+        field_warnings: FieldWarnings,
+        path: str = "",
+        *,
+        left_out: Collection[str] = (),
+    ) -> None:
         """Prepare to clean.
 
         Args:
             schema: The stream's schema.
-            field_warnings: Warns of what does not fit or is not known.
-            path: What stands before a field's name in warnings.
+            field_warnings: Warns of invalid and unknown fields.
+            path: Prefix of a field's name in warnings.
+            left_out: Fields to ignore, without a trace in `otherFields`.
         """
-        columns = {name: column for name, column in schema["properties"].items() if name != OTHER_FIELDS}
+        columns = {
+            name: column
+            for name, column in schema["properties"].items()
+            if name != OTHER_FIELDS and "integer" not in column["type"]  # an ordinal is the tap's own
+        }
         self._split = _splitter(columns, path, field_warnings)
         self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
-        dates = [name for name, column in columns.items() if column.get("format") == "date-time"]
-        self._timestamps = [(name, _timestamp(_joined(path, name), field_warnings)) for name in dates]
-        self._fitting = fitting({"type": "object", "properties": columns}, but=dates)
+        apart = [name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column]
+        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in apart]
+        self._fitting = fitting({"type": "object", "properties": columns}, but=apart)
         self._empty = dict.fromkeys(schema["properties"])
-        self._path = path
+        self._other_fields = _json_text(_joined(path, OTHER_FIELDS), field_warnings)
+        self._left_out = left_out
         self._field_warnings = field_warnings
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The record with all columns; those that the API left out are null."""
-        others = None
+        others, converted = None, self._converted
+        if self._left_out:
+            record = {name: value for name, value in record.items() if name not in self._left_out}
         if not self._fits(record):
             record, others = self._split(record)
             if not self._fits(record):
-                record = self._clean(record)
+                record, converted = self._clean(record), []
         cleaned = {**self._empty, **record}
-        for name, clean in self._timestamps:
+        for name, convert in converted:
             if cleaned[name] is not None:
-                cleaned[name] = clean(cleaned[name])
+                cleaned[name] = convert(cleaned[name])
         if others:
-            cleaned[OTHER_FIELDS] = self.json_text(others, OTHER_FIELDS)
+            cleaned[OTHER_FIELDS] = self._other_fields(others)
         return cleaned
 
     def _fits(self, record: Mapping[str, Any]) -> bool:
@@ -107,17 +134,20 @@ class RecordCleaner:
             return False
         return True
 
-    def json_text(self, value: Any, name: str) -> str | None:
-        """A field's value as JSON text, with every digit that it had; null for null."""
-        try:
-            return None if value is None else encode(value).decode()
-        except RecursionError:
-            self._field_warnings.wrong_type(_joined(self._path, name), "something that is nested less than 900 times")
-            return None
-
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Makes JSON with every digit of a number; NaN and infinities become null."""
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested so deep in a value that Python may fail on it, or that it came cut."""
+    level = [value]
+    for _ in range(DEEP):
+        level = [each for each in level if each.__class__ is list or each.__class__ is dict]
+        if not level:
+            return False
+        level = [inner for each in level for inner in (each.values() if each.__class__ is dict else each)]
+    return True
 
 
 def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
@@ -137,8 +167,10 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
         return _object(schema, path, field_warnings)
     if kind == "array":
         return _array(schema, path, field_warnings)
-    if kind == "string" and schema.get("format") == "date-time":
+    if schema.get("format") == "date-time":
         return _timestamp(path, field_warnings)
+    if JSON_TEXT in schema:
+        return _json_text(path, field_warnings)
     return _scalar(kind, path, field_warnings)
 
 
@@ -158,7 +190,7 @@ def fitting(schema: Mapping[str, Any], but: Sequence[str] = ()) -> Any:
         return msgspec.defstruct("Fitting", fields, forbid_unknown_fields=True, gc=False) | None
     if kind == "array":
         return list[fitting(schema["items"])] | None  # type: ignore[misc]
-    if schema.get("format") == "date-time":
+    if schema.get("format") == "date-time" or JSON_TEXT in schema:
         return None  # only null needs no further look
     return {"string": str, "number": _ORDINARY, "boolean": bool}[kind] | None
 
@@ -223,6 +255,18 @@ def _timestamp(path: str, field_warnings: FieldWarnings) -> Cleaner:
         return text
 
     return timestamp
+
+
+def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
+    """A function that makes JSON text of a value, with every digit that it had; null stays null."""
+
+    def json_text(value: Any) -> str | None:
+        if is_deep(value):
+            field_warnings.wrong_type(path, SHALLOW)
+            return None
+        return None if value is None else encode(value).decode()
+
+    return json_text
 
 
 def _array(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:

@@ -6,8 +6,8 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.records import schemas
-from tap_siro.records.cleaning import FieldWarnings, RecordCleaner, encode
+from tap_siro.records.cleaning import SHALLOW, FieldWarnings, RecordCleaner, encode, is_deep
+from tap_siro.schemas.recordings import RECORDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ class RecordingCleaner(RecordCleaner):
 
     def __init__(self, field_warnings: FieldWarnings) -> None:
         """Clean, and warn of what does not fit through `field_warnings`."""
-        super().__init__(schemas.RECORDINGS, field_warnings)
+        super().__init__(RECORDINGS, field_warnings)
 
     def __call__(self, recording: Mapping[str, Any]) -> Record:
         """The recording with all columns; those that the API left out are null."""
@@ -63,10 +63,9 @@ class RecordingCleaner(RecordCleaner):
         if value.__class__ is float and not math.isfinite(value):
             self._field_warnings.wrong_type("entityExtractions.value", "a number that is finite")
             value = None
-        try:
-            text, value_type = value_text(value)
-        except RecursionError:
-            self._field_warnings.wrong_type("entityExtractions.value", "something that is nested less than 900 times")
-            text, value_type = None, "null"
+        if value.__class__ is not str and is_deep(value):
+            self._field_warnings.wrong_type("entityExtractions.value", SHALLOW)
+            value = None
+        text, value_type = value_text(value)
         mappings = extraction.get("mappings")
         return {"name": None, **extraction, "value": text, "valueType": value_type, "mappings": mappings}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +54,13 @@ BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
 """Its declaration. The SDK's own has a format that is not written here, and lacks the `batch_size` that it reads."""
 
 
+def _path(root: str) -> str:
+    """The path that a root means, with `~` and variables replaced as a shell would; blank if it is no path."""
+    path = re.sub(r"^file:(//(localhost(?=/))?)?", "", root.strip(), flags=re.IGNORECASE)
+    path = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111 - which raises for an unknown user
+    return "" if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path) or "~" in Path(path).parts or path[:1] == "~" else path
+
+
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
     """What `batch_config` says."""
@@ -77,12 +86,17 @@ class BatchConfig:
         if not batch:
             return None, []
         storage = batch.get("storage") or {}
-        root, prefix = storage.get("root") or "", storage.get("prefix") or ""
-        path = root.removeprefix("file://")
-        if not path or "://" in path or not (path + prefix).isprintable() or set("?#") & set(path + prefix):
+        path, prefix = _path(storage.get("root") or ""), storage.get("prefix") or ""
+        if (
+            not path
+            or not (path + prefix).isprintable()
+            or set("?#$") & set(path + prefix)
+            or "~" in Path(prefix).parts
+        ):
             fault = (
                 "`batch_config.storage.root` must be a directory of this machine, such as `file:///var/tmp/siro`, "
-                "without `?` and `#` in it or in the `prefix`: the target has to find the files there."
+                "without `?`, `#`, unknown users or unset variables in it or in the `prefix`: the target has to find "
+                "the files there."
             )
             return None, [fault]
         # A prefix may have directories in it, as the SDK's.

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 
 def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """Settings from the environment and from a `.env` in the working directory or above, as text."""
+    """Settings from the environment and from a `.env` in the working directory or above, as text.
+
+    The environment wins. A blank variable counts as not set in both.
+    """
+    variables = {name: f"{prefix}{name.upper()}" for name in names}
+    for variable in variables.values():
+        if not os.environ.get(variable, "").strip():
+            os.environ.pop(variable, None)
     try:
-        load_dotenv(find_dotenv(usecwd=True), override=True, encoding="utf-8-sig")
+        load_dotenv(find_dotenv(usecwd=True), override=False, encoding="utf-8-sig")
     except ValueError:
         raise TapSiroError("The file `.env` is not UTF-8: save it as such, or remove it.") from None
-    return {name: value for name in names if (value := os.environ.get(f"{prefix}{name.upper()}", "")).strip()}
+    return {name: value for name, variable in variables.items() if (value := os.environ.get(variable, "")).strip()}
 
 
 def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tap_siro.errors import StoppedError, TapSiroError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_siro.singer.signals import Stop
+    from tap_siro.clock import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +33,19 @@ def keep_status() -> None:
 def exit_without_logging(error: Exception) -> NoReturn:
     """End the process because logging cannot be set up."""
     logger.error(  # to stderr, by Python's last resort
-        "Logging cannot be set up (%s): `LOGLEVEL` must be DEBUG, INFO, WARNING, ERROR or CRITICAL, and "
-        "`SINGER_SDK_LOG_CONFIG`, if it is set, must name a logging configuration in YAML.",
+        "Logging cannot be set up (%s): `SINGER_SDK_LOG_CONFIG` must name a logging configuration in YAML.",
         type(error).__name__,
     )
     raise SystemExit(1) from None
 
 
 @contextlib.contextmanager
-def exit_with_status(stop: Stop | None) -> Iterator[None]:
+def exit_with_status(clock: Clock | None) -> Iterator[None]:
     """End the process as a command should: with a sentence instead of a traceback, and with the right status."""
     try:
         yield
     except StoppedError:
-        number = (stop.signal if stop else None) or signal.SIGTERM
+        number = (clock.signal if clock else None) or signal.SIGTERM
         logger.warning("Stopped by a signal; the next run goes on from here.")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import sys
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,15 +29,17 @@ from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
+from tap_siro.clock import Clock
+from tap_siro.schemas.columns import OTHER_FIELDS, published
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
 from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
 from tap_siro.singer.config import describe_error, parse_config, read_environment
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
-from tap_siro.singer.signals import Stop
+from tap_siro.singer.log_level import prepare_logging, warn_of_log_level
 from tap_siro.singer.stdout import write_wholly
-from tap_siro.singer.stream_maps import passes_filter, transformed, warn_of_unknown_streams
+from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transformed, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
     from tap_siro.records.recording import Record
     from tap_siro.singer.batch import BatchFiles
-    from tap_siro.sync.details import Detail
 
 logger = logging.getLogger(__name__)
 
@@ -86,19 +86,53 @@ class Command(SingerCommand):
 
 
 class SiroStream(Stream):
-    """A stream whose records are cut from pages of recordings."""
+    """A stream whose records the sync makes from pages of the API."""
 
     name: str
     replication_key: str | None = None  # a property in the SDK, and the next one
+    columns: ClassVar[dict[str, Any]]
+    """The schema with this package's own marks; `schema` is what the SDK and a target get."""
     schema: ClassVar[dict[str, Any]]
-    block: ClassVar[str | None] = None
-    """The block of a recording that the stream is cut from, unless it is the recording itself."""
-    detail: ClassVar[Detail | None] = None
-    """What has to be asked for of each recording besides."""
+    property_name: ClassVar[str | None] = None
+    """The property of a recording that the stream is made from, unless it is the recording itself."""
+    derived_from: ClassVar[type[SiroStream] | None] = None
+    """The list or the detail whose records the stream is made from."""
+    detail: ClassVar[type[Any] | None] = None
+    """The stream that requests the details of each recording which it is made from."""
+    is_flattened: ClassVar[bool] = False
+    """It has a `flatten` of its own."""
+    left_out: ClassVar[tuple[str, ...]] = ()
+    """Fields without a column, on purpose."""
+    on_user_host: ClassVar[bool] = False
+    """Its endpoint is on `user_api_url`."""
 
-    def make_records(self, recording: Record) -> list[Record]:
-        """The stream's records of a cleaned recording."""
-        raise NotImplementedError
+    def __init_subclass__(cls) -> None:
+        """Publish the columns."""
+        if "columns" in cls.__dict__:
+            cls.schema = published(cls.columns)
+        cls.is_flattened = cls.flatten is not SiroStream.flatten
+        if cls.derived_from is not None:
+            cls.detail = cls.derived_from.detail
+            cls.on_user_host = cls.derived_from.on_user_host
+
+    @staticmethod
+    def derive(record: Record, /) -> list[Record]:
+        """Return the stream's records of a cleaned record: by default, that record."""
+        return [record]
+
+    @staticmethod
+    def flatten(item: Any, /) -> list[Any]:
+        """Return the stream's rows of an item as the API sent it, to be cleaned: by default, that item."""
+        return [item]
+
+    @classmethod
+    def derived_streams(cls) -> list[type[SiroStream]]:
+        """Return the streams that are made from the same items."""
+        found, classes = [], list(SiroStream.__subclasses__())
+        while classes:
+            found += [each for each in classes if each.derived_from is cls]
+            classes = [inner for each in classes for inner in each.__subclasses__()]
+        return found
 
     def get_records(self, context: Any) -> Iterable[Any]:
         """Not used: see `_sync_records`. Abstract in the SDK."""
@@ -118,14 +152,13 @@ class SiroStream(Stream):
         if self._input_schema is not None:
             warn_of_differences(self.name, type(self).schema, self._input_schema)
             self._input_schema = narrowed(type(self).schema, self._input_schema)
-        forced = entry.metadata.root.forced_replication_method if entry else None
-        wanted = forced or (entry.replication_method if entry else None)
+        wanted = entry and (entry.metadata.root.forced_replication_method or entry.replication_method)
         full = wanted == REPLICATION_FULL_TABLE or self.replication_key is None
         self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """Not by the SDK, which would at the end of any sync; the sync itself does after whole reads of directories."""
+        """False, whatever is set: the SDK would send one after any sync. See `RecordWriter.versioned`."""
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -142,7 +175,7 @@ class SiroStream(Stream):
         yield from ()
         tap = self._tap
         assert isinstance(tap, SiroTap)  # noqa: S101 - made by it
-        with exit_with_status(tap.stop):
+        with exit_with_status(tap.clock):
             for child in self.child_streams:
                 if child.selected:
                     child._write_schema_message()  # noqa: SLF001 - once, before the first record; the SDK: per parent
@@ -151,27 +184,27 @@ class SiroStream(Stream):
     def stream_writer(self, flags: frozenset[str]) -> StreamWriter:
         """The stream as the sync sees it."""
         maps = self.stream_maps
+        kept = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
         return StreamWriter(
-            self.name,
-            bookmark_column=str(self.replication_key),
+            type(self),
             flags=flags,
-            make_records=self.make_records,
-            detail=self.detail,
-            schema=type(self).schema,
             selected=maps[0].raw_schema,
-            aliases=[each.stream_alias for each in maps if not isinstance(each, RemoveRecordTransform)],
+            aliases=[each.stream_alias for each in kept],
             mapped=None if _are_identity(maps) else partial(transformed, maps),
             # What is read whole in each run has no state; the SDK would make an empty entry.
             state=self.stream_state if self.replication_key else {},
             counter=self.get_record_counter(),
             full_table=self.replication_method == REPLICATION_FULL_TABLE,
+            keeps_others=any(OTHER_FIELDS in each.transformed_schema["properties"] for each in kept),
         )
 
     def needed_flags(self) -> frozenset[str]:
         """The flags without which the stream, or a selected property of it, would be empty."""
         selected = self.stream_maps[0].raw_schema["properties"]
         return frozenset(
-            each.flag for each in ENRICHMENTS if (each.block == self.block if self.block else each.block in selected)
+            each.flag
+            for each in ENRICHMENTS
+            if (each.property_name == self.property_name if self.property_name else each.property_name in selected)
         )
 
 
@@ -180,23 +213,19 @@ class SiroTap(Tap):
 
     message_writer_class = LineWriter
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
-        TapCapabilities.CATALOG,
-        TapCapabilities.STATE,
-        TapCapabilities.DISCOVER,
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.BATCH,
-        PluginCapabilities.STRUCTURED_LOGGING,
-    ]
+        TapCapabilities.CATALOG, TapCapabilities.STATE, TapCapabilities.DISCOVER, PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS, PluginCapabilities.FLATTENING, PluginCapabilities.BATCH,
+        PluginCapabilities.ACTIVATE_VERSION, PluginCapabilities.STRUCTURED_LOGGING,
+    ]  # fmt: skip
 
     def __init__(self, **options: Any) -> None:
         """Initialize the tap; see the SDK."""
-        self.stop = Stop()
+        self.clock = Clock()
         self.settings: Settings | None = None
         self.chosen = frozenset[str]()
         """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
         self.batch_config: BatchConfig | None = None
+        warn_of_log_level(prepare_logging(self._env_var_prefix))
         super().__init__(**options)
 
     def sync_selected(self, max_records: int | None) -> None:
@@ -207,22 +236,23 @@ class SiroTap(Tap):
         """What the sync writes to: streams that are cut from the records of a source, by that one's name."""
         files = self.batch_files
         maps = self.mapper.stream_maps.get(source)
-        primary = maps[0] if maps else None
-        assert isinstance(self.message_writer, LineWriter)  # noqa: S101 - see message_writer_class
+        primary, writer = maps[0] if maps else None, self.message_writer
+        assert isinstance(writer, LineWriter)  # noqa: S101 - see message_writer_class
         return RecordWriter(
             [stream.stream_writer(stream.needed_flags()) for stream in streams],
             keeps=partial(passes_filter, primary) if isinstance(primary, CustomStreamMap) else None,
-            write_lines=self.message_writer.write_lines,
-            encode_lines=self.message_writer.encode_lines,
+            write_lines=writer.write_lines,
+            encode_lines=writer.encode_lines,
             write_state=self.write_state,
             write_to_files=files.write if files else None,
+            # Rows from files have no version: a target would drop them.
+            versioned=files is None and bool(self.config["emit_activate_version_messages"]),
         )
 
     @cached_property
     def batch_files(self) -> BatchFiles | None:
         """The files of this run; None without `batch_config`, and for `--test`."""
-        tested = any(stream.ABORT_AT_RECORD_COUNT is not None for stream in self.streams.values())
-        if self.batch_config is None or tested:
+        if self.batch_config is None or any(each.ABORT_AT_RECORD_COUNT is not None for each in self.streams.values()):
             return None
         from tap_siro.singer.batch import BatchFiles  # noqa: PLC0415 - Windows lacks the locks that it needs
 
@@ -268,7 +298,8 @@ class SiroTap(Tap):
             if stream.selected:
                 schema = get_selected_schema(stream.name, schema, stream.mask)
                 drop_empty_objects(schema)
-            self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
+            with explain_flattening(stream.name):
+                self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
@@ -288,12 +319,11 @@ class SiroTap(Tap):
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Settings from the environment, as text: the SDK reads anything but "true" as false, also a blank one.
-
-        And it shows a traceback if a `.env` is not UTF-8.
-        """
+        """Settings from the environment, as text: the SDK reads all but "true" as false, and lets `.env` win."""
         cls.append_builtin_config(cls.config_jsonschema)
-        return read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
+        settings = read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
+        warn_of_log_level(prepare_logging(cls._env_var_prefix))  # `.env` may have brought a level
+        return settings
 
     def _set_compatible_replication_methods(self) -> None:
         """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
@@ -304,31 +334,25 @@ class SiroTap(Tap):
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
-        self.stop.signal = signum
+        self.clock.signal = signum
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805
         """The command. The SDK sets up logging here, and a level that is blank or unknown would end in a traceback."""
-        for name in ("LOGLEVEL", "SINGER_SDK_LOG_CONFIG"):
-            if not os.environ.get(name, "").strip():
-                os.environ.pop(name, None)
+        unknown = prepare_logging(cls._env_var_prefix)
         try:
-            return super().cli
+            command = super().cli
         except Exception as error:  # noqa: BLE001 - a logging configuration can fail in any way
             exit_without_logging(error)
+        warn_of_log_level(unknown)
+        return command
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """The command, made by the SDK, as one of this module."""
         made = super().get_singer_command()
-        return Command(
-            name=made.name,
-            callback=made.callback,
-            context_settings=made.context_settings,
-            help=made.help,
-            params=made.params,
-            logger=cls.logger,
-        )
+        parts = ("name", "callback", "context_settings", "help", "params")
+        return Command(**{name: getattr(made, name) for name in parts}, logger=cls.logger)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:

@@ -49,6 +49,20 @@ def warn_of_unknown_streams(stream_maps: Mapping[str, Any], streams: Iterable[st
 
 
 @contextlib.contextmanager
+def explain_flattening(stream: str) -> Iterator[None]:
+    """Turn the SDK's refusal of two columns with one name into a sentence."""
+    try:
+        yield
+    except ValueError as error:
+        if "Duplicate column name" not in str(error):
+            raise
+        raise TapSiroError(
+            f"Flattening gives two columns of '{stream}' the same name. Set a larger `flattening_max_key_length`, or "
+            "leave it out."
+        ) from None
+
+
+@contextlib.contextmanager
 def _explained(stream_map: StreamMap) -> Iterator[None]:
     """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
     try:

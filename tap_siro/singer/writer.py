@@ -18,68 +18,65 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
 
     from tap_siro.records.recording import Record
-    from tap_siro.sync.details import Detail
+    from tap_siro.singer.sdk import SiroStream
 
 Message = dict[str, Any]
 
-PIECE = 128 * 1024
+PIECE_BYTES = 128 * 1024
 """Bytes that are written at once."""
 
 
 class StreamWriter:
-    """One selected stream: makes its records of a recording, and its messages of them."""
+    """One selected stream: its class, its state, and the messages that its records become."""
 
     def __init__(  # noqa: PLR0913 - all of it is what a stream is
         self,
-        name: str,
+        stream: type[SiroStream],
         *,
-        bookmark_column: str,
         flags: frozenset[str],
-        make_records: Callable[[Record], list[Record]],
-        detail: Detail | None,
-        schema: Mapping[str, Any],
         selected: Mapping[str, Any],
         aliases: Sequence[str],
         mapped: Callable[[Record], Iterable[tuple[str, Record]]] | None,
         state: MutableMapping[str, Any],
         counter: Counter,
         full_table: bool,
+        keeps_others: bool,
     ) -> None:
         """Describe a stream.
 
         Args:
-            name: Its name.
-            bookmark_column: Its replication key.
+            stream: Its class.
             flags: The query flags without which it, or what is selected of it, would be empty.
-            make_records: Makes its records of a cleaned recording.
-            detail: What has to be asked for of each recording besides, if anything.
-            schema: Fits those records.
-            selected: The schema of what is selected of them.
+            selected: The schema of what is selected of its records.
             aliases: The stream's names in messages; stream maps can make several of one, or none.
-            mapped: What stream maps make of a record, with the names of the streams; None if records are written as
-                they are.
+            mapped: Returns what stream maps make of a record, with the names of the streams; None if records are
+                written as they are.
             state: Its state, to read and to change.
             counter: Counts its records.
-            full_table: Whether the catalog asks for FULL_TABLE replication.
+            full_table: The catalog asks for FULL_TABLE replication.
+            keeps_others: The column `otherFields` is selected, and left by stream maps.
         """
-        self.name = name
-        self.bookmark_column = bookmark_column
+        self.stream = stream
+        self.name = stream.name
+        self.keys = tuple[str, ...](stream.primary_keys)  # type: ignore[arg-type]
+        self.bookmark_column = str(stream.replication_key)
+        self.detail = stream.detail
+        self.derive = stream.derive
         self.flags = flags
         self.state = state
         self.counter = counter
         self.full_table = full_table
-        self.detail = detail
+        self.keeps_others = keeps_others
         self.records = 0
+        """The number of its records so far, before stream maps."""
         self.aliases = aliases
         self.version: int | None = None
         """The version of the table that RECORD messages name, if they do; a later one replaces it as a whole."""
-        self._make_records = make_records
         self._mapped = mapped
-        self._prune = pruner(schema, selected)
+        self._prune = pruner(stream.columns, selected)
 
-    def messages(self, recording: Record, max_records: int | None, extracted: str) -> list[Message]:
-        """The RECORD messages of a recording."""
-        records = self._make_records(recording)
+    def messages(self, records: Sequence[Record], max_records: int | None, extracted: str) -> list[Message]:
+        """Return RECORD messages of the stream's records."""
         if max_records is not None:
             records = records[: max(0, max_records - self.records)]
         self.records += len(records)
@@ -114,6 +111,7 @@ class RecordWriter:
         write_lines: Callable[[bytes], None],
         write_state: Callable[[], None],
         write_to_files: Callable[[Sequence[Message]], None] | None = None,
+        versioned: bool = True,
     ) -> None:
         """Bind streams together.
 
@@ -124,8 +122,10 @@ class RecordWriter:
             write_lines: Writes lines to stdout.
             write_state: Writes a STATE message.
             write_to_files: Writes the records of RECORD messages into files in their place, if there is `batch_config`.
+            versioned: Whether records may name a version, to be activated later.
         """
         self.streams = streams
+        self.versioned = versioned
         self.write_state = write_state
         self._keeps = keeps
         self._encode_lines = encode_lines
@@ -154,12 +154,12 @@ class RecordWriter:
         )
 
     def write(
-        self, recordings: Iterable[tuple[Record, Iterable[StreamWriter]]], max_records: int | None = None
+        self, groups: Iterable[Iterable[tuple[StreamWriter, Sequence[Record]]]], max_records: int | None = None
     ) -> None:
-        """Write recordings and what is cut from them.
+        """Write records.
 
         Args:
-            recordings: Cleaned recordings, each with the streams that want it.
+            groups: For each source record, the streams and their records of it.
             max_records: Records of a stream after which no more are written.
         """
         extracted = timestamps.text(timestamps.of(datetime.now(UTC)))
@@ -168,20 +168,19 @@ class RecordWriter:
         # each lets another thread in.
         pieces: list[bytes] = []
         size = 0
-        for recording, wanting in recordings:
-            if self.keeps(recording):
-                messages: list[Message] = []
-                for stream in wanting:
-                    messages += stream.messages(recording, max_records, extracted)
-                if self._write_to_files is not None:
-                    self._write_to_files(messages)
-                    continue
-                pieces.append(self._encode_lines(messages))
-                size += len(pieces[-1])
-                if size > PIECE:
-                    self._write_lines(b"".join(pieces))
-                    pieces, size = [], 0
+        for group in groups:
+            messages: list[Message] = []
+            for stream, records in group:
+                messages += stream.messages(records, max_records, extracted)
+            if self._write_to_files is not None:
+                self._write_to_files(messages)
+                continue
+            pieces.append(self._encode_lines(messages))
+            size += len(pieces[-1])
+            if size > PIECE_BYTES:
+                self._write_lines(b"".join(pieces))
+                pieces, size = [], 0
         self._write_lines(b"".join(pieces))
-        for stream, records in zip(self.streams, before, strict=True):
-            if stream.records != records:
-                stream.counter.increment(stream.records - records)
+        for stream, records_before in zip(self.streams, before, strict=True):
+            if stream.records != records_before:
+                stream.counter.increment(stream.records - records_before)

@@ -1,220 +1,250 @@
-"""Details: what is asked for recording by recording, while the page that lists the recordings is in hand.
+"""Details: one request for each recording, made while the page that lists it is in hand.
 
-The thread that has fetched a page puts a task for each request into one queue and works on it until the page is
-complete; threads that find nothing else to do, or wait for room for a page of theirs, help. So a page counts as written
-only with its details.
+The main thread says which recordings of a page need some, workers fetch them, and the page is written when all have
+come. A recording whose details cannot be loaded loses its rows of that stream and nothing else.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections import deque
+import threading
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
+from tap_siro.api.chain import Chain, Endpoint
 from tap_siro.api.client import PATH
-from tap_siro.api.decoding import decode_object, decode_transcript, pack
-from tap_siro.api.paginator import CursorPaginator
-from tap_siro.errors import CursorRefusedError, RefusedError, TapSiroError
-from tap_siro.records.details import FollowupCleaner, UtteranceCleaner, named
-from tap_siro.singer.signals import STEP
+from tap_siro.api.decoding import decode_object, pack, unpack
+from tap_siro.api.pages import read_optional_page, read_page
+from tap_siro.api.retries import Request
+from tap_siro.errors import ChainError, GaveUpError, RefusedError, TapSiroError
+from tap_siro.records.cleaning import RecordCleaner
+from tap_siro.sync.reporting import FailedRecordings, Fault, RecordsWithoutId
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator, Sequence
 
     from tap_siro.api.client import Client
-    from tap_siro.api.decoding import Page
+    from tap_siro.api.host import Host
+    from tap_siro.api.pages import Page
     from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
+    from tap_siro.singer.writer import StreamWriter
+    from tap_siro.streams import DetailStream
 
-MOST_REREADS = 3
-"""How often a transcript is read again because a cursor in it was refused."""
+SCORECARDS_PATH, SCORECARDS_NAME = "/v1/core/scorecards/instances", "scorecardInstances"
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-"""A recording of which nothing is left but its entry in the list has no details."""
+"""Statuses of a recording of which nothing is left but its entry in the list."""
+FIRST_REQUESTS = 20
+"""If the first requests of a run all fail, the stream is given up."""
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """What a stream needs of each recording besides its entry in the list."""
+class DetailClient:
+    """Requests for details, as a stream makes them. One serves a run."""
 
-    stream: str
-    needed: Callable[[Record], bool]
-    """Whether a cleaned recording can have any."""
-    fetch: Callable[[Client, str], list[Any]]
-    """Asks for the items of a recording, by its id."""
-    key: str
-    """The column that tells a recording's records apart."""
-    cleaner: Callable[[FieldWarnings], Callable[[Record, list[Any]], list[Record]]]
-    """Makes the stream's records of a cleaned recording and its items."""
+    def __init__(self, client: Client) -> None:
+        """Send requests through a client."""
+        self._client = client
+        self._lock = threading.Lock()
+        self._scorecards: list[str] | TapSiroError | None = None
+        self._last_scorecards: dict[str | None, str] = {}
+
+    def get(self, path: str, query: dict[str, str], *, on_user_host: bool = False) -> dict[str, Any] | None:
+        """Return the object that an address answers, or its `data`; None if there is nothing."""
+        host = self._client.user_host if on_user_host else self._client.api
+        request = Request(host, path, query, decode_object, may_be_empty=True)
+        answer, _ = self._client.send(request)
+        data = None if answer is None else answer.get("data", answer)
+        return data if isinstance(data, dict) else answer
+
+    def pages(self, path: str, name: str) -> Iterator[Page]:
+        """Yield the pages of a named list at `user_api_url`."""
+        endpoint = Endpoint(
+            self._client.user_host, path, read_optional_page(name), may_be_empty=True, label=f"a recording's {name}"
+        )
+        return iter(Chain(self._client, endpoint, {}))
+
+    def scorecards(self, user_id: str | None) -> list[str]:
+        """Return the ids of all scorecards: the one that last evaluated a recording of a user, active ones, others.
+
+        The list is requested once in a run.
+        """
+        with self._lock:
+            if self._scorecards is None:
+                try:
+                    self._scorecards = self._list_scorecards()
+                except TapSiroError as error:
+                    self._scorecards = TapSiroError(str(error))  # of all recordings, not of one
+            if isinstance(self._scorecards, TapSiroError):
+                raise self._scorecards
+            last = self._last_scorecards.get(user_id)
+            return sorted(self._scorecards, key=lambda each: each != last)
+
+    def evaluated(self, user_id: str | None, scorecard: str) -> None:
+        """Take note of the scorecard that evaluated a recording of a user."""
+        with self._lock:
+            self._last_scorecards[user_id] = scorecard
+
+    def _list_scorecards(self) -> list[str]:
+        endpoint = Endpoint(self._client.user_host, SCORECARDS_PATH, functools.partial(read_page, name=SCORECARDS_NAME))
+        found: dict[str, bool] = {}
+        for organization in self._client.organizations()[0]:
+            for page in Chain(self._client, endpoint, {"organizationId": organization}):
+                for each in page.records:
+                    if isinstance(each, dict) and each.get("id"):
+                        found[str(each["id"])] = each.get("isActive") is not False
+        return sorted(found, key=lambda each: not found[each])
+
+    def check_host(self) -> None:
+        """Make sure that `user_api_url` is the API, where it knew none of many recordings. Raises a `TapSiroError`."""
+        host = self._client.user_host
+        if not host.successes:
+            try:
+                self._client.get(PATH, {"limit": "1"}, decode=decode_object, host=host)
+            except RefusedError as error:
+                if error.status in GONE:
+                    raise TapSiroError(str(error)) from None
+            host.successes += 1
+
+    def host_of(self, source: type[DetailStream]) -> Host:
+        """Return the host that a stream's details are on."""
+        return self._client.user_host if source.on_user_host else self._client.api
 
 
-class Wanted(NamedTuple):
-    """A detail that a recording of a page needs."""
+@dataclass(slots=True)
+class DetailRequest:
+    """The details of one kind that a recording of a page needs."""
 
+    detail: Detail
+    page: Any
+    """The page that waits for it."""
     place: int
     """The recording's place on the page."""
     recording: Record
-    detail: Detail
-    clean: Callable[[Record, list[Any]], list[Record]]
-    """Makes the stream's records."""
+    created: int | None
+    items: bytes | list[Any] = b"[]"
+    """What came, packed."""
+    gone: bool = False
+    """Nothing is left of the recording."""
+    error: TapSiroError | None = None
+    """Reason why nothing came."""
 
-
-def _is_processed(recording: Record) -> bool:
-    """One that is not comes again when it is: by `updatedAt`, the lookback or the daily recheck."""
-    return recording["isProcessingDone"] is not False
-
-
-def _fetch_followups(client: Client, recording_id: str) -> list[Any]:
-    """The follow-ups in full. If there is no list of them, it is missed: the list of recordings has some."""
-    answer = client.get(_path(recording_id), {"showFollowups": "true"}, decode=decode_object)
-    if isinstance(answer.get("data"), dict):
-        answer = answer["data"]  # as on the user's host
-    items = answer.get("followups")
-    return items if isinstance(items, list) else [items]
-
-
-def _fetch_utterances(client: Client, recording_id: str) -> list[Any]:
-    """All utterances: the pages are numbered, and have 100,000 unless the API caps them."""
-    for rereads in range(MOST_REREADS + 1):
-        try:
-            return _follow(client, f"{_path(recording_id)}/utterances")
-        except CursorRefusedError as error:
-            if rereads == MOST_REREADS:
-                message = f"{error} That happened {rereads + 1} times over: run the sync again later."
-                raise TapSiroError(message) from None
-            logger.warning("%s Reading that transcript again from its beginning.", error)
-    raise AssertionError
-
-
-def _follow(client: Client, path: str) -> list[Any]:
-    paginator = CursorPaginator()
-    utterances: list[Any] = []
-    speakers: dict[str, Any] = {}
-    while True:
-        query = {} if paginator.cursor is None else {"cursor": paginator.cursor}
-        page = client.get(path, query, decode=decode_transcript, host=client.user_host)
-        utterances += page.records
-        speakers |= page.speakers
-        if not paginator.advance(len(page.records), page.cursor):
-            return named(utterances, speakers)
-
-
-def _path(recording_id: str) -> str:
-    return f"{PATH}/{quote(recording_id, safe='')}"
-
-
-FOLLOWUPS = Detail(
-    "followups",
-    lambda recording: _is_processed(recording) and bool(recording["followups"]),
-    _fetch_followups,
-    "followupId",
-    FollowupCleaner,
-)
-UTTERANCES = Detail("recording_utterances", _is_processed, _fetch_utterances, "ordinal", UtteranceCleaner)
-
-
-class DetailReader:
-    """Fetches the details of the pages of one pass. Every method may be called from any thread."""
-
-    def __init__(
-        self,
-        client: Client,
-        wanted: Callable[[Page], Iterable[Wanted]],
-        changed: threading.Condition,
-        check_going: Callable[[], None],
-    ) -> None:
-        """Prepare to fetch.
-
-        Args:
-            client: Sends the requests.
-            wanted: The details that a page needs.
-            changed: Notified when there is something to do or something is done.
-            check_going: Raises a `StoppedError` when the pass has ended.
-        """
-        self._client = client
-        self._wanted = wanted
-        self._check_going = check_going
-        self._changed = changed
-        self.tasks: deque[_Task] = deque()
-        """What is left to fetch, for threads that find nothing else to do."""
-        self.fetched = 0
-        """How many details have been fetched: those of two streams are two, of the same recording."""
-
-    def complete(self, page: Page) -> None:
-        """Fetch all details of a page into its `details`.
-
-        Raises:
-            TapSiroError: One could not be had.
-            StoppedError: The pass has ended.
-        """
-        job = _Job(page)
-        tasks = [_Task(job, wanted) for wanted in self._wanted(page)]
-        job.left = len(tasks)
-        with self._changed:
-            self.tasks.extend(tasks)
-            self._changed.notify_all()
-        while job.left and job.error is None:
-            self._check_going()
-            if not self.help():
-                self._wait(job)
-        if job.error is not None:
-            raise job.error
-
-    def help(self) -> bool:
-        """Work on the earliest task that is left; False if there is none."""
-        with self._changed:
-            if not self.tasks:
-                return False
-            task = self.tasks.popleft()
-        packed = b""
-        error = task.job.error
-        if error is None:  # else the page is given up anyway
+    def __call__(self) -> DetailRequest:
+        """Fetch. Called in a worker thread."""
+        if self.detail.given_up is None:
             try:
-                packed = self._load(task.wanted)
-            except BaseException as raised:  # noqa: BLE001 - raised again by the thread whose page it is
-                error = raised
-        with self._changed:
-            place, _, detail, _ = task.wanted
-            task.job.page.details.setdefault(place, {})[detail.stream] = packed
-            task.job.error = task.job.error or error
-            task.job.left -= 1
-            self.fetched += 1
-            self._changed.notify_all()
-        return True
+                self.items = pack(self.detail.fetch(self))
+            except TapSiroError as error:
+                self.error = error
+        return self
 
-    def _wait(self, job: _Job) -> None:
-        with self._changed:
-            if job.left and not self.tasks:
-                self._changed.wait(STEP)
 
-    def _load(self, wanted: Wanted) -> bytes:
-        """The packed records; nothing at all if the recording is gone."""
-        _, recording, detail, clean = wanted
+class Detail:
+    """Details of one kind in this run: the streams that get their rows, and how their requests went."""
+
+    def __init__(self, streams: Sequence[StreamWriter], client: DetailClient, field_warnings: FieldWarnings) -> None:
+        """Take the selected streams of one kind of detail: the stream itself, and what is derived from it."""
+        assert streams[0].detail is not None  # noqa: S101 - that is how they were chosen
+        self.source: type[DetailStream] = streams[0].detail
+        self.streams = list(streams)
+        self.fetched = 0
+        self.given_up: TapSiroError | None = None
+        """Reason why no more is requested in this run."""
+        self.is_frozen = False
+        """True if something failed that may come later: the bookmarks stay."""
+        self._client = client
+        self._field_warnings = field_warnings
+        self._cleaners = {
+            stream: RecordCleaner(
+                stream.stream.columns,
+                field_warnings.of_stream(keeps_others=stream.keeps_others),
+                self.source.field_path,
+                left_out=stream.stream.left_out,
+            )
+            for stream in streams
+        }
+        names = " and ".join(f"'{stream.name}'" for stream in streams)
+        self._without_id = RecordsWithoutId(f"record(s) of {names}, of recordings")
+        self._names = names
+        self._failures = FailedRecordings()
+        self._found = self._gone = 0
+
+    def is_needed(self, recording: Record) -> bool:
+        """Return True if a cleaned recording can have some."""
+        return self.given_up is None and self.source.is_needed(recording)
+
+    def fetch(self, request: DetailRequest) -> list[Any]:
+        """Return a recording's items. Called in a worker thread."""
         try:
-            return pack(clean(recording, detail.fetch(self._client, recording["id"])))
+            return self.source.fetch(self._client, request.recording)
         except RefusedError as error:
-            if error.status in GONE:
-                return b""
-            raise TapSiroError(
-                f"'{detail.stream}' cannot be loaded. {error} If you can do without, deselect the stream."
-            ) from None
+            if error.status not in GONE or not error.is_json:
+                raise
+        if self.source.on_user_host and self._gone >= FIRST_REQUESTS and not self._found:
+            self._client.check_host()
+        request.gone = True
+        return []
 
+    @property
+    def may_save(self) -> bool:
+        """True unless the bookmarks must stay: something may come later, or the address may be wrong."""
+        return not self.is_frozen and bool(self._client.host_of(self.source).successes or not self._gone)
 
-@dataclass(eq=False, slots=True)
-class _Job:
-    """A page whose details are being fetched."""
+    def finish(self, request: DetailRequest) -> None:
+        """Take note of how a request went."""
+        self.fetched += 1
+        error = request.error
+        if self.given_up is not None:
+            return
+        if error is None:
+            self._gone += request.gone
+            self._found += not request.gone
+        elif isinstance(error, RefusedError) and error.status != HTTPStatus.UNAUTHORIZED:
+            self._failures.add(request.recording, request.created, error)
+        elif isinstance(error, ChainError) or (isinstance(error, GaveUpError) and not error.unreachable):
+            self._failures.add(request.recording, request.created, error)
+            self.is_frozen = True
+        else:
+            self._give_up(error)
+        if error is not None and len(self._failures) >= FIRST_REQUESTS and not self._found + self._gone:
+            self._give_up(error)
 
-    page: Page
-    left: int = 0
-    error: BaseException | None = None
+    def _give_up(self, error: TapSiroError) -> None:
+        self.given_up, self.is_frozen = error, True
+        logger.warning("%s is not loaded any further in this run: %s", self._names, error)
 
+    def records(self, request: DetailRequest) -> Iterator[tuple[StreamWriter, list[Record]]]:
+        """Yield the records of a finished request, by stream."""
+        if request.error is not None or self.given_up is not None:
+            return
+        recording, items = request.recording, unpack(request.items)
+        parent = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
+        for stream, clean in self._cleaners.items():
+            records = []
+            has_ordinal = "ordinal" in stream.keys
+            for ordinal, row in enumerate(row for item in items for row in stream.stream.flatten(item)):
+                if has_ordinal and not isinstance(row, dict):
+                    self._field_warnings.wrong_type(self.source.field_path, "objects", then="that item is skipped")
+                    continue
+                record = clean({**(row if isinstance(row, dict) else {}), **parent})
+                if has_ordinal:
+                    record["ordinal"] = ordinal
+                if any(record[key] in {None, ""} for key in stream.keys):
+                    self._without_id.add(record, request.created)
+                else:
+                    records.append(record)
+            yield stream, records
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    job: _Job
-    wanted: Wanted
+    def faults(self) -> Iterator[Fault]:
+        """Yield what could not be loaded."""
+        streams = [stream.name for stream in self.streams]
+        if self.given_up is not None:
+            yield Fault(str(self.given_up), streams)
+        elif self._failures:
+            later = "The next run tries again." if self.is_frozen else "Their bookmark has moved."
+            yield Fault(self._failures.fault(self._names, later))
+        if message := self._without_id.fault():
+            yield Fault(message)

@@ -23,7 +23,7 @@ ENOUGH = 500
 logger = logging.getLogger(__name__)
 
 
-class PageSize:
+class PageSizeSetting:
     """How many recordings are asked for with each request of a pass."""
 
     def __init__(self, setting: int | None) -> None:

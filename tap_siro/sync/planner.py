@@ -10,6 +10,8 @@
    last.
 5. Pages of a chain that is given up are read again. There may be 20 of them, and one for every 8 pages in all. While
    there are more, chains are followed to their end.
+6. A slice that is too heavy even in the smallest pages is halved, down to a second, if other requests succeed: a
+   recording in it is poison. If none does, the slice waits until all others have been read: that tells an outage.
 
 No order is relied on, and a wrong guess costs requests, never rows: the slices that are left, that are read and that
 are written cover everything, without a gap. Nothing here reads the network or a clock, and the caller holds a lock.
@@ -77,16 +79,20 @@ class SlicePlanner:
     is told of a chain that ended, `written` that all its rows have been written.
     """
 
-    def __init__(self, whole: Slice, *, now: int, page_size: int) -> None:
+    def __init__(self, whole: Slice, *, now: int, page_size: int, divisible: bool = True) -> None:
         """Plan a pass over a whole.
 
         Args:
             whole: What the pass is to read.
             now: About the latest moment at which anything can have been created, in milliseconds since 1970.
-            page_size: The rows asked for with each request.
+            page_size: The rows requested with each page.
+            divisible: The API takes bounds of creation; otherwise the whole is read in one chain.
         """
         self.whole = whole
+        self.poison: list[Slice] = []
+        """Slices that cannot be read."""
         self._now = now
+        self._divisible = divisible
         self._page_size = page_size
         self._largest_page = 0
         self._pages = 0
@@ -96,11 +102,14 @@ class SlicePlanner:
         self._pending = [whole]
         self._reading: dict[Slice, _Chain] = {}
         self._unwritten: set[Slice] = set()
+        self._set_aside: list[Slice] = []
+        self._chains: list[Slice] = []
+        """Slices of more than one page that were read."""
 
     @property
     def finished(self) -> bool:
         """Everything has been read (not: written)."""
-        return not self._pending and not self._reading
+        return not self._pending and not self._reading and not self._set_aside
 
     @property
     def complete(self) -> bool:
@@ -110,7 +119,7 @@ class SlicePlanner:
     @property
     def position(self) -> int | None:
         """The moment before which everything created has been written; None: not even the beginning."""
-        left = [*self._pending[:1], *self._reading, *self._unwritten]
+        left = [*self._pending[:1], *self._reading, *self._unwritten, *self._set_aside, *self.poison]
         if not left:
             return self._end(self.whole)
         starts = [part.start for part in left if part.start is not None]
@@ -128,13 +137,15 @@ class SlicePlanner:
         return rows
 
     def take(self) -> Slice | None:
-        """The earliest slice left, cut to a sensible size; None if there is none for now."""
+        """Return the earliest slice left, cut to a sensible size; None if there is none for now."""
+        if not self._pending and not self._reading:
+            self._pending, self._set_aside = sorted(self._set_aside, key=_start), []
         if not self._pending:
             return None
         part = self._pending.pop(0)
         start = part.start or 0
         rows, width = self._week_before(start)
-        if width:
+        if width and self._divisible:
             share = SLICE_PAGES * self._full_page
             end = start + max(SECOND, int(width * share / max(rows, share / GROWTH)))
             part, *rest = part.cut(end) if end < self._end(part) else [part]
@@ -160,7 +171,7 @@ class SlicePlanner:
             self._reading[part] = _Chain()  # it may be read again from its first page
         chain = self._reading[part]
         chain.moments += sorted(created)[:: -(-len(created) // KEPT) or 1]
-        if 2 * rows < self._full_page or not chain.moments:
+        if 2 * rows < self._full_page or not chain.moments or not self._divisible:
             return True  # some APIs send a cursor with the last page
         if pages < 2 * chain.looked_at or self._wasted_pages + pages > FREE_WASTE + self._pages / WASTE:
             return True
@@ -172,17 +183,31 @@ class SlicePlanner:
         self._leave(part, parts)
         return False
 
-    def ask_for(self, page_size: int) -> None:
-        """Take note that requests ask for so many rows from now on: no more than before."""
+    def resize(self, page_size: int) -> None:
+        """Take note of the rows that requests ask for from now on."""
         self._page_size = page_size
         self._largest_page = min(self._largest_page, page_size)
 
-    def done(self, part: Slice, rows: int) -> None:
-        """A chain has ended: so many rows are in the slice."""
+    def done(self, part: Slice, rows: int, *, pages: int = 1) -> None:
+        """Take note of a chain that has ended, with so many rows on so many pages."""
         start = self._start(part)
         del self._reading[part]
         self._unwritten.add(part)
+        if pages > 1:
+            self._chains.append(part)
         bisect.insort(self._counted, (start, max(1, self._end(part) - start), rows))
+
+    def read_again(self, moments: Sequence[int], *earlier: Slice) -> list[Slice]:
+        """Leave chains to be read again: those in which something was created at one of these moments.
+
+        Args:
+            moments: When the recordings were created that were edited.
+            earlier: What was read in an earlier run, whose slices are not known any more.
+        """
+        found = [each for each in (*earlier, *self._chains) if any(each.contains(moment) for moment in moments)]
+        self._chains = [each for each in self._chains if each not in found]
+        self._pending = sorted({*self._pending, *found}, key=_start)
+        return found
 
     def written(self, part: Slice) -> None:
         """All rows of a slice that is done have been written."""
@@ -190,14 +215,36 @@ class SlicePlanner:
 
     def halve(self, part: Slice) -> None:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
-        middle = (self._start(part) + self._end(part)) // 2
-        self._leave(part, replace(part, halvings=part.halvings + 1).cut(middle))
+        self._leave(part, self._halves(replace(part, halvings=part.halvings + 1), self._start(part)))
+
+    def heavy(self, part: Slice, successes: int, *, others_succeed: bool) -> None:
+        """Take note that a slice is too heavy even in the smallest pages.
+
+        Args:
+            part: The slice.
+            successes: The host's successful requests so far.
+            others_succeed: Some of them came since the slice, or the one that it is a half of, began to fail.
+        """
+        if not others_succeed:
+            del self._reading[part]
+            self._set_aside.append(replace(part, failed_at=successes, set_aside=True))
+            return
+        halves = self._halves(replace(part, failed_at=successes, set_aside=False), self._start(part))
+        if len(halves) > 1:
+            self._leave(part, halves)
+        else:
+            del self._reading[part]
+            self.poison.append(part)
+
+    def _halves(self, part: Slice, start: int) -> list[Slice]:
+        """The halves of a slice; only itself if it is a second, or cannot be divided."""
+        return part.cut((start + self._end(part)) // 2) if self._divisible else [part]
 
     def _leave(self, part: Slice, parts: list[Slice]) -> None:
         """A slice is no longer read, but left in parts."""
         del self._reading[part]
         self._pending += parts
-        self._pending.sort(key=lambda left: (left.start is not None, left.start))
+        self._pending.sort(key=_start)
 
     def _divide(self, part: Slice, chain: _Chain, pages: int) -> list[Slice]:
         """The parts in which a chain's slice had better be read; only one if it had not."""
@@ -240,3 +287,7 @@ class SlicePlanner:
     @property
     def _full_page(self) -> int:
         return self._largest_page or self._page_size
+
+
+def _start(part: Slice) -> tuple[bool, int]:
+    return part.start is not None, part.start or 0

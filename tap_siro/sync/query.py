@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
@@ -12,8 +12,10 @@ from tap_siro.sync.slices import Slice
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_siro.api.decoding import Page
+    from tap_siro.sync.slice_fetcher import RecordingsPage
 
+SETTLING = 10 * timestamps.SECOND
+"""How old an `updatedAt` may be when a change becomes visible, in milliseconds."""
 TOLERANCE = timestamps.SECOND
 """How far outside its bounds a recording may lie, in milliseconds."""
 
@@ -47,8 +49,8 @@ class Query:
             start += 1
         return Slice(start, self.created_before)
 
-    def parameters(self, part: Slice, cursor: str | None) -> dict[str, str]:
-        """The query parameters for a page of a slice. Every page repeats them all: some APIs forget them."""
+    def parameters(self, part: Slice) -> dict[str, str]:
+        """Return the query parameters for the pages of a slice."""
         parameters = dict(self.filters)
         if self.since is not None:
             parameters["updatedAt:gte"] = timestamps.text(self.since)
@@ -60,9 +62,6 @@ class Query:
         if part.end is not None:
             parameters["createdAt:lt"] = timestamps.text(part.end)
         parameters.update(dict.fromkeys(sorted(self.flags), "true"))
-        parameters["pageSize"] = str(self.page_size)
-        if cursor is not None:
-            parameters["cursor"] = cursor
         return parameters
 
     def keeps(self, created: int | None) -> bool:
@@ -72,7 +71,16 @@ class Query:
         after, before = self.created_after, self.created_before
         return (after is None or created > after) and (before is None or created < before)
 
-    def check(self, page: Page, part: Slice) -> None:
+    @property
+    def loses_edited(self) -> bool:
+        """Return True if a recording that is edited can leave the result."""
+        return self.until is not None or bool(self.filters)
+
+    def edited(self, since: int) -> Query:
+        """Return the query for what was edited meanwhile, whether it is still in the result or not."""
+        return replace(self, since=since, until=None, filters={}, flags=frozenset())
+
+    def check(self, page: RecordingsPage, part: Slice) -> None:
         """Make sure that a page holds what was asked for.
 
         Raises:
@@ -90,7 +98,11 @@ class Query:
         ignored = None
         if updated and self.since is not None and min(updated) < self.since - TOLERANCE:
             ignored = "updatedAt:gte"
-        elif updated and self.until is not None and max(updated) >= self.until + TOLERANCE:
+        elif self.until is not None and any(
+            # What was updated just now was searched before and read after it.
+            self.until + TOLERANCE <= timestamp < page.asked_at - SETTLING
+            for timestamp in updated
+        ):
             ignored = "updatedAt:lt"
         if ignored:
             message = (

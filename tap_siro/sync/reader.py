@@ -1,4 +1,8 @@
-"""Reads a pass: several threads fetch slices, and their pages come out of one queue."""
+"""The engine: worker threads fetch, and the main thread alone takes what they bring from one queue.
+
+A *source* says what is to be read: a pass over the recordings, or the lists. It is divided into tasks, slices or lists,
+and each worker fetches the pages of one task after the other. Details have workers of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,298 +10,205 @@ import contextlib
 import logging
 import queue
 import threading
-import time
+from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_siro import timestamps
-from tap_siro.api.paginator import CursorPaginator
-from tap_siro.errors import CursorRefusedError, PageTooHeavyError, StoppedError, TapSiroError
-from tap_siro.singer.signals import STEP
-from tap_siro.sync.details import DetailReader
-from tap_siro.sync.planner import SlicePlanner
-from tap_siro.sync.single_chain import SingleChain
+from tap_siro.clock import POLL_SECONDS
+from tap_siro.errors import StoppedError, TapSiroError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_siro.api.client import Client
-    from tap_siro.api.decoding import Page
-    from tap_siro.singer.signals import Stop
-    from tap_siro.sync.details import Wanted
-    from tap_siro.sync.query import Query
-    from tap_siro.sync.slices import Slice
+    from tap_siro.clock import Clock
 
 DECODED_PAGES = 4
 """Decoded pages that may wait to be written, whatever the number of threads and the target's speed: one is several
 times as large as the answer that it comes from."""
-MOST_REREADS = 3
-"""How often a slice is read again because it changed meanwhile."""
-MOST_HALVINGS = 3
-"""How often a slice is halved because a cursor in it was refused."""
 QUIET_SECONDS = 60.0
-"""After so long without a page, the log says that the sync still waits."""
-
-SETTLING = 10 * timestamps.SECOND
-"""How old an `updatedAt` may be when a change becomes visible, in milliseconds."""
-LATEST = timestamps.of(datetime(9000, 1, 1, tzinfo=UTC))
-"""Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
+"""After so long without an answer, the log says that the run still waits."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    part: Slice
+class Done:
+    """All pages of a task have been fetched."""
+
+    task: Any
 
 
-class PassReader:
-    """The pages of one pass, in no particular order, from `concurrency` threads.
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task cannot be fetched."""
 
-    Iterate over it for the pages. A page counts as written when the next one is asked for; `position` follows.
-    """
+    task: Any
+    error: TapSiroError
 
-    def __init__(  # noqa: PLR0913 - all of it is what a pass is
-        self,
-        client: Client,
-        query: Query,
-        whole: Slice,
-        *,
-        threads: int,
-        stop: Stop,
-        wanted_details: Callable[[Page], Iterable[Wanted]] = lambda _: (),
-        waiting: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Prepare to read; nothing is fetched before the iteration begins.
+
+class Source(Protocol):
+    """What is to be read. `take`, `finished` and `complete` are called with the reader's lock held."""
+
+    @property
+    def finished(self) -> bool:
+        """Return True if no task is left, and none is being fetched."""
+
+    @property
+    def complete(self) -> bool:
+        """Return True if everything has been fetched and written."""
+
+    def take(self) -> Any:
+        """Return the next task; None if there is none for now."""
+
+    def fetch(self, task: Any) -> Iterator[Any]:
+        """Yield the pages of a task and what else the main thread has to know. Called in a worker thread."""
+
+    def receive(self, event: Any) -> None:
+        """Handle what `fetch` has yielded, a finished detail, or a task that failed. Called in the main thread."""
+
+    def tick(self) -> None:
+        """Log the progress and save the state, if it is time. Called every now and then in the main thread."""
+
+
+class Reader:
+    """The threads that fetch one source, and what they share with the main thread."""
+
+    def __init__(self, clock: Clock, threads: int) -> None:
+        """Start nothing yet.
 
         Args:
-            client: Fetches a page.
-            query: What to ask for.
-            whole: Between which moments of creation.
-            threads: How many requests may be in flight.
-            stop: Set from outside when the sync is to end.
-            wanted_details: As for `DetailReader`.
-            waiting: Called every now and then while no page comes.
+            clock: Ends all waits when the run is to end.
+            threads: Workers for pages, and as many for details if there are any.
         """
-        self._client = client
-        self._query = query
-        self._thread_count = threads
-        self._stop = stop
-        self._planner: SlicePlanner | SingleChain = SingleChain()
-        if query.bounded:
-            self._planner = SlicePlanner(whole, now=timestamps.now(), page_size=client.page_size(query.page_size))
-        self._changed = threading.Condition()
-        self._ended = False
-        self._queue: queue.SimpleQueue[Page | _Done | BaseException] = queue.SimpleQueue()
-        self._waiting = waiting
+        self.changed = threading.Condition()
+        """Guards what the threads share, and is notified of each change."""
+        self._clock = clock
+        self._threads = threads
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = DECODED_PAGES
-        self._details = DetailReader(client, wanted_details, self._changed, self._check_going)
+        self._jobs: deque[Callable[[], Any]] = deque()
+        self._has_detail_workers = False
+        self._ended = False
 
-    @property
-    def position(self) -> int | None:
-        """The moment before which everything created has been read and written; None: not even the beginning."""
-        with self._changed:
-            return self._planner.position
-
-    def rows_left(self) -> float | None:
-        """A guess at the recordings still to come."""
-        with self._changed:
-            return self._planner.rows_left()
-
-    @property
-    def details(self) -> int:
-        """How many details of single recordings have been fetched."""
-        return self._details.fetched
-
-    def __iter__(self) -> Iterator[Page]:
-        """Read the whole.
+    def read(self, source: Source) -> None:
+        """Read a source to its end.
 
         Raises:
-            BoundsRefusedError: The API does not take `createdAt` bounds.
-            BoundsIgnoredError: It ignores them. In both cases, the pass must be made again without.
-            TapSiroError: A page could not be had.
-            StoppedError: The sync is being stopped.
+            TapSiroError: As raised by the source.
+            StoppedError: The run is to end.
         """
-        for number in range(1, self._thread_count + 1):
-            threading.Thread(target=self._work, name=f"siro-{number}", daemon=True).start()
-        quiet_since, details = time.monotonic(), 0
+        self._start("pages", lambda: self._fetch(source))
+        quiet_since = self._clock.monotonic()
         try:
-            while not self._complete():
-                if self._stop.is_set():
-                    raise StoppedError
+            while not self._is_complete(source):
+                self._clock.check()
                 try:
-                    event = self._queue.get(timeout=STEP)
+                    event = self._queue.get(timeout=POLL_SECONDS)
                 except queue.Empty:
-                    self._waiting()
-                    if details != self.details:
-                        quiet_since, details = time.monotonic(), self.details
-                    if time.monotonic() - quiet_since >= QUIET_SECONDS:
-                        logger.warning(
-                            "Nothing has come from Siro's API for %.0f seconds; still waiting.", QUIET_SECONDS
-                        )
+                    source.tick()
+                    if self._clock.monotonic() - quiet_since >= QUIET_SECONDS:
+                        logger.warning("No response from Siro's API for %.0f seconds; still waiting.", QUIET_SECONDS)
                         quiet_since = float("inf")
                     continue
                 if isinstance(event, BaseException):
                     raise event
-                if isinstance(event, _Done):
-                    with self._changed:
-                        self._planner.written(event.part)
-                else:
-                    yield event
-                    del event
-                    self._make_room()
-                quiet_since = time.monotonic()
+                source.receive(event)
+                del event  # not to be kept while the next one is fetched
+                source.tick()
+                quiet_since = self._clock.monotonic()
         finally:
-            with self._changed:
+            with self.changed:
                 self._ended = True
-                self._changed.notify_all()
+                self.changed.notify_all()
 
-    def _complete(self) -> bool:
-        with self._changed:
-            return self._planner.complete
-
-    # What follows runs in the threads.
-
-    def _work(self) -> None:
-        try:
-            while (part := self._take()) is not None:
-                self._read(part)
-        except StoppedError:
-            pass
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-            self._queue.put(error)
-
-    def _take(self) -> Slice | None:
-        """The next slice to read; None if there are no more."""
-        part: Slice | None = None
-
-        def take() -> bool:
-            nonlocal part
-            part = None if self._planner.finished else self._planner.take()
-            return part is not None or self._planner.finished
-
-        self._wait_until(take)
-        return part
-
-    def _wait_until(self, ready: Callable[[], bool]) -> None:
-        """Wait for a change that makes something ready, and help with the details of pages in hand meanwhile."""
-        while True:
-            with self._changed:
-                self._check_going()
-                if ready():
-                    return
-                if not self._details.tasks:
-                    self._changed.wait(STEP)
-                    continue
-            self._details.help()
-
-    def _read(self, part: Slice) -> None:
-        """Read a slice until nothing in it changes meanwhile, but not for ever."""
-        records, known = 0, set[int]()
-        for rereads in range(MOST_REREADS + 1):
-            chain = self._follow(part)
-            if chain is None:
-                return
-            records = chain.records
-            if chain.pages == 1 or chain.late <= known:
-                break
-            known |= chain.late
-            if rereads == MOST_REREADS:
-                logger.warning(
-                    "Recordings kept changing while they were read, %d times over. The next run reads those again; one "
-                    "that they pushed past a cursor each time would be missing. Sync when less is going on.",
-                    rereads + 1,
-                )
-        with self._changed:
-            self._planner.done(part, records)
-            self._changed.notify_all()
-        self._queue.put(_Done(part))
-
-    def _follow(self, part: Slice) -> _Chain | None:
-        """Read a slice from its first page; None if it was cut, so that others will read it."""
-        paginator = CursorPaginator()
-        chain = _Chain()
-        while True:
-            try:
-                page = self._client.page(self._query.parameters(part, paginator.cursor), self._decoding)
-            except CursorRefusedError as error:
-                self._halve(part, error)
-                return None
-            except PageTooHeavyError:
-                return self._follow(part)  # with smaller pages
-            self._query.check(page, part)
-            page.whole = part.start is None and part.end is None
-            more = paginator.advance(len(page.records), page.cursor)
-            chain.add(page)
-            self._details.complete(page)
-            self._queue.put(page)
-            if not more:
-                return chain
-            created = [timestamp for timestamp in page.created if timestamp is not None and 0 <= timestamp < LATEST]
-            records = len(page.records)
-            del page  # not to be kept while the next one is fetched
-            with self._changed:
-                self._planner.ask_for(self._client.page_size(self._query.page_size))
-                go_on = self._planner.page(part, paginator.pages, records, created)
-                self._changed.notify_all()  # a page may say how to cut what others wait for
-                if not go_on:
-                    return None
-
-    def _halve(self, part: Slice, error: CursorRefusedError) -> None:
-        if part.halvings == MOST_HALVINGS:
-            message = (
-                f"{error} That happened {MOST_HALVINGS + 1} times over. Nothing is lost; run the sync again, and "
-                "report it to Siro if it stays."
-            )
-            raise TapSiroError(message)
-        logger.warning("%s Reading that part again%s.", error, ", in two halves" if self._query.bounded else "")
-        with self._changed:
-            self._planner.halve(part)
-            self._changed.notify_all()
+    def submit(self, jobs: Iterable[Callable[[], Any]]) -> None:
+        """Have workers for details call functions; their results go to `Source.receive`."""
+        if not self._has_detail_workers:
+            self._has_detail_workers = True
+            self._start("details", self._work)
+        with self.changed:
+            self._jobs.extend(jobs)
+            self.changed.notify_all()
 
     @contextlib.contextmanager
-    def _decoding(self) -> Iterator[None]:
-        """Wait for room for a page; it is free again when the page has been written."""
-        self._wait_until(self._take_room)
+    def page_slot(self) -> Iterator[None]:
+        """Wait for room for a decoded page. It is taken until `free_slot` is called, or free at once after an error."""
+
+        def take_room() -> bool:
+            has_room = self._room > 0
+            self._room -= has_room
+            return has_room
+
+        self._wait_until(take_room)
         try:
             yield
         except BaseException:
-            self._make_room()
+            self.free_slot()
             raise
 
-    def _take_room(self) -> bool:
-        if not self._room:
-            return False
-        self._room -= 1
-        return True
-
-    def _make_room(self) -> None:
-        with self._changed:
+    def free_slot(self) -> None:
+        """Make room for another page: one has been written."""
+        with self.changed:
             self._room += 1
-            self._changed.notify_all()
+            self.changed.notify_all()
 
-    def _check_going(self) -> None:
-        if self._ended or self._stop.is_set():
-            raise StoppedError
+    def _is_complete(self, source: Source) -> bool:
+        with self.changed:
+            return source.complete
 
+    def _wait_until(self, ready: Callable[[], bool]) -> None:
+        with self.changed:
+            while not self._ended:
+                self._clock.check()
+                if ready():
+                    return
+                self.changed.wait(POLL_SECONDS)
+        raise StoppedError
 
-class _Chain:
-    """What the pages of one chain held."""
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except StoppedError:
+                pass
+            except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+                self._queue.put(error)
 
-    def __init__(self) -> None:
-        self.pages = 0
-        self.records = 0
-        self.late: set[int] = set()
-        """The `updatedAt` that are later than the first request: what changed since, so that others may have slipped
-        past a cursor. One page alone is a snapshot. The same ones again are a clock that is off, not a change."""
-        self._quiet_until = 0
+        for number in range(1, self._threads + 1):
+            threading.Thread(target=run, name=f"siro-{name}-{number}", daemon=True).start()
 
-    def add(self, page: Page) -> None:
-        if not self.pages:
-            self._quiet_until = page.asked_at - SETTLING
-        self.pages += 1
-        self.records += len(page.records)
-        self.late.update(
-            timestamp for timestamp in page.updated if timestamp is not None and timestamp > self._quiet_until
-        )
+    # What follows runs in the threads.
+
+    def _fetch(self, source: Source) -> None:
+        """Fetch one task after the other."""
+        task: Any = None
+
+        def take() -> bool:
+            nonlocal task
+            task = source.take()
+            return task is not None or source.finished
+
+        while True:
+            self._wait_until(take)
+            if task is None:
+                return
+            try:
+                for event in source.fetch(task):
+                    self._queue.put(event)
+                    del event  # not to be kept while the next one is fetched
+            except TapSiroError as error:
+                self._queue.put(Failed(task, error))
+
+    def _work(self) -> None:
+        """Call one submitted function after the other."""
+        job: Callable[[], Any] | None = None
+
+        def take() -> bool:
+            nonlocal job
+            job = self._jobs.popleft() if self._jobs else None
+            return job is not None
+
+        while True:
+            self._wait_until(take)
+            assert job is not None  # noqa: S101 - that is what it has waited for
+            self._queue.put(job())

@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import logging
-import time
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
 from tap_siro.sync.state import BOOKMARK, has_open_history, read_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from tap_siro.api.decoding import Page
+    from tap_siro.clock import Clock
+    from tap_siro.errors import TapSiroError
+    from tap_siro.records.recording import Record
     from tap_siro.settings import Settings
     from tap_siro.singer.writer import StreamWriter
-    from tap_siro.sync.reader import PassReader
+    from tap_siro.sync.details import Detail
+    from tap_siro.sync.slice_fetcher import RecordingsPage
     from tap_siro.sync.slices import Slice
-    from tap_siro.sync.state import Progress
+    from tap_siro.sync.state import StreamPass
 
 PROGRESS_SECONDS = 10.0
 """Seconds between two log lines on a long pass."""
 
-MANY_GONE = 20
-"""Recordings of which nothing was there, and of none something: that is rather the address than the recordings."""
-
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Fault:
+    """What could not be loaded: it is told at the end of the run, which then has status 1."""
+
+    message: str
+    streams: Sequence[str] = ()
+    """The streams that lack everything, or the rest, if they are to be named."""
+
+
+def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
+    """Return the sentences of all faults; streams that lack the same thing are named together.
+
+    Args:
+        faults: What could not be loaded.
+        streams: The selected streams. Where none could be loaded, they need not be named.
+    """
+    sentences, groups = [], defaultdict[str, list[str]](list)
+    for fault in faults:
+        if fault.streams:
+            groups[fault.message] += fault.streams
+        else:
+            sentences.append(fault.message)
+    for message, lacking in groups.items():
+        sentences.append(message)
+        if set(lacking) != set(streams):
+            names, rules = (" and ".join(form.format(name) for name in lacking) for form in ("'{}'", "`!{}.*`"))
+            sentences.append(
+                f"So {names} could not be loaded; the other streams were. If you can do without, deselect what is "
+                f"named: in Meltano with {rules} in `select`, else with `selected: false` in the catalog."
+            )
+    return " ".join(sentences)
+
+
+class _Creation:
+    """When some recordings were created: the first and the last moment."""
+
+    def __init__(self) -> None:
+        self._moments: list[int] = []
+
+    def add(self, created: int | None) -> None:
+        if created is not None:
+            self._moments = [min([*self._moments, created]), max([*self._moments, created])]
+
+    def __str__(self) -> str:
+        when = [timestamps.text(moment) for moment in dict.fromkeys(self._moments)]
+        return f"created between {' and '.join(when)}" if when[1:] else f"created at {when[0]}" if when else "undated"
 
 
 class RecordsWithoutId:
     """Records without an id: counted, and reported at the end."""
 
     def __init__(self, what: str = "recording(s)") -> None:
+        """Count none yet."""
         self._what = what
         self._seen: set[int] = set()
-        self._created: list[int] = []
+        self._creation = _Creation()
 
     def add(self, record: object, created: int | None) -> None:
         """Count a record, and say so now if it is the first: the run may be ended before the end."""
@@ -42,44 +92,55 @@ class RecordsWithoutId:
             logger.warning("Some %s came without an id. How many there are is said at the end.", self._what)
         # The same one comes again if its slice is read again; only its content can tell.
         self._seen.add(hash(repr(record)))
-        if created is not None:
-            self._created = [min([*self._created, created]), max([*self._created, created])]
+        self._creation.add(created)
 
     def fault(self) -> str | None:
-        """What to do about them, if there were any."""
+        """Return what to do about them, if there were any."""
         if not self._seen:
             return None
-        when = " and ".join(timestamps.text(timestamp) for timestamp in dict.fromkeys(self._created))
-        when = f"created between {when}" if " and " in when else f"created at {when}" if when else "of unknown age"
         return (
-            f"{len(self._seen)} {self._what} {when} came without an id and cannot be loaded. All others were, and the "
-            "bookmarks have moved. Report it to Siro with these dates."
+            f"{len(self._seen)} {self._what} {self._creation} came without an id and cannot be loaded. All others "
+            "were, and the bookmarks have moved. Report it to Siro with these dates."
         )
 
 
-class MissingDetails(RecordsWithoutId):
-    """What was to come of single recordings, and did not."""
+class FailedRecordings:
+    """Recordings whose details failed: counted, and reported at the end."""
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(f"record(s) of '{stream}', of recordings")
-        self._stream = stream
-        self._gone = 0
-        self._found = False
+    def __init__(self) -> None:
+        """Count none yet."""
+        self._ids: set[str] = set()
+        self._creation = _Creation()
+        self._last = ""
 
-    def looked_for(self, *, gone: bool) -> None:
-        """Count a recording."""
-        self._gone += gone
-        self._found = self._found or not gone
+    def __len__(self) -> int:
+        return len(self._ids)
 
-    def fault(self) -> str | None:
-        """What to do about it, if something did not come."""
-        if self._found or self._gone < MANY_GONE:
-            return super().fault()
+    def add(self, recording: Record, created: int | None, error: TapSiroError) -> None:
+        """Count a recording, and say so now if it is the first."""
+        if not self._ids:
+            logger.warning("%s Its recording is left out, and others that fail; how many is said at the end.", error)
+        self._ids.add(recording["id"])
+        self._creation.add(created)
+        self._last = str(error)
+
+    def fault(self, names: str, then: str) -> str:
+        """Return what to do about them."""
         return (
-            f"Siro's API knew none of the {self._gone} recordings of which '{self._stream}' was asked for (404, 410). "
-            "All other records were loaded, and the bookmarks have moved. Check the address in the settings, and read "
-            "the stream again; if there is nothing of the kind at Siro, deselect it."
+            f"{names} could not be loaded of {len(self)} recording(s) {self._creation}; of all others they were. "
+            f"{self._last} {then}"
         )
+
+
+def poison_fault(slices: Sequence[Slice]) -> Fault:
+    """Return what to do about recordings that the API cannot return."""
+    creation = _Creation()
+    for each in slices:
+        creation.add(each.start)
+    return Fault(
+        f"Siro's API fails on a page of recordings {creation} (within a second), however small it is, while others "
+        "come. All others were loaded, and the bookmarks stay where they were. Report it to Siro with that date."
+    )
 
 
 class UndatedRecordings:
@@ -89,9 +150,10 @@ class UndatedRecordings:
         """Begin with a run."""
         self._warned = False
 
-    def add(self, page: Page, *, bounded: bool) -> None:
+    def add(self, page: RecordingsPage, *, bounded: bool) -> None:
         """Look at a page. Those of slices are no reason to warn: the API does return such recordings there."""
-        if self._warned or not bounded or not page.whole or None not in page.created:
+        is_whole = page.part.start is None and page.part.end is None
+        if self._warned or not bounded or not is_whole or None not in page.created:
             return
         self._warned = True
         logger.warning(
@@ -144,51 +206,65 @@ def warn_of_bookmarks(streams: Iterable[StreamWriter], settings: Settings, now: 
     return left
 
 
-class ProgressLog:
+class PassLog:
     """Log lines on a pass: when it begins and ends, and every now and then if it is long."""
 
-    def __init__(self, plans: Mapping[StreamWriter, Progress], whole: Slice) -> None:
+    def __init__(
+        self, clock: Clock, plans: Mapping[StreamWriter, StreamPass], whole: Slice, details: Sequence[Detail]
+    ) -> None:
+        """Log that a pass begins.
+
+        Args:
+            clock: Tells when the next line is due.
+            plans: The streams, and what each of them needs.
+            whole: What is read.
+            details: What is requested of single recordings, which count their requests.
+        """
         plan = next(iter(plans.values()))
-        since = min((p.since for p in plans.values()), key=lambda since: since or float("-inf"))
+        since = min((p.since for p in plans.values()), key=lambda since: float("-inf") if since is None else since)
+        self._clock = clock
+        self._details = details
+        self._fetched = self._count_details()
         self._name = f"{plan.kind.value.capitalize()} of {', '.join(stream.name for stream in plans)}"
-        self._started = self._logged = time.monotonic()
-        self._pages = self._records = 0
+        self._started = self._logged = clock.monotonic()
+        self._records = 0
         self._shown = (0, 0)
         logger.info(
-            "%s: reading what was updated since %s%s.",
+            "%s: reading what was updated since %s%s%s.",
             self._name,
             "the beginning" if since is None else timestamps.text(since),
+            "" if plan.until is None else f" and before {timestamps.text(plan.until)}",
             f", going on from what was created at {timestamps.text(whole.start)}"
             if plan.resumed and whole.start
             else "",
         )
 
-    def page(self, records: int, reader: PassReader) -> None:
-        """Count the recordings of a page, and log the progress."""
-        self._pages += 1
-        self._records += records
-        self.show(reader)
+    def _count_details(self) -> int:
+        return sum(detail.fetched for detail in self._details)
 
-    def show(self, reader: PassReader) -> None:
+    def count(self) -> None:
+        """Count a recording that was written."""
+        self._records += 1
+
+    def show(self, position: int | None, rows_left: float | None) -> None:
         """Log the progress, if there is any since the last line and that is old enough."""
-        now = time.monotonic()
-        progress = self._pages, reader.details
-        if now - self._logged < PROGRESS_SECONDS or progress == self._shown:
+        now = self._clock.monotonic()
+        details = self._count_details() - self._fetched
+        if now - self._logged < PROGRESS_SECONDS or (self._records, details) == self._shown:
             return
-        self._logged, self._shown = now, progress
+        self._logged, self._shown = now, (self._records, details)
         rate = self._records / (now - self._started)
-        position, left = reader.position, reader.rows_left()
         logger.info(
             "%s: %d recordings%s%s; done up to %s%s.",
             self._name,
             self._records,
-            f" and {reader.details} details" if reader.details else "",
+            f" and {details} details" if details else "",
             f", {rate:.1f} a second" if rate else "",
             "(not yet known)" if position is None else timestamps.text(position),
-            f"; about {left / rate:.0f} seconds left" if left is not None and rate else "",
+            f"; about {rows_left / rate:.0f} seconds left" if rows_left is not None and rate else "",
         )
 
     def end(self) -> None:
         """Log the end of the pass."""
-        seconds = time.monotonic() - self._started
+        seconds = self._clock.monotonic() - self._started
         logger.info("%s: done, %d recordings in %.1f seconds.", self._name, self._records, seconds)

@@ -6,12 +6,11 @@ is read again; a recording without a date comes with every slice.
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import msgspec
 
-MOST = 20_000
+MAX_REMEMBERED = 20_000
 """Recordings that are remembered: some three megabytes. Those that come again mostly do so soon."""
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -22,32 +21,17 @@ class SentRecordings:
 
     def __init__(self) -> None:
         """Begin with a pass."""
-        self._hashes: dict[int, tuple[int, int]] = {}
-        self._lock = threading.Lock()
+        self._hashes: dict[int, int] = {}
 
-    def is_repeated(self, record: dict[str, Any], details: object = None) -> bool:
-        """Whether a recording, as it came, was sent already and is the same. Takes note of it.
-
-        Args:
-            record: The recording.
-            details: What was asked for of it alone, if anything was: that must have been sent too.
-        """
-        key, content, more = hash(str(record.get("id"))), _hash(record), _hash(details) if details else 0
-        with self._lock:
-            before = self._hashes.pop(key, None)
-            if content is None or more is None:
-                return False  # cannot be compared
-            repeated = before is not None and before[0] == content and more in {0, before[1]}
-            # As the last one, also if it was there.
-            self._hashes[key] = before if repeated and before is not None else (content, more)
-            if len(self._hashes) > MOST:
-                del self._hashes[next(iter(self._hashes))]
-        return repeated
-
-
-def _hash(content: object) -> int | None:
-    """None for what cannot be encoded, because it is nested too deeply."""
-    try:
-        return hash(_encode(content))
-    except (ValueError, OverflowError, RecursionError):
-        return None
+    def seen_before(self, record: dict[str, Any]) -> bool:
+        """Return True if a recording, as it came, was sent already and is the same. Remembers it."""
+        key = hash(str(record.get("id")))
+        before = self._hashes.pop(key, None)
+        try:
+            content = hash(_encode(record))
+        except (ValueError, OverflowError, RecursionError):
+            return False  # nested too deep to be compared
+        self._hashes[key] = content  # as the last one, also if it was there
+        if len(self._hashes) > MAX_REMEMBERED:
+            del self._hashes[next(iter(self._hashes))]
+        return before == content

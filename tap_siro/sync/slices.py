@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tap_siro.timestamps import SECOND
 
@@ -15,7 +15,20 @@ class Slice:
     start: int | None = None
     end: int | None = None
     halvings: int = 0
-    """How often it was halved because a cursor in it had expired."""
+    """Times that it was halved because a cursor in it had expired."""
+    set_aside: bool = False
+    """It is left until all others have been read."""
+    failed_at: int | None = None
+    """The host's successful requests when it, or the slice it is a half of, was too heavy; None if never."""
+
+    @property
+    def is_divisible(self) -> bool:
+        """Return True if it is longer than a second."""
+        return self.start is None or self.end is None or self.end - self.start > SECOND
+
+    def contains(self, moment: int) -> bool:
+        """Return True if a recording created at that moment is in it."""
+        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
 
     def cut(self, *points: int) -> list[Slice]:
         """The parts between the whole seconds at or before the points, as far as those lie inside.
@@ -25,4 +38,4 @@ class Slice:
         inside = {point - point % SECOND for point in points}
         inside = {p for p in inside if p > (self.start or 0) and (self.end is None or p < self.end)}
         edges = [self.start, *sorted(inside), self.end]
-        return [Slice(start, end, self.halvings) for start, end in itertools.pairwise(edges)]
+        return [replace(self, start=start, end=end) for start, end in itertools.pairwise(edges)]

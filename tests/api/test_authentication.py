@@ -14,11 +14,15 @@ from tap_siro.api import authentication
 from tap_siro.api.authentication import RenewedToken, Token
 from tap_siro.errors import TapSiroError
 from tests.sandbox import Sandbox
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
-from tests.sandbox.tokens import CLIENT_TOKEN
-from tests.support.in_process import loaded, sync
+from tests.sandbox.teams import IDENTITY, TEAMS
+from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.sandbox.users import USERS
+from tests.support.in_process import loaded, selecting, sync
 from tests.support.process import config_for, run_tap
 
 if TYPE_CHECKING:
@@ -132,6 +136,59 @@ def test_a_client_that_the_api_does_not_take_ends_the_sync(sandbox: Sandbox, thr
     check_silent(sandbox, outcome.stderr)
 
 
+def app_config(sandbox: Sandbox) -> dict[str, Any]:
+    oauth = sandbox.oauth
+    app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret, "oauth_user_id": oauth.user_id}
+    return config_for(sandbox, user_api_url=sandbox.user_api_url, **SMALL, **app)
+
+
+@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}], ids=["bare", "in data"])
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_a_token_is_taken_from_any_good_answer(sandbox: Sandbox, status: int, wrap: Any) -> None:
+    """A token that was created is often answered by 201: transcripts would never load."""
+    sandbox.fault("edit", path=CLIENT_TOKEN, on=None, status=status, edit=wrap)
+    sandbox.fault("edit", path=USER_TOKEN, on=None, status=status, edit=wrap)
+    assert loaded(sync(client_config(sandbox))) == EXPECTED
+    run = sync(app_config(sandbox), catalog=selecting("recording_utterances"))
+    assert len(run.records["recording_utterances"]) > len(DATA)
+    assert run.warnings == []
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) == len(sandbox.requests_to(USER_TOKEN)) == 1
+
+
+@pytest.mark.parametrize("status", [201, 202, 206])
+def test_any_success_with_the_right_json_is_an_answer(sandbox: Sandbox, status: int) -> None:
+    """The same for everything else that is asked for."""
+    for path in (RECORDINGS, USERS, IDENTITY, TEAMS, CONNECTIONS):
+        sandbox.fault("edit", path=path, on=None, status=status, edit=lambda answer: answer)
+    run = sync(app_config(sandbox))
+    assert run.records.keys() >= {"users", "teams", "team_members", "integration_connections"}
+    assert loaded(run) == EXPECTED
+    assert {request.status for request in sandbox.all_requests} == {status}
+    assert run.warnings == []
+
+
+@pytest.mark.parametrize("status", [201, 202, 204])
+@pytest.mark.parametrize("body", [b"", b"<html></html>", b"[]"])
+def test_a_success_without_the_right_json_is_tried_again(sandbox: Sandbox, status: int, body: bytes) -> None:
+    """An empty answer would be taken for an empty page."""
+    sandbox.fault("status", status=status, body=body)
+    sandbox.fault("status", path=CLIENT_TOKEN, status=status, body=body)
+    run = sync(client_config(sandbox, concurrency=1))
+    assert loaded(run) == EXPECTED
+    assert len(run.warnings) == 2
+
+
+def test_an_app_makes_the_token_for_transcripts_beside_client_credentials(sandbox: Sandbox) -> None:
+    """Settings that do nothing: a client that may not read transcripts would need the app, and ignore it."""
+    config = app_config(sandbox) | client_config(sandbox)
+    del config["api_token"]
+    run = sync(config, catalog=selecting("recordings", "recording_utterances"))
+    assert loaded(run)["recordings"] == EXPECTED["recordings"]
+    assert {request.headers["X-Siro-Auth-Token"] for request in sandbox.requests_to(UTTERANCES)} == {"user-token-1"}
+    assert set(bearers(sandbox)) == {"client-token-1"}
+    assert len(sandbox.requests_to(CLIENT_TOKEN)) == len(sandbox.requests_to(USER_TOKEN)) == 1
+
+
 @pytest.mark.parametrize("wrong", ["client_id", "client_secret"])
 def test_wrong_credentials_are_named(sandbox: Sandbox, wrong: str) -> None:
     """A user would be told of a token that nobody has set, or see it retried for ten minutes."""
@@ -155,6 +212,8 @@ def test_wrong_credentials_are_named(sandbox: Sandbox, wrong: str) -> None:
         ("body", {"body": {"access_token": ""}}),
         ("body", {"body": {"access_token": "a\r\nX-Other: b"}}),
         ("body", {"body": {"accessToken": "other"}}),
+        ("body", {"body": {"data": {"access_token": 5}}}),
+        ("body", {"body": {"data": "token"}}),
         ("body", {"body": []}),
     ],
     ids=str,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.pages import read_recordings
 from tap_siro.credentials import read_secret
 from tap_siro.errors import BoundsRefusedError, RefusedError
-from tests.api.test_client import client_of
+from tests.api.test_client import PATH, client_of
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
@@ -85,27 +87,28 @@ def test_pages_of_five_are_the_smallest(sandbox: Sandbox) -> None:
 # What a 400 may mean
 
 
-def test_bounds_that_are_refused_are_named_as_such(sandbox: Sandbox) -> None:
-    """The reader could not know that the same pass may be read without them."""
-    sandbox.fault("status", on=None, status=400)
-    query = {"pageSize": "25", "updatedAt:gte": MOMENT}
-    with client_of(sandbox) as client:
-        with pytest.raises(BoundsRefusedError):
-            client.page(query | {"createdAt:gt": MOMENT})
-        with pytest.raises(RefusedError) as error:
-            client.page(query)
-    assert not isinstance(error.value, BoundsRefusedError)
+@pytest.mark.parametrize("status", [400, 422, 404])
+def test_bounds_that_are_refused_are_named_as_such(sandbox: Sandbox, status: int) -> None:
+    """The run could not know that the same pass may be read without them."""
+    sandbox.fault("status", on=None, status=status)
+    assert type(refusal(sandbox, bounds_optional=True)) is BoundsRefusedError
 
 
-def test_bounds_that_were_taken_before_are_not_blamed(sandbox: Sandbox) -> None:
-    """One odd 400 in the middle of a history would make all the rest of it slow."""
-    query = {"pageSize": "25", "createdAt:gt": MOMENT}
+def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> RefusedError:
+    """The error of a chain with bounds of creation."""
     with client_of(sandbox) as client:
-        client.page(query)
-        sandbox.fault("status", on=None, status=400)
+        endpoint = Endpoint(client.api, PATH, read_recordings)
+        pages = iter(Chain(client, endpoint, {"createdAt:gt": MOMENT}, page_size=25, bounds_optional=bounds_optional))
         with pytest.raises(RefusedError) as error:
-            client.page(query | {"createdAt:gt": "2025-06-02T12:00:00.000Z"})
-    assert not isinstance(error.value, BoundsRefusedError)
+            next(pages)
+    return error.value
+
+
+@pytest.mark.parametrize(("status", "bounds_optional"), [(400, False), (401, True), (403, True)])
+def test_bounds_that_cannot_be_the_reason_are_not_blamed(sandbox: Sandbox, status: int, bounds_optional: bool) -> None:
+    """One odd 400 in the middle of a history, or a bad token, would make all the rest of it slow."""
+    sandbox.fault("status", on=None, status=status)
+    assert type(refusal(sandbox, bounds_optional=bounds_optional)) is RefusedError
 
 
 # Other statuses
@@ -220,9 +223,8 @@ def test_quotes_around_a_token_are_taken_off(given: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["${SIRO_TOKEN}", "$SIRO_TOKEN", "<token>", "{{ token }}", "%TOKEN%", "your token", "your-api-token", "YOUR_TOKEN",
-     "changeme", "change-me", "xxxxxxxx", "...", "***", "token", "api_token", "paste it here", "TODO", "null"],
-)  # fmt: skip
+    ["${SIRO_TOKEN}", "${}", "<token>", "<your token>", "{{ token }}", "{{token}}", "Bearer ${TOKEN}", '"<token>"'],
+)
 def test_a_placeholder_is_no_token(given: str) -> None:
     """The same, of an example that was copied, or a variable that is not filled in."""
     faults: list[str] = []
@@ -234,7 +236,8 @@ def test_a_placeholder_is_no_token(given: str) -> None:
 @pytest.mark.parametrize(
     "given",
     ["siro_live_0a1b2c", "eyJhbGciOiJIUzI1NiJ9.e30.abc-DEF_123==", "0f8fad5b-d9cb-469f-a165-70867728950e", "t",
-     "myorg0token", "tokenABC123", "idx9"],
+     "myorg0token", "tokenABC123", "idx9", "my-etl", "your-app", "the_client", "token", "secret", "changeme", "todo",
+     "xxx", "...", "null", "$TOKEN", "%TOKEN%", "here", "<a", "a>", "{a}"],
 )  # fmt: skip
 def test_a_token_is_no_placeholder(given: str) -> None:
     """Whoever has such a token could not use the tap at all."""

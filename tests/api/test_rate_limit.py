@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import pyrate_limiter
 
 from tap_siro.api.rate_limit import RateLimit
+from tap_siro.errors import StoppedError
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.support.process import config_for, run_tap
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import pytest
@@ -23,7 +27,7 @@ class Clock:
         self.seconds = 1000.0
         self._lock = threading.Lock()
 
-    def monotonic_ms(self) -> int:
+    def now(self) -> int:
         return int(self.seconds * 1000)
 
     def wait(self, seconds: float) -> None:
@@ -31,35 +35,47 @@ class Clock:
             self.seconds += seconds
 
 
-def test_no_more_requests_within_any_minute_from_eight_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock()
-    limit = RateLimit(30)
-    monkeypatch.setattr(limit._bucket, "now", clock.monotonic_ms)
-    sent: list[float] = []
-    lock = threading.Lock()
-    try_acquire = limit._limiter.try_acquire
-
-    def recorded(**options: Any) -> Any:
-        with lock:
-            if allowed := try_acquire(**options):
-                sent.append(clock.seconds)
-        return allowed
-
-    monkeypatch.setattr(limit._limiter, "try_acquire", recorded)
-
-    def work() -> None:
-        for _ in range(20):
-            limit.wait(clock.wait)
-
+def in_eight_threads(work: Callable[[], None]) -> None:
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    assert len(sent) == 160
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_no_more_requests_at_once_than_the_limit_from_eight_threads() -> None:
+    limit, sent, paused = RateLimit(30), list[int](), list[float]()
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        raise StoppedError
+
+    def work() -> None:
+        try:
+            while True:
+                limit.wait(pause)
+                sent.append(1)
+        except StoppedError:
+            pass
+
+    in_eight_threads(work)
+    limit.close()
+    assert len(sent) == 30
+    assert len(paused) == 8
+    assert all(0 < seconds < 1 for seconds in paused)
+
+
+def test_no_more_requests_within_any_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(pyrate_limiter.MonotonicClock, "now", lambda _: clock.now())
+    limit, sent = RateLimit(30), list[float]()
+    for _ in range(160):
+        limit.wait(clock.wait)
+        sent.append(clock.seconds)
+    limit.close()
     for first, later in zip(sent, sent[30:], strict=False):
-        assert later - first >= 59.9
-    assert len(limit._bucket.items) <= 60, "what is over is forgotten"
+        assert 59.9 <= later - first <= 61
 
 
 def test_a_sync_keeps_below_a_limit_that_the_server_enforces(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -16,7 +17,9 @@ import trustme
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import Clock, loaded, sync
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.tokens import CLIENT_TOKEN
+from tests.support.in_process import Clock, loaded, selecting, sync
 from tests.support.process import config_for
 
 if TYPE_CHECKING:
@@ -112,13 +115,13 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 @contextmanager
-def badly_signed(issuer: Path | None = None) -> Iterator[str]:
+def signed(issuer: Path | None = None, host: str = "127.0.0.1", **dates: Any) -> Iterator[str]:
     """A server whose certificate is of an unknown issuer, whose own can be written into a file."""
     authority = trustme.CA()
     if issuer is not None:
         authority.cert_pem.write_to_path(str(issuer))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert(host, **dates).configure_cert(context)
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -137,15 +140,32 @@ def check_ends(url: str, *said: str, tries: int = 5, **settings: Any) -> None:
         assert hidden not in outcome.stderr.replace("ERROR", "")
 
 
-def test_a_certificate_that_is_not_valid_ends_the_sync() -> None:
+LONG_AGO, LATER = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ({}, ("is of an unknown authority", "`REQUESTS_CA_BUNDLE`")),
+        ({"not_before": LONG_AGO, "not_after": LONG_AGO + timedelta(days=1)}, ("has expired", "this machine's clock")),
+        ({"not_before": LATER, "not_after": LATER + timedelta(days=1)}, ("is not valid yet", "this machine's clock")),
+        ({"host": "127.0.0.2"}, ("is for another name", "the host's own name")),
+        ({"host": "siro.invalid"}, ("is for another name", "the host's own name")),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: dict[str, Any], said: tuple[str, str]
+) -> None:
     """Ten minutes of retries, and then a word that says nothing: behind a company's proxy, the first thing to meet."""
-    with badly_signed() as url:
-        check_ends(url, "its certificate is not valid", "REQUESTS_CA_BUNDLE", "Check `api_url`")
+    with signed(tmp_path / "certificate.pem", **certificate) as url:
+        if certificate:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+        check_ends(url, f"its certificate {said[0]}", said[1], "heck `api_url`")
 
 
 def test_a_certificate_that_is_made_known_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The advice would not help."""
-    with badly_signed(tmp_path / "certificate.pem") as url:
+    with signed(tmp_path / "certificate.pem") as url:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
         (error,) = sync({"api_url": url, "api_token": "t"}, status=1).errors
     assert "501" in error  # the server's own answer
@@ -163,11 +183,28 @@ def test_a_host_that_there_is_not_ends_the_sync() -> None:
         check_ends("https://functions.siro.invalid", "there is no host of that name", "Check `api_url`")
 
 
-def test_a_proxy_that_is_not_there_ends_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A user would look for the fault at Siro."""
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://proxy.siro.invalid:3128"])
+def test_a_proxy_that_is_not_there_ends_the_sync(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """A user would look for the fault at Siro, or in `api_url`."""
     monkeypatch.delenv("NO_PROXY")
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    check_ends("https://functions.siro.invalid", "the proxy", "HTTPS_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    find, unknown = socket.getaddrinfo, socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    def getaddrinfo(host: str, *args: Any, **options: Any) -> Any:
+        if host.endswith("invalid"):
+            raise unknown
+        return find(host, *args, **options)
+
+    with mock.patch.object(socket, "getaddrinfo", getaddrinfo):
+        check_ends("https://functions.siro.invalid", "the proxy cannot be reached", "Check `HTTPS_PROXY`")
+
+
+def test_a_proxy_with_an_impossible_name_ends_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end in a traceback."""
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", "http://a..b:3128")
+    (error,) = sync({"api_url": "https://functions.siro.invalid", "api_token": "t"}, status=1).errors
+    assert error.startswith("The request could not be sent (LocationParseError): check `api_url` and the proxy")
 
 
 def test_a_login_page_ends_the_sync(sandbox: Sandbox) -> None:
@@ -205,14 +242,14 @@ def test_a_name_that_cannot_be_looked_up_for_now_is_tried_again(sandbox: Sandbox
 
 
 @contextmanager
-def proxy() -> Iterator[tuple[str, list[str]]]:
+def proxy(status: int = 403) -> Iterator[tuple[str, list[str]]]:
     """Keeps all that it is asked to pass on, and refuses it."""
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def refuse(self) -> None:
             seen.append(f"{self.requestline}\n{self.headers}")
-            self.send_error(403)
+            self.send_error(status)
 
         do_GET = do_POST = do_CONNECT = refuse  # noqa: N815
 
@@ -237,12 +274,42 @@ def test_what_is_for_this_machine_does_not_go_through_a_proxy(
     assert seen == []
 
 
-def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(403, "the proxy refuses to connect to it"), (502, "the proxy refuses"), (407, "asks for a user and a password")],
+)
+def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> None:
     """The proxy is asked for a tunnel, and the rest goes through it encrypted."""
     monkeypatch.delenv("NO_PROXY")
-    with proxy() as (url, seen):
-        monkeypatch.setenv("HTTPS_PROXY", url)
-        check_ends("https://functions.siro.invalid", "the proxy", "HTTPS_PROXY")
-    assert len(seen) == 5
+    with proxy(status) as (url, seen):
+        monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//me:password-of-mine@"))
+        check_ends("https://functions.siro.invalid", said, "`HTTPS_PROXY`")
+    assert len(seen) == 5 + 3, "tried five times for recordings, and once for each list"
     assert all(line.startswith("CONNECT functions.siro.invalid:443") for line in seen)
     assert "canary-of-a-token" not in "".join(seen)
+
+
+def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> None:
+    """The same of one that nobody has set."""
+    sandbox.fault("status", status=407)
+    (error,) = sync(config_for(sandbox), status=1).errors
+    assert "a proxy asks for a user and a password. Put them into `HTTPS_PROXY`" in error
+
+
+@pytest.mark.parametrize("setting", ["auth_url", "user_api_url"])
+@pytest.mark.parametrize("fault", ["status", "html", "reset", "gzip"])
+def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str, setting: str) -> None:
+    """Whoever reads that Siro's API answered 500 asks Siro why, and not who runs the login."""
+    options: dict[str, dict[str, Any]] = {
+        "status": {"status": 500},
+        "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}},
+    }
+    path = {"auth_url": CLIENT_TOKEN, "user_api_url": UTTERANCES}[setting]
+    sandbox.fault("status" if fault == "gzip" else fault, path=path, on=3, **options.get(fault, {}))
+    client = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret, "api_token": None}
+    addresses = {"auth_url": sandbox.auth_url, "user_api_url": sandbox.user_api_url}
+    config = config_for(sandbox, concurrency=1, **client, **addresses)
+    warnings = sync(config, catalog=selecting("recordings", "recording_utterances")).warnings
+    assert len(warnings) == 3
+    assert all(warning.startswith(f"`{setting}` ") for warning in warnings)
+    assert "Siro's API" not in "".join(warnings)

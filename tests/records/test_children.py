@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tap_siro.records import children, schemas
+from tap_siro.records import children
 from tap_siro.records.cleaning import (
     LARGEST,
     LONGEST_NAME,
@@ -20,6 +20,7 @@ from tap_siro.records.cleaning import (
     pruner,
 )
 from tap_siro.records.recording import Record, RecordingCleaner, value_text
+from tap_siro.schemas import recordings as schemas
 
 MOMENT = "2025-06-01T12:00:00.000Z"
 EXTRACTIONS = [

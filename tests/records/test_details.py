@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
-from tap_siro.records import detail_schemas
+from tap_siro.api.decoding import pack
 from tap_siro.records.cleaning import FieldWarnings
-from tap_siro.records.details import FollowupCleaner, UtteranceCleaner, named
+from tap_siro.records.utterances import name_speakers
+from tap_siro.schemas import details as detail_schemas
+from tap_siro.singer.writer import StreamWriter
+from tap_siro.streams import FollowupDetailsStream, UtterancesStream
+from tap_siro.sync.details import Detail, DetailRequest
+
+if TYPE_CHECKING:
+    from tap_siro.singer.sdk import SiroStream
 
 MOMENT = "2026-11-02T11:06:00.000Z"
 RECORDING: dict[str, Any] = {"id": "r", "updatedAt": MOMENT}
 PARENT = {"recordingId": "r", "recordingUpdatedAt": MOMENT}
 
 
+def records(stream: type[SiroStream], items: tuple[Any, ...]) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records of a recording's items, and what is said of those that have none."""
+    writer = StreamWriter(
+        stream,
+        flags=frozenset(),
+        selected=stream.schema,
+        aliases=[stream.name],
+        mapped=None,
+        state={},
+        counter=mock.Mock(),
+        full_table=False,
+        keeps_others=True,
+    )
+    detail = Detail([writer], mock.Mock(), FieldWarnings())
+    request = DetailRequest(detail, None, 0, RECORDING, None, items=pack(list(items)))
+    ((_, made),) = detail.records(request)
+    return made, [fault.message for fault in detail.faults()]
+
+
 def followups(*items: Any) -> list[dict[str, Any]]:
-    return FollowupCleaner(FieldWarnings())(RECORDING, list(items))
+    return records(FollowupDetailsStream, items)[0]
 
 
 def utterances(*items: Any) -> list[dict[str, Any]]:
-    return UtteranceCleaner(FieldWarnings())(RECORDING, list(items))
+    return records(UtterancesStream, items)[0]
 
 
 def test_a_followup_belongs_to_the_recording_that_was_asked_for() -> None:
@@ -45,9 +72,11 @@ def test_what_is_not_documented_is_kept_as_json_text_at_every_depth() -> None:
 
 
 def test_a_followup_without_an_id_has_no_key_and_hides_no_other() -> None:
-    """Each stays one, so that it can be counted."""
-    keys = [each["followupId"] for each in followups({"followupId": None}, {}, "text", None, {"followupId": 7})]
-    assert keys == [None, None, None, None, "7"]
+    """A target would refuse the row; left out without a word, nobody would miss it."""
+    items = ({"followupId": None}, {"followupId": ""}, "text", None, {"followupId": 7})
+    made, (fault,) = records(FollowupDetailsStream, items)
+    assert [each["followupId"] for each in made] == ["7"]
+    assert fault.startswith("2 record(s)"), "as far as their content tells them apart"
 
 
 def test_a_field_that_siro_adds_is_kept(caplog: pytest.LogCaptureFixture) -> None:
@@ -80,5 +109,5 @@ def test_utterances_keep_their_place(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_speakers_have_the_name_that_siro_has_for_their_tag(speakers: dict[str, Any], names: list[str | None]) -> None:
     items = [{"speakerTag": 0}, {"speakerTag": "1"}, {"speakerTag": None}, {"speakerName": "Bo"}, "no object"]
-    lines = utterances(*named(items, speakers))
+    lines = utterances(*name_speakers(items, speakers))
     assert [line["speakerName"] for line in lines] == names

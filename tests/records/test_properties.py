@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from singer_sdk.contrib.msgspec import encoder
 
 from tap_siro import timestamps
-from tap_siro.api import decoding
-from tap_siro.records import schemas
+from tap_siro.api.decoding import MalformedPageError
+from tap_siro.api.pages import read_recordings
 from tap_siro.records.cleaning import FieldWarnings, pruner
 from tap_siro.records.recording import RecordingCleaner
+from tap_siro.schemas import recordings as schemas
 from tap_siro.streams import STREAMS, ChildStream
+from tap_siro.sync.slice_fetcher import RecordingsPage
+from tap_siro.sync.slices import Slice
 from tests.sandbox.data import plain
 from tests.support.in_process import validator
 
@@ -112,13 +115,13 @@ def exact(text: str) -> Any:
 def all_rows(recording: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The rows of all streams as they are on stdout, each checked against its schema."""
     body = '{"data":[' + dumps(recording) + '],"cursor":null}'
-    (given,) = decoding.decode(body.encode()).records
+    (given,) = read_recordings(body.encode()).records
     clean = RecordingCleaner(FieldWarnings())(given)
     found: dict[str, list[dict[str, Any]]] = {"recordings": [clean]}
     for stream in STREAMS:
         if issubclass(stream, ChildStream):
             shared = {"recordingId": clean["id"], "recordingUpdatedAt": clean["updatedAt"]}
-            found[stream.name] = [shared | row for row in stream.cut(clean)]
+            found[stream.name] = [shared | row for row in stream.derive(clean)]
     written: dict[str, list[dict[str, Any]]] = json.loads(encoder.encode(found))
     for name, made in written.items():
         for row in made:
@@ -185,8 +188,8 @@ def test_the_quick_check_changes_nothing(path: tuple[str | int, ...], value: Any
 @given(st.lists(VALUES, max_size=4))
 def test_any_page_is_read_or_refused(data: list[Any]) -> None:
     """An item that is no recording would crash the reader before anybody can complain of it."""
-    page = decoding.decode(('{"data":' + dumps(data) + ',"cursor":null}').encode())
-    assert len(page.records) == len(page.created) == len(page.updated) == len(data)
+    page = RecordingsPage(read_recordings(('{"data":' + dumps(data) + ',"cursor":null}').encode()), Slice())
+    assert len(page.page.records) == len(page.created) == len(page.updated) == len(data)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
@@ -199,8 +202,8 @@ def test_any_page_is_read_or_refused(data: list[Any]) -> None:
 @example(b'{"data":[' + b"9" * 5_000 + b'],"cursor":null}')
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """A proxy's answer would end the sync with a traceback instead of another try."""
-    with contextlib.suppress(decoding.MalformedPageError):
-        decoding.decode(body)
+    with contextlib.suppress(MalformedPageError):
+        read_recordings(body)
 
 
 TEXT_PLACES: dict[str, tuple[tuple[str | int, ...], Callable[[dict[str, Any]], Any]]] = {

@@ -31,7 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "html": {"status": 200, "body": _HTML_PAGE, "content_type": "text/html", "headers": {}},
     "body": {"body": ...},
     "slow": {"seconds": ...},
-    "edit": {"edit": ...},
+    "edit": {"edit": ..., "status": 200},
     "redirect": {"location": ...},
 }
 
@@ -136,7 +136,7 @@ def apply(fault: Fault, page: Callable[[], Answer]) -> Answer:
 
 def _spoil(fault: Fault, answer: Answer) -> Answer:
     """Change what would have been an ordinary page. A refusal stays one."""
-    if answer.status != HTTPStatus.OK:
+    if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         return answer
     match fault.kind:
         case "short":
@@ -147,6 +147,7 @@ def _spoil(fault: Fault, answer: Answer) -> Answer:
             answer.delay = fault.options["seconds"]
         case "edit":
             edited = fault.options["edit"](json.loads(answer.body))
+            answer.status = fault.options["status"]
             answer.body, answer.rows = _as_bytes(edited), _rows(edited)
     return answer
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
+
+from tests.sandbox.faults import Answer
+from tests.sandbox.store import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.sandbox.faults import Answer
-
 API = "/api-externalApi"
 """Where the API's own routes are."""
+USER_API = "/user-api"
+"""Where the routes of the second host are."""
 RECORDINGS = "/v1/core/recordings"
 
 
@@ -31,7 +35,7 @@ class Request:
     body: bytes
     time: float
     route: str = ""
-    """The path of the route that answers, with `{names}`; nothing if there is none."""
+    """The path or label of the route that answers, with `{names}`; nothing if there is none."""
     values: dict[str, str] = field(default_factory=dict)
     """What stands in the path for the route's `{names}`."""
     number: int = 0
@@ -78,6 +82,8 @@ class Route:
     """Whether a request may have the answer; None: if it bears a token that the API takes."""
     limited: bool = True
     """Whether its requests count for the rate limit."""
+    label: str = ""
+    """What stands for it in `Request.route` and in faults, if not the path: two hosts may have the same."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """What stands for the names in a path as it was sent, or None if it is another one's."""
@@ -88,3 +94,30 @@ class Route:
 @functools.cache
 def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+class Endpoint:
+    """An address that a module stands for."""
+
+    path: ClassVar[str]
+    base: ClassVar[str] = API
+    label: ClassVar[str] = ""
+
+    def route(self, answer: Callable[[Request], Answer], users: Callable[[Request], bool]) -> Route:
+        """Return the route; `users` tells whether the second host takes a request's token."""
+        allows = users if self.base == USER_API else None
+        return Route(self.path, answer, base=self.base, allows=allows, label=self.label)
+
+    def error(self, status: int) -> Answer:
+        """Make an error as the host words it."""
+        return error(self.base, status, HTTPStatus(status).phrase)
+
+
+def error(base: str, status: int, text: str) -> Answer:
+    """Make an error as a host words it."""
+    if base != USER_API:
+        return Answer(status, encode({"message": text}))
+    if status != HTTPStatus.BAD_REQUEST:
+        return Answer(status, encode({"error": text}))
+    issue = {"code": "custom", "path": [], "message": text}
+    return Answer(422, encode({"issues": [issue], "name": "ZodError"}))

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.sandbox import timestamps
-from tests.sandbox.details import USER_API, Details
-from tests.sandbox.directory import routes as directory_routes
-from tests.sandbox.directory_data import default_directory
 from tests.sandbox.recordings import Recordings
-from tests.sandbox.routes import API, RECORDINGS, Request, Route
+from tests.sandbox.routes import API, RECORDINGS, USER_API, Request, Route
 from tests.sandbox.serving import Server
+from tests.sandbox.streams import Details, Lists
 from tests.sandbox.tokens import CLIENT_TOKEN, OAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from tests.sandbox.directory_data import Directory
     from tests.sandbox.faults import Answer, Fault
     from tests.sandbox.store import Page, Recording
 
@@ -36,7 +33,7 @@ class Sandbox(Server):
         latency: float = 0.0,
         now: Callable[[], datetime] | None = None,
         rate_limit: tuple[int, float] | None = None,
-        directory: Directory | None = None,
+        lists: Lists | None = None,
         routes: Iterable[Route] = (),
         port: int = 0,
         **rules: Any,
@@ -49,7 +46,7 @@ class Sandbox(Server):
             latency: Seconds from reading a page to sending it.
             now: The server's clock, if not the real one.
             rate_limit: How many requests are let through in any window of how many seconds.
-            directory: What recordings point to. If it is not given, a small one that has nothing to do with them.
+            lists: What recordings point to. If it is not given, a small one that has nothing to do with them.
             routes: Further addresses.
             port: The port, if not any free one.
             rules: How recordings are served: see `Recordings`.
@@ -62,15 +59,15 @@ class Sandbox(Server):
         self._store = self._endpoint.store
         self.oauth = OAuth(self.now)
         """The other tokens, and what they are made from."""
-        self.details = Details(self._store, self._is_users)
-        """What single recordings have."""
-        self.directory = directory or default_directory()
+        self.lists = lists or Lists.default()
         """What recordings point to. May be changed at any time."""
+        self.details = Details(self._store, self.lists)
+        """What single recordings have."""
         self._routes = [
             Route(RECORDINGS, self._page),
             *self.oauth.routes,
-            *self.details.routes,
-            *directory_routes(self.directory),
+            *self.details.routes(self._is_users),
+            *self.lists.routes(self._is_users),
             *routes,
         ]
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from tests.sandbox.faults import Answer, Fault, apply, message
 from tests.sandbox.query import BadRequestError
-from tests.sandbox.routes import RECORDINGS, Request, Route
+from tests.sandbox.routes import RECORDINGS, Request, Route, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +194,7 @@ class Server:
         for route in self._routes:
             values = route.match(http.rel_url.raw_path)
             if values is not None:
-                request.route, request.values = route.path, values
+                request.route, request.values = route.label or route.path, values
                 if route.method == request.method:
                     found = route
                     request.authorized = (route.allows or self.allows)(request)
@@ -213,8 +213,8 @@ class Server:
         if not agent or agent.startswith(_DEFAULT_AGENTS):
             return Answer(403, b"<html><body>error code: 1010</body></html>", content_type="text/html")
         if not request.authorized:
-            return message(401, "Unauthorized")
-        return message(429, "Too Many Requests") if route.limited and self._too_many(request) else None
+            return error(route.base, 401, "Unauthorized")
+        return error(route.base, 429, "Too Many Requests") if route.limited and self._too_many(request) else None
 
     def _answer(self, request: Request, route: Route | None) -> Answer:
         if route is None:
@@ -229,12 +229,12 @@ class Server:
                 request.fault = fault.kind
                 return apply(fault, lambda: route.answer(request))
             return route.answer(request)
-        except BadRequestError as error:
-            return message(400, str(error))
-        except Exception as error:  # noqa: BLE001
+        except BadRequestError as refusal:
+            return error(route.base, 400, str(refusal))
+        except Exception as failure:  # noqa: BLE001
             # A test's own code failed: its hook, a predicate, an edit. A 4xx ends the tap at once.
-            self.errors.append(error)
-            return message(418, f"the test's own code failed: {error!r}")
+            self.errors.append(failure)
+            return message(418, f"the test's own code failed: {failure!r}")
 
     def _fault_for(self, request: Request) -> Fault | None:
         with self._lock:

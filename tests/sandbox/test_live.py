@@ -10,15 +10,17 @@ import requests
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import ORGANIZATION, USERS, plain, recordings, unfinished
-from tests.sandbox.details import RECORDING, UTTERANCES
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.streams import expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 AGENT = {"User-Agent": "sandbox-test/1"}
+DAY = 86_400_000
 NOON = "2025-07-01T12:00:00.000Z"
 BESIDE = {"createdAt:gt": NOON, "updatedAt:gte": NOON}
 ALONE = {"createdAt:gt": NOON}
@@ -186,7 +188,7 @@ def test_transcripts_come_in_pages_of_all_kinds() -> None:
 
 def test_expected_follow_ups_are_those_of_recordings_that_are_there() -> None:
     with Sandbox(recordings(120)) as sandbox:
-        rows = expected_details(sandbox)["followups"]
+        rows = expected_details(sandbox)["recording_followup_details"]
         data = {row["id"]: row for row in sandbox.recordings}
         for (key,), row in rows.items():
             assert data[row["recordingId"]].get("deleted") is not True
@@ -247,3 +249,12 @@ def test_the_log_tells_the_addresses_apart() -> None:
         assert routes == [UTTERANCES, RECORDING, "/v1/core/recordings", CLIENT_TOKEN]
         assert sandbox.requests_to(USER_TOKEN) == []
         assert sandbox.all_requests[0].path == f"/user-api/v1/core/recordings/{name}/utterances"
+
+
+# Scorecards, follow-ups and outcomes
+
+
+def ask(sandbox: Sandbox, path: str, **params: Any) -> requests.Response:
+    token = sandbox.oauth.user.issued[-1] if sandbox.oauth.user.issued else sandbox.oauth.user.issue()
+    headers = {"x-siro-auth-token": token, **AGENT}
+    return requests.get(sandbox.user_api_url + path, params=params, headers=headers, timeout=10)

@@ -101,7 +101,7 @@ class OAuth:
             return message(400, "userId and scope are needed")
         # It says nothing of how long the token lives.
         token = self.user.issue()
-        return Answer(200, encode({"accessTokenId": f"id-of-{token}", "accessToken": token}))
+        return Answer(201, encode({"accessTokenId": f"id-of-{token}", "accessToken": token}))
 
 
 def _error(status: int, code: str) -> Answer:

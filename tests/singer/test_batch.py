@@ -11,6 +11,7 @@ import signal
 import sys
 import tracemalloc
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,27 +24,14 @@ from tap_siro.singer.sdk import LineWriter
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import expected_directory
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS, Lists, expected_details, expected_lists
 from tests.support.batch import METADATA, files, rows, unpacked
 from tests.support.in_process import selecting, sync
-from tests.support.process import (
-    DETAIL_KEYS,
-    DIRECTORY_KEYS,
-    KEYS,
-    Run,
-    Warehouse,
-    config_for,
-    run_and_kill,
-    run_tap,
-    start_tap,
-)
+from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DATA = recordings(150)
 EXPECTED = expected_rows(DATA)
@@ -85,9 +73,34 @@ def deselected() -> dict[str, Any]:
     return catalog
 
 
-def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) -> None:
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        ("/var/x", "/var/x"), ("file:///var/x", "/var/x"), ("file:/var/x", "/var/x"), ("FILE:///var/x", "/var/x"),
+        ("file://localhost/var/x", "/var/x"), (" file:///var/x\n", "/var/x"), ("file:///var/a:b", "/var/a:b"),
+        ("~/x", "/home/me/x"), ("file://~/x", "/home/me/x"), ("file:~/x", "/home/me/x"), ("~", "/home/me"),
+        ("$HOME/x", "/home/me/x"), ("file://${HOME}/x", "/home/me/x"), ("file:///var/~x", "/var/~x"),
+        ("x/y", "{cwd}/x/y"), ("./x", "{cwd}/x"), ("file:x", "{cwd}/x"), ("file://x/y", "{cwd}/x/y"),
+        *((refused, None) for refused in (
+            "file:", "file://", "~nobody-of-this-name/x", "file:///var/~/x", "x/~/y", "$UNSET/x", "${UNSET}/x", "file:///a?b",
+            "s3://bucket/x", "s3:/x", "s3:x", "gs://x", "http://x/y", "file+s3:///x", "file:s3://x",
+        )),
+    ],
+)  # fmt: skip
+def test_a_root_is_the_directory_that_is_meant_or_refused(
+    monkeypatch: pytest.MonkeyPatch, root: str, path: str | None
+) -> None:
+    """Conversations would be in a directory named `~` or `file:`, perhaps in a repository that somebody commits."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("UNSET", raising=False)
+    config, faults = BatchConfig.read({"batch_config": {"storage": {"root": root, "prefix": "p-"}}})
+    assert len(faults) == (path is None)
+    assert (str(config.root) if config else None) == (path and path.format(cwd=Path.cwd()))
+
+
+def test_details_and_lists_come_in_files_too_and_hide_nothing(root: Path) -> None:
     """Rows from files have no version: after ACTIVATE_VERSION a target would hide all of them."""
-    with Sandbox(DATA[:40], directory=Directory.of(DATA[:40])) as sandbox:
+    with Sandbox(DATA[:40], lists=Lists(DATA[:40])) as sandbox:
         oauth = sandbox.oauth
         app: dict[str, Any] = {
             "user_api_url": sandbox.user_api_url,
@@ -95,15 +108,15 @@ def test_details_and_directories_come_in_files_too_and_hide_nothing(root: Path) 
             "oauth_client_secret": oauth.app_secret,
             "oauth_user_id": oauth.user_id,
         }
-        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS))
+        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *LIST_KEYS))
         warehouse = Warehouse()
         warehouse.load(unpacked(run))
         assert {message["type"] for message in run.messages} == {"SCHEMA", "BATCH", "STATE"}
         assert warehouse.tables == expected_rows(DATA[:40])
         assert warehouse.details == expected_details(sandbox)
-        assert warehouse.directory == expected_directory(sandbox.directory)
+        assert warehouse.lists == expected_lists(sandbox.lists)
     assert all(warehouse.details.values())
-    assert all(warehouse.directory.values())
+    assert all(warehouse.lists.values())
 
 
 MAPS: dict[str, Any] = {
@@ -185,7 +198,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, sandbox: Sandbox, root:
 
 def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) -> None:
     """Each schedule's run would leave an empty directory."""
-    catalog = selecting(*KEYS)  # directories are read whole each time
+    catalog = selecting(*KEYS)  # lists are read whole each time
     state = sync(config_for(sandbox), catalog=catalog).state
     for name in [recording["id"] for recording in DATA]:
         sandbox.remove(name)
@@ -221,7 +234,7 @@ def test_the_first_state_waits_for_minutes_and_a_signal_does_not(tmp_path: Path,
     """Each STATE makes a warehouse merge six files; but what has been read when a run is stopped must not be lost."""
     with Sandbox(DATA, latency=0.01) as sandbox:
         settings = config(sandbox, root, page_size=2, concurrency=2)
-        with start_tap(tmp_path, settings, constants={"tap_siro.sync.run.STATE_SECONDS": 0.0}) as tap:
+        with start_tap(tmp_path, settings, constants={"tap_siro.sync.recordings.STATE_SECONDS": 0.0}) as tap:
             sandbox.hook = lambda _, request: tap.send_signal(signal.SIGTERM) if request.number == 40 else None
             out, err = tap.communicate(timeout=60)
             sandbox.hook = None
@@ -259,7 +272,7 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
 ) -> None:
     """The target would fail on the file, or lose its rest, and the next run would not send them again."""
     for name in ("STATE_SECONDS", "BATCH_STATE_SECONDS"):
-        monkeypatch.setattr(f"tap_siro.sync.run.{name}", 0.0)
+        monkeypatch.setattr(f"tap_siro.sync.recordings.{name}", 0.0)
     settings = config(sandbox, root, page_size=10, concurrency=1)
     monkeypatch.setattr(os, "write", FullDisk(room))
     failed = sync(settings, status=1)

@@ -18,8 +18,9 @@ from tap_siro.singer import sdk
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
+from tests.sandbox.streams import KEYS
 from tests.support.in_process import sync
-from tests.support.process import KEYS, config_for
+from tests.support.process import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

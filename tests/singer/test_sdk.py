@@ -80,7 +80,16 @@ TAP: dict[str, list[str] | None] = {
     "_set_compatible_replication_methods": [],
     "_validate_config": ["raise_errors"],
 }
-OWN = {"block", "detail", "make_records", "name", "needed_flags", "stream_writer", "schema", "replication_key"} | {
+OWN = {"columns", "name", "schema", "replication_key", "needed_flags", "stream_writer"} | {
+    "property_name",
+    "derived_from",
+    "derived_streams",
+    "derive",
+    "detail",
+    "flatten",
+    "is_flattened",
+    "left_out",
+    "on_user_host",
     "batch_files",
     "record_writer",
     "sync_selected",

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS, Run, config_for, discover, run_tap
+from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.streams import KEYS
+from tests.sandbox.users import USERS
+from tests.support.in_process import selecting, sync
+from tests.support.process import Run, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +81,38 @@ def test_a_removed_recordings_stream_keeps_its_child_streams(tmp_path: Path) -> 
     only = run_with(tmp_path, {"recording_followups": {}, "__else__": "__NULL__"})
     assert only.schemas == ["recording_followups"]
     assert len(only.records["recording_followups"]) == len(expected)
+
+
+def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) -> None:
+    """Whoever looks for it in `otherFields`, as the log says, finds no such column."""
+
+    def told(catalog: dict[str, Any] | None = None, **settings: Any) -> tuple[str, str]:
+        with Sandbox(recordings(5)) as sandbox:
+            for path in (RECORDINGS, USERS):
+                sandbox.fault(
+                    "edit",
+                    path=path,
+                    on=None,
+                    edit=lambda page: page | {"data": [r | {"new": 1} for r in page["data"]]},
+                )
+            warnings = sync(
+                config_for(sandbox, **settings), catalog=catalog or selecting("recordings", "users")
+            ).warnings
+        recording, user = sorted(warning for warning in warnings if "new`" in warning)
+        return recording.split("; ")[1].partition(".")[0], user.split("; ")[1].partition(".")[0]
+
+    kept, lost = "it is kept in `otherFields`", "it is left out, because the column `otherFields` is not selected"
+    assert told() == (kept, kept)
+    assert told(flattening_enabled=True, flattening_max_depth=3) == (kept, kept)
+    assert told(stream_maps={"recordings": {"otherFields": None}}) == (lost, kept)
+    assert told(stream_maps={"users": {"otherFields": "__NULL__"}}) == (kept, lost)
+    assert told(selecting("recording_crm_links", "users")) == (lost, kept)
+    catalog = selecting("recordings", "users")
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"] == ["properties", "otherFields"]:
+                entry["metadata"]["selected"] = False
+    assert told(catalog) == (lost, lost)
 
 
 def test_flattening_makes_rows_that_fit_their_schema(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tests.support.process import ROOT
 
 README = "README.md"
 RECIPES = "docs/recipes.md"
+STREAMS = "docs/streams.md"
 _BLOCK = re.compile(r"<!-- (\w+: [\w ]+) -->\n\n```\w+\n(.*?)```", re.DOTALL)
 
 

@@ -9,25 +9,25 @@ import re
 import signal
 import threading
 import time
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from tap_siro.api import retries
+from tap_siro import clock as clocks
 from tap_siro.api.client import Client
-from tap_siro.errors import StoppedError
 from tap_siro.tap import TapSiro
-from tests.support.process import DIRECTORY_KEYS, KEYS, Run, State, Warehouse
+from tests.sandbox.streams import KEYS, LIST_KEYS
+from tests.support.process import Run, State, Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
+    from tap_siro.settings import Settings
     from tests.sandbox import Request, Sandbox
     from tests.sandbox.store import Recording
 
@@ -73,12 +73,14 @@ FATAL: dict[str, tuple[str, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-class Clock:
-    """A clock on which the client's waits take no time: each thread's own is ahead by what it has waited."""
+class Clock(clocks.Clock):
+    """A clock on which waits take no time: each thread's own is ahead by what it has waited."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.waits: list[float] = []
         self.on_wait: Callable[[Client], object] | None = None
+        self.client: Client | None = None
         self._slept: dict[int, float] = {}
 
     @property
@@ -94,23 +96,23 @@ class Clock:
         thread = threading.get_ident()
         self._slept[thread] = self._slept.get(thread, 0.0) + seconds
 
-    @contextmanager
-    def running(self) -> Iterator[Self]:
-        """Replace the client's clock and its waits."""
+    def wait(self, seconds: float) -> None:
+        self.check()
+        self.waits.append(seconds)
+        self.sleep(seconds)
+        if self.on_wait is not None:
+            assert self.client is not None
+            self.on_wait(self.client)
+        time.sleep(0)
 
-        def pause(client: Client, seconds: float) -> None:
-            if client._stop.is_set():
-                raise StoppedError
-            self.waits.append(seconds)
-            self.sleep(seconds)
-            if self.on_wait is not None:
-                self.on_wait(client)
 
-        with (
-            mock.patch.object(Client, "pause", pause),
-            mock.patch.object(retries, "time", SimpleNamespace(monotonic=self.monotonic)),
-        ):
-            yield self
+class _Client(Client):
+    """A client that the test's clock knows."""
+
+    def __init__(self, settings: Settings, clock: clocks.Clock) -> None:
+        super().__init__(settings, clock)
+        if isinstance(clock, Clock):
+            clock.client = self
 
 
 @dataclass
@@ -155,7 +157,6 @@ def sync(
     listener, ours = _Listener(), logging.getLogger("tap_siro")
     level, ended = ours.level, 0
     with ExitStack() as stack:
-        stack.enter_context((clock or Clock()).running())
         for number in (signal.SIGINT, signal.SIGTERM):
             stack.callback(signal.signal, number, signal.getsignal(number))
         ours.addHandler(listener)
@@ -163,9 +164,11 @@ def sync(
         ours.setLevel(logging.INFO)
         stack.callback(ours.setLevel, level)
         stack.enter_context(redirect_stdout(out))
+        stack.enter_context(mock.patch("tap_siro.sync.run.Client", _Client))
         try:
             # As they come from files.
             tap = TapSiro(config=dict(config), state=json.loads(json.dumps(state or {})), catalog=catalog)
+            tap.clock = clock or Clock()
             tap.sync_all()
         except SystemExit as error:
             ended = int(error.code or 0)
@@ -263,7 +266,7 @@ def check_rows(run: Run) -> None:
         if message["type"] == "RECORD":
             row, stream = message["record"], message["stream"]
             validators[stream].validate(row)
-            assert all(row[key] not in {None, ""} for key in (KEYS | DIRECTORY_KEYS)[stream])
+            assert all(row[key] not in {None, ""} for key in (KEYS | LIST_KEYS)[stream])
 
 
 # Where a fault hits

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.sandbox import directory, expected, expected_details
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support.fork_server import Forked, ForkServer, measured
 
 if TYPE_CHECKING:
@@ -21,16 +21,10 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Sandbox
 
-KEYS = expected.KEYS
-"""The key columns of `recordings` and of each stream that is cut from it."""
-DETAIL_KEYS = expected_details.KEYS
-"""The key columns of the streams that are asked for recording by recording."""
-DIRECTORY_KEYS = directory.KEYS
-"""The key columns of what recordings point to."""
 ROOT = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "tap_siro")
 """The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
-EAGER = {"tap_siro.sync.run.STATE_SECONDS": 0.0, "tap_siro.sync.run.BATCH_STATE_SECONDS": 0.0}
+EAGER = {"tap_siro.sync.recordings.STATE_SECONDS": 0.0, "tap_siro.sync.recordings.BATCH_STATE_SECONDS": 0.0}
 """So that there is a STATE after each page that allows one."""
 State = dict[str, Any]
 Table = dict[tuple[Any, ...], dict[str, Any]]
@@ -75,17 +69,17 @@ class Warehouse:
     """Tables as an upserting target keeps them: the last row of a key wins. Takes what was written, whole or not."""
 
     def __init__(self) -> None:
-        """Start empty, with a table for each stream: the recordings' family, and the directories."""
+        """Start empty, with a table for each stream: the recordings' family, details and lists."""
         self.tables: dict[str, Table] = {stream: {} for stream in KEYS}
         self.details: dict[str, Table] = {stream: {} for stream in DETAIL_KEYS}
-        self.directory: dict[str, Table] = {stream: {} for stream in DIRECTORY_KEYS}
+        self.lists: dict[str, Table] = {stream: {} for stream in LIST_KEYS}
         self.state: State = {}
 
     def load(self, run: Run) -> None:
         """Load what a run wrote, and keep its last state."""
         for stream, rows in run.records.items():
-            tables = next(each for each in (self.tables, self.details, self.directory) if stream in each)
-            keys = KEYS | DETAIL_KEYS | DIRECTORY_KEYS
+            tables = next(each for each in (self.tables, self.details, self.lists) if stream in each)
+            keys = KEYS | DETAIL_KEYS | LIST_KEYS
             for row in rows:
                 tables[stream][tuple(row[key] for key in keys[stream])] = row
         self.state = run.state or self.state
@@ -106,6 +100,17 @@ class Warehouse:
 def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     """The settings to read a sandbox; without the daily recheck, whose effect depends on today's date."""
     return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
+
+
+def user_host(sandbox: Sandbox) -> dict[str, Any]:
+    """The settings to read the sandbox's user host, with an OAuth app."""
+    oauth = sandbox.oauth
+    return {
+        "user_api_url": sandbox.user_api_url,
+        "oauth_client_id": oauth.app_id,
+        "oauth_client_secret": oauth.app_secret,
+        "oauth_user_id": oauth.user_id,
+    }
 
 
 @functools.cache

@@ -155,6 +155,6 @@ def test_an_expired_cursor_in_one_chain_has_it_read_again() -> None:
         fault = sandbox.fault("status", on=2, when=lambda request: request.number % 12 == 0, status=410)
         outcome = sync(config)
         assert loaded(outcome) == expected_rows(DATA, since="2025-02-01T00:00:00.000Z")
-        assert [bool(re.search("Reading that part again.$", each)) for each in outcome.warnings].count(True) == 2
+        assert [bool(re.search("again from its first page", each)) for each in outcome.warnings].count(True) == 2
         fault.on = None
         assert "happened 4 times over" in sync(config, status=1).errors[0]

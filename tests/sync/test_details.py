@@ -14,14 +14,17 @@ import pytest
 
 from tap_siro.sync import reader, reporting
 from tests.sandbox import Sandbox, timestamps
-from tests.sandbox.data import recordings
-from tests.sandbox.details import RECORDING, UTTERANCES
+from tests.sandbox.data import plain, recordings
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.expected_details import expected_details
+from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_scorecards import EVALUATIONS
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.scorecards import SCORECARDS
 from tests.sandbox.store import ORDERS
+from tests.sandbox.streams import DETAIL_KEYS, expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.in_process import sync
-from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap
+from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap, user_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
     from tests.sandbox.store import Recording
 
 DATA = recordings(80)
-STREAMS = ("recordings", "followups", "recording_utterances")
+FOLLOWUPS = "recording_followup_details"
+STREAMS = ("recordings", *DETAIL_KEYS)
 
 
 NEWEST = str(max(DATA, key=lambda each: str(each.get("updatedAt") or ""))["id"])
@@ -42,16 +46,7 @@ def is_dated(recording: Recording) -> bool:
 
 def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     """The settings with a token of an OAuth app for transcripts."""
-    oauth = sandbox.oauth
-    return config_for(
-        sandbox,
-        user_api_url=sandbox.user_api_url,
-        oauth_client_id=oauth.app_id,
-        oauth_client_secret=oauth.app_secret,
-        oauth_user_id=oauth.user_id,
-        page_size=10,
-        **settings,
-    )
+    return config_for(sandbox, **user_host(sandbox), page_size=10, **settings)
 
 
 def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
@@ -72,7 +67,7 @@ def check(sandbox: Sandbox, *runs: Run) -> None:
     for run in runs:
         warehouse.load(run)
     expected = expected_details(sandbox)
-    assert expected["followups"]
+    assert expected[FOLLOWUPS]
     assert expected["recording_utterances"]
     assert warehouse.details == expected
     assert warehouse.tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
@@ -116,11 +111,11 @@ def test_nothing_is_asked_for_that_is_not_selected(tmp_path: Path) -> None:
 
 def test_each_works_without_the_recordings_stream(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, "followups"))
-        assert run.schemas == ["followups"]
+        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path, FOLLOWUPS))
+        assert run.schemas == [FOLLOWUPS]
         warehouse = Warehouse()
         warehouse.load(run)
-        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
+        assert warehouse.details[FOLLOWUPS] == expected_details(sandbox)[FOLLOWUPS]
         assert not sandbox.requests_to(UTTERANCES)
 
 
@@ -175,7 +170,7 @@ def test_the_log_says_how_far_the_details_are(
         sandbox.fault("slow", seconds=0.3, path=UTTERANCES, on=None)
         sync(app(sandbox, concurrency=1), catalog=selected(tmp_path))
     assert "Nothing has come" not in caplog.text
-    assert re.search(r"recording_utterances: 0 recordings and \d+ details;", caplog.text)
+    assert re.search(r": 0 recordings and \d+ details;", caplog.text)
 
 
 @pytest.mark.parametrize("answer", ["an entry without an id", "no list"])
@@ -192,7 +187,7 @@ def test_followups_that_cannot_be_loaded_are_told(tmp_path: Path, answer: str) -
         else:
             sandbox.details.followups[lost] = [{"score": 1}]
         run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
-        assert "1 record(s) of 'followups', of recordings created at " in run.stderr
+        assert "1 record(s) of 'recording_followup_details', of recordings created at " in run.stderr
         sandbox.details.followups[lost] = []
         check(sandbox, run)
 
@@ -202,10 +197,12 @@ def test_an_address_at_which_there_is_no_transcript_at_all_is_told(tmp_path: Pat
     with Sandbox(recordings(60, odd=False)) as sandbox:
         config = app(sandbox) | {"user_api_url": f"{sandbox.user_api_url}/nowhere"}
         run = run_tap(tmp_path, config, status=1, catalog=selected(tmp_path))
-        assert re.search(r"knew none of the \d\d recordings of which 'recording_utterances' was asked for", run.stderr)
+        assert "Check `user_api_url`" in run.stderr
+        assert run.state["bookmarks"]["recordings"]["replication_key_value"]
+        assert not run.state["bookmarks"]["recording_utterances"].get("replication_key_value")
         warehouse = Warehouse()
         warehouse.load(run)
-        assert warehouse.details["followups"] == expected_details(sandbox)["followups"]
+        assert warehouse.details[FOLLOWUPS] == expected_details(sandbox)[FOLLOWUPS]
 
 
 def test_a_cursor_of_a_transcript_that_is_refused_ends_nothing(tmp_path: Path) -> None:
@@ -215,7 +212,7 @@ def test_a_cursor_of_a_transcript_that_is_refused_ends_nothing(tmp_path: Path) -
         )
         run = run_tap(tmp_path, app(sandbox, concurrency=1), catalog=selected(tmp_path))
         assert fault.hits == 3
-        assert "Reading that transcript again" in run.stderr
+        assert "Reading a recording's utterances again" in run.stderr
         check(sandbox, run)
 
 
@@ -257,7 +254,7 @@ def test_a_fault_is_tried_again_and_a_refusal_names_the_stream(tmp_path: Path) -
         sandbox.fault("status", status=403, path=UTTERANCES, on=None)
         run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
         assert "'recording_utterances'" in run.stderr
-        assert "deselect the stream" in run.stderr
+        assert "`!recording_utterances.*`" in run.stderr
 
 
 def test_the_organization_token_never_goes_to_the_users_host(tmp_path: Path) -> None:
@@ -328,3 +325,50 @@ def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:
         undated = {str(each["id"]) for each in DATA if not is_dated(each)}
         again = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
         assert len(again - undated) <= 3  # those at the bookmark itself
+
+
+def test_an_evaluation_takes_few_requests_and_none_without_a_score(tmp_path: Path) -> None:
+    """An organization has a scorecard for each kind of call: trying all of them would take hours of the rate limit."""
+    data = plain(500, start="2025-03-01T00:00:00.000Z")
+    with Sandbox(data) as sandbox:
+        catalog = selected(tmp_path, "recording_scorecards", "recording_scorecard_nodes")
+        run = run_tap(tmp_path, app(sandbox) | {"page_size": 100}, catalog=catalog)
+        expected = expected_details(sandbox)
+        for stream in ("recording_scorecards", "recording_scorecard_nodes"):
+            rows = {tuple(row[key] for key in DETAIL_KEYS[stream]): row for row in run.records[stream]}
+            assert rows == expected[stream]
+        scored = {each["id"] for each in data if each["evaluationScore"] is not None and each["isProcessingDone"]}
+        asked = [request.params["filterByIds"] for request in sandbox.requests_to(EVALUATIONS)]
+        assert set(asked) == scored
+        assert len(asked) <= 1.25 * len(scored)
+        assert len(sandbox.requests_to(SCORECARDS)) == 1
+        assert {request.params["pageSize"] for request in sandbox.requests} == {"25"}
+        assert all(request.params["showEvaluationScore"] == "true" for request in sandbox.requests)
+
+
+def test_an_evaluation_by_an_inactive_scorecard_is_found_and_a_missing_one_is_none(tmp_path: Path) -> None:
+    """The scores of last year would have no steps."""
+    data = recordings(40, odd=False)
+    with Sandbox(data) as sandbox:
+        sandbox.details.unevaluated = 0.2
+        catalog = selected(tmp_path, "recording_scorecards")
+        run = run_tap(tmp_path, app(sandbox), catalog=catalog)
+        expected = expected_details(sandbox)["recording_scorecards"]
+        found = {(row["recordingId"], row["scorecardId"]) for row in run.records["recording_scorecards"]}
+        assert found == set(expected)
+        assert {key[1] for key in expected} > {"scorecard-3"}
+        assert run.schemas == ["recording_scorecards"]
+
+
+def test_without_the_list_of_scorecards_the_others_load(tmp_path: Path) -> None:
+    with Sandbox(recordings(20, odd=False)) as sandbox:
+        sandbox.fault("status", path=SCORECARDS, status=403, on=None)
+        run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
+        assert "'recording_scorecards' and 'recording_scorecard_nodes' could not be loaded" in run.stderr
+        assert len(sandbox.requests_to(SCORECARDS)) == 1
+        warehouse = Warehouse()
+        warehouse.load(run)
+        for stream in ("recording_scorecards", "recording_scorecard_nodes"):
+            assert not warehouse.details.pop(stream)
+        expected = expected_details(sandbox)
+        assert warehouse.details == {stream: expected[stream] for stream in warehouse.details}

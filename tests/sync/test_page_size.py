@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.sync.page_size import ENOUGH, MissingScores
+from tap_siro.sync.page_size import ENOUGH, MissingScores, PageSizeSetting
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
@@ -70,6 +70,19 @@ def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None
         sync(config_for(sandbox), state=state, catalog=catalog)
         asked = [(request.params["pageSize"], "updatedAt:gte" in request.params) for request in sandbox.requests]
     assert asked == [("25", True), ("100", False)]
+
+
+def test_a_size_that_is_too_large_for_scores_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Each pass of a run would say it again."""
+    setting = PageSizeSetting(26)
+    with caplog.at_level(logging.WARNING):
+        assert [setting.of({"showSummary"}), *(setting.of({"showEvaluationScore"}) for _ in range(3))] == [
+            26,
+            25,
+            25,
+            25,
+        ]
+    assert len(caplog.records) == 1
 
 
 # When not one score arrives

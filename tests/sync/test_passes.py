@@ -5,16 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.sync.reader import PassReader
+from tap_siro.sync.planner import SlicePlanner
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import loaded, sync
+from tests.support.in_process import Clock, loaded, sync
 from tests.support.process import config_for, discover
 
 if TYPE_CHECKING:
@@ -63,6 +62,9 @@ def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page
     assert loaded(run) == expected_rows(wanted)
     assert len(wanted) > 40
     for request in sandbox.requests:
+        if "showSummary" not in request.params:
+            assert "updatedAt:gte" in request.params, "of what was edited meanwhile, nothing is written"
+            continue
         assert after <= request.params["createdAt:gt"] < request.params["createdAt:lt"] <= before
         assert request.params["isSummaryDone"] == "true"
 
@@ -282,6 +284,17 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
     assert "done, 60 recordings" in run.told(logging.INFO)[1]
 
 
+class Moments(Clock):
+    """A clock that shows the last of some moments."""
+
+    def __init__(self, moments: list[float]) -> None:
+        super().__init__()
+        self._moments = moments
+
+    def monotonic(self) -> float:
+        return self._moments[-1]
+
+
 @pytest.mark.parametrize(
     ("settings", "left", "said"),
     [
@@ -295,11 +308,8 @@ def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
     """A history of an hour would look like one that hangs, and a line for each page would hide all others."""
     moments = [1000.0]
     sandbox.hook = lambda *_: moments.append(1020.0)
-    clock = SimpleNamespace(monotonic=lambda: moments[-1])
-    monkeypatch.setattr("tap_siro.sync.run.time", clock)
-    monkeypatch.setattr("tap_siro.sync.reporting.time", clock)
-    monkeypatch.setattr(PassReader, "rows_left", lambda _: left)
-    run = sync(config_for(sandbox, page_size=60, concurrency=1, **settings, **UNSCORED))
+    monkeypatch.setattr(SlicePlanner, "rows_left", lambda _: left)
+    run = sync(config_for(sandbox, page_size=60, concurrency=1, **settings, **UNSCORED), clock=Moments(moments))
     lines = [line.partition(": ")[2] for line in run.told(logging.INFO) if line.startswith("History")]
     assert lines == [
         "reading what was updated since the beginning.",
@@ -309,30 +319,22 @@ def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
 
 
 def test_a_long_pass_without_a_row_so_far_goes_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty pages, with nothing to reckon a speed from, would end the sync with a traceback."""
+    """Empty pages, with nothing to reckon a speed from, would end the sync with a traceback, or fill the log."""
     moments = [1000.0]
 
     def slow_and_empty(page: Any) -> Any:
         moments.append(1020.0)
         return page | {"data": []}
 
-    sandbox.fault("edit", edit=slow_and_empty)
-    clock = SimpleNamespace(monotonic=lambda: moments[-1])
-    monkeypatch.setattr("tap_siro.sync.run.time", clock)
-    monkeypatch.setattr("tap_siro.sync.reporting.time", clock)
-    monkeypatch.setattr(PassReader, "rows_left", lambda _: 90.0)
-    run = sync(config_for(sandbox, page_size=60, concurrency=1, **UNSCORED))
-    assert "0 recordings; done up to (not yet known)." in run.told(logging.INFO)[1]
+    sandbox.fault("edit", on=None, edit=slow_and_empty)
+    monkeypatch.setattr(SlicePlanner, "rows_left", lambda _: 90.0)
+    run = sync(config_for(sandbox, page_size=60, concurrency=1, **UNSCORED), clock=Moments(moments))
+    assert run.told(logging.INFO)[1].endswith(": done, 0 recordings in 20.0 seconds.")
 
 
-def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(sandbox: Sandbox) -> None:
     """The log of a job that runs each hour would be full of it."""
-    clock = SimpleNamespace(monotonic=lambda: 1000.0)
-    monkeypatch.setattr("tap_siro.sync.run.time", clock)
-    monkeypatch.setattr("tap_siro.sync.reporting.time", clock)
-    run = sync(config_for(sandbox, page_size=20, **FAST))
+    run = sync(config_for(sandbox, page_size=20, **FAST), clock=Moments([1000.0]))
     lines = [line for line in run.told(logging.INFO) if "of recordings" in line]
     assert len(lines) == 2 * len(since(sandbox))
 

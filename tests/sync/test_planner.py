@@ -33,6 +33,18 @@ def bounds(parts: list[Slice]) -> list[tuple[int | None, int | None]]:
     return [(part.start, part.end) for part in parts]
 
 
+def parts_left(plan: SlicePlanner) -> list[Slice]:
+    """What is left to take. Taken, it would be cut."""
+    return list(plan._pending)
+
+
+def check_cover(whole: Slice, parts: list[Slice]) -> None:
+    """Together, parts are the whole, without a gap and without lying upon each other."""
+    edges = sorted(bounds(parts), key=lambda bound: float("-inf") if bound[0] is None else bound[0])
+    assert (edges[0][0], edges[-1][1]) == (whole.start, whole.end)
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
+
+
 def take_all(plan: SlicePlanner) -> list[Slice]:
     """Take, read and write all that is left, one after the other."""
     taken = []
@@ -67,29 +79,29 @@ ORDERS: dict[str, Callable[[int, int], float]] = {
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_left_and_what_is_done_cover_the_whole_at_every_step(seed: int, order: str) -> None:
-    """With threads that end in any order, cursors that expire, dense moments and recordings of unknown age."""
+    """With threads that end in any order, cursors that expire, dense moments, recordings of unknown age, pages that are
+    too heavy and one that always is."""
     rng = random.Random(seed)
     start = [None, NOW - 900 * DAY][seed % 2]
     dense = NOW - 300 * DAY
     created = [NOW - int(rng.random() * 800 * DAY) for _ in range(300)]
     created += [dense + int(rng.random() * DAY) for _ in range(150)] + [dense] * 30
     rows = sorted(enumerate(created), key=lambda row: ORDERS[order](row[1], row[0]))
+    poison = NOW - 500 * DAY + 1_234_567
     plan = planner(Slice(start))
     reading: dict[Slice, int] = {}
     unwritten: list[Slice] = []
     written: list[Slice] = []
+    aside: list[Slice] = []
     position: float = float("-inf")
-    for _ in range(5_000):
+    for step in range(5_000):
+        if not reading and not parts_left(plan):
+            aside = []  # they are taken now
         while len(reading) < 1 + seed % 4 and (taken := plan.take()) is not None:
             reading[taken] = 0
-        parts = [*plan._pending, *reading, *unwritten, *written]
-        edges = sorted(bounds(parts), key=lambda bound: bound[0] or float("-inf"))
-        assert edges[0][0] == start
-        assert edges[-1][1] is None
-        assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
-        lowest = min(
-            bound[0] or float("-inf") for bound in bounds([*plan._pending, *reading, *unwritten]) or [(NOW, 0)]
-        )
+        ours = [*parts_left(plan), *reading, *unwritten, *aside, *plan.poison]
+        check_cover(Slice(start), [*ours, *written])
+        lowest = min(bound[0] or float("-inf") for bound in bounds(ours) or [(NOW, 0)])
         assert (float("-inf") if plan.position is None else plan.position) == lowest
         assert lowest >= position
         position = lowest
@@ -105,15 +117,20 @@ def test_what_is_left_and_what_is_done_cover_the_whole_at_every_step(seed: int, 
         page = inside[(pages - 1) * PAGE : pages * PAGE]
         if pages > 1 and part.halvings < 3 and rng.random() < 0.05:
             plan.halve(part)
+        elif part.contains(poison) or rng.random() < 0.01:
+            succeed = rng.random() < 0.5 and part.contains(poison)
+            plan.heavy(part, step, others_succeed=succeed)
+            aside += [] if succeed else [part]
         elif pages * PAGE >= len(inside):
             plan.done(part, len(inside))
             unwritten.append(part)
         elif plan.page(part, pages, len(page), [at for at in page if rng.random() < 0.9]):
             reading[part] = pages
-    assert plan.finished
     assert plan.complete
     assert plan.take() is None
-    assert plan.position == NOW
+    (second,) = plan.poison
+    assert second.contains(poison)
+    assert plan.position == second.start == poison - poison % SECOND
 
 
 # The position and the end
@@ -187,9 +204,10 @@ def test_a_slice_whose_cursor_expired_is_left_in_halves(
     """The halves are short enough for the next cursor; the count ends it if none ever works."""
     plan = planner(part)
     plan.halve(take(plan))
-    assert bounds(plan._pending) == halves
-    assert {one.halvings for one in plan._pending} == {part.halvings + 1}
-    assert "." not in repr(bounds(plan._pending)), "moments are whole milliseconds"
+    found = parts_left(plan)
+    assert bounds(found) == halves
+    assert {one.halvings for one in found} == {part.halvings + 1}
+    assert "." not in repr(bounds(found)), "moments are whole milliseconds"
 
 
 def test_a_slice_without_a_beginning_is_halved_where_its_recordings_are() -> None:
@@ -199,15 +217,16 @@ def test_a_slice_without_a_beginning_is_halved_where_its_recordings_are() -> Non
     plan.page(part, 1, PAGE, [NOW - 2 * DAY, NOW])
     plan.halve(part)
     middle = NOW - DAY - NOW % SECOND
-    assert bounds(plan._pending) == [(None, middle), (middle, None)]
+    assert bounds(parts_left(plan)) == [(None, middle), (middle, None)]
 
 
 def test_halves_are_in_order_with_what_lies_beside_them() -> None:
     plan = left(planner(days(0, 30)), days(0, 10))
     part = take(plan)
     left(plan, days(10, 20), days(20, 30)).halve(part)
-    assert bounds(plan._pending) == [(each * DAY, end * DAY) for each, end in ((0, 5), (5, 10), (10, 20), (20, 30))]
-    assert [one.halvings for one in plan._pending] == [1, 1, 0, 0]
+    found = parts_left(plan)
+    assert bounds(found) == [(each * DAY, end * DAY) for each, end in ((0, 5), (5, 10), (10, 20), (20, 30))]
+    assert [one.halvings for one in found] == [1, 1, 0, 0]
 
 
 # Cutting
@@ -222,7 +241,7 @@ def read_first(plan: SlicePlanner, rows: int) -> SlicePlanner:
 def test_a_slice_has_eight_pages_at_the_density_of_the_week_before_it() -> None:
     plan = read_first(left(planner(days(0, 100)), days(0, 1), days(1, 100)), 4 * PAGE)
     assert take(plan) == days(1, 1 + SLICE_PAGES // 4)
-    assert bounds(plan._pending) == [((1 + SLICE_PAGES // 4) * DAY, 100 * DAY)]
+    assert take(plan).start == (1 + SLICE_PAGES // 4) * DAY
 
 
 def test_after_an_empty_time_a_slice_is_a_few_times_wider() -> None:
@@ -282,11 +301,8 @@ def test_a_chain_that_has_far_to_go_is_given_up_for_parts(newest_first: bool) ->
     """One thread alone would read for minutes while the others wait."""
     plan = planner(None if newest_first else days(0, 1_000))
     assert follow(plan, take(plan), pages(40, newest_first=newest_first)) == 2
-    assert not plan._reading
-    assert (plan._pages, plan._wasted_pages) == (2, 2)
-    parts = bounds(plan._pending)
-    assert len(parts) > 4
-    assert all(before[1] == after[0] for before, after in itertools.pairwise(parts))
+    assert len(parts_left(plan)) > 4
+    check_cover(plan.whole, parts_left(plan))
 
 
 def test_a_chain_is_followed_if_little_is_left_of_it() -> None:
@@ -305,7 +321,7 @@ def test_a_whole_whose_pages_lie_upon_each_other_is_divided_where_they_are() -> 
     """By id, one thread would read everything alone."""
     plan = planner()
     assert follow(plan, take(plan), [[NOW - at for at in page] for page in samples(40, 900)]) == 2
-    assert len(plan._pending) > FIRST_PARTS / 2
+    assert len(parts_left(plan)) > FIRST_PARTS / 2
 
 
 def test_many_rows_of_one_second_are_followed() -> None:
@@ -326,8 +342,7 @@ def test_a_page_with_more_than_was_asked_for_does_not_make_all_others_short() ->
     """Nothing would be cut any more: one thread would read everything."""
     plan = left(planner(days(0, 2_000)), days(0, 1), days(1, 2_000))
     plan.page(take(plan), 1, PAGE + 1, [0] * (PAGE + 1))
-    part = plan._pending[0]
-    assert follow(plan, take(plan), [[DAY + at for at in page] for page in pages(2)]) == 2, part
+    assert follow(plan, take(plan), [[DAY + at for at in page] for page in pages(2)]) == 2
 
 
 def test_a_single_row_far_off_does_not_tell_where_a_chain_goes() -> None:
@@ -335,7 +350,7 @@ def test_a_single_row_far_off_does_not_tell_where_a_chain_goes() -> None:
     plan = planner()
     first, *others = [[NOW - at for at in page] for page in samples(40, 900)]
     assert follow(plan, take(plan), [[0, *first[1:]], *others]) == 2
-    assert len(plan._pending) > FIRST_PARTS / 2
+    assert len(parts_left(plan)) > FIRST_PARTS / 2
 
 
 def test_after_the_open_slice_the_density_is_that_of_its_recordings() -> None:
@@ -358,23 +373,129 @@ def test_smaller_pages_are_full_pages_too() -> None:
     """After pages proved too heavy, nothing would be cut any more."""
     plan = planner(days(0, 1_000), page_size=2 * PAGE)
     plan.page(take(plan), 1, 2 * PAGE, [0] * 2 * PAGE)
-    plan.ask_for(PAGE)
+    plan.resize(PAGE)
     plan.halve(days(0, 1_000))
     assert follow(plan, take(plan), pages(40)) == 2
 
 
-@pytest.mark.parametrize(("wasted", "given_up"), [(FREE_WASTE - 2, 2), (FREE_WASTE - 1, 0)])
-def test_waste_is_limited(wasted: int, given_up: int) -> None:
-    """An API in an order that no guess fits would be read again and again."""
-    plan = planner(days(0, 1_000))
-    plan._wasted_pages = wasted
-    assert follow(plan, take(plan), pages(3)) == given_up
+@pytest.mark.parametrize("good", [0, 5 * WASTE])
+def test_waste_is_limited(good: int) -> None:
+    """An API in an order that no guess fits would be read again and again. But a long history may waste more."""
+    parts = [days(start, start + 500) for start in range(0, 20_000, 500)]
+    plan = left(planner(days(-1, 20_000)), days(-1, 0), *parts)
+    first, *others = [take(plan) for _ in range(len(parts) + 1)]
+    for number in range(1, good + 1):
+        assert plan.page(first, number, PAGE, [])
+    wasted = [follow(plan, part, [[(part.start or 0) + at for at in page] for page in pages(3)]) for part in others]
+    assert set(wasted) == {0, 2}
+    read = good + sum(number or 3 for number in wasted)
+    assert -2 < sum(wasted) - FREE_WASTE - read / WASTE <= 0
 
 
-def test_a_long_history_may_waste_more() -> None:
-    plan = planner(days(0, 1_000))
-    plan._wasted_pages, plan._pages = FREE_WASTE, 2 * WASTE
-    assert follow(plan, take(plan), pages(3)) == 2
+# What is too heavy, and what changed
+
+
+def read_all(plan: SlicePlanner, heavy: Callable[[Slice], bool], *, succeed: bool = True) -> list[Slice]:
+    """Read and write all that is not too heavy."""
+    read = list[Slice]()
+    while (part := plan.take()) is not None:
+        if heavy(part):
+            plan.heavy(part, len(read), others_succeed=succeed)
+        else:
+            read.append(part)
+            plan.done(part, 1)
+            plan.written(part)
+    return read
+
+
+def test_what_is_too_heavy_is_halved_down_to_a_second_while_others_succeed() -> None:
+    """One recording that the API cannot answer with would keep all others away for ever."""
+    poison = 3 * DAY + 12_345_678
+    plan = planner(Slice(None, 30 * DAY))
+    read = read_all(plan, lambda part: part.contains(poison))
+    (second,) = plan.poison
+    assert (second.start, second.end) == (poison - poison % SECOND, poison - poison % SECOND + SECOND)
+    check_cover(Slice(None, 30 * DAY), [*read, second])
+    assert plan.finished
+    assert plan.complete
+    assert plan.position == second.start, "the next run goes on from there"
+    assert len(read) < 60
+
+
+def test_the_position_stays_before_the_first_poison() -> None:
+    heavy = [DAY, 2 * DAY]
+    plan = planner(days(0, 5))
+    read_all(plan, lambda part: any(part.contains(moment) for moment in heavy))
+    assert sorted(part.start or 0 for part in plan.poison) == heavy
+    assert plan.position == DAY
+
+
+def test_halves_remember_when_the_trouble_began() -> None:
+    """If nothing succeeds between two of them, it is an outage and no poison."""
+    plan = planner(days(0, 2))
+    plan.heavy(take(plan), 7, others_succeed=True)
+    assert [(part.failed_at, part.set_aside) for part in parts_left(plan)] == [(7, False)] * 2
+    plan.heavy(take(plan), 7, others_succeed=False)
+    assert bounds([take(plan)]) == [(DAY, 2 * DAY)]
+    assert plan.take() is None
+
+
+def test_while_nothing_succeeds_a_slice_waits_until_nothing_else_is_left() -> None:
+    """In an outage, every slice would be halved to seconds and left out."""
+    a, b, c = (days(day, day + 1) for day in range(3))
+    plan = left(planner(days(0, 3)), a, b, c)
+    plan.heavy(take(plan), 5, others_succeed=False)
+    second, third = take(plan), take(plan)
+    assert [second, third] == [b, c]
+    plan.heavy(second, 6, others_succeed=False)
+    assert plan.take() is None, "the third is still being read"
+    assert (plan.finished, plan.poison, plan.position) == (False, [], 0)
+    plan.done(third, 1)
+    plan.written(third)
+    again = take(plan)
+    assert (again.start, again.end, again.set_aside, again.failed_at) == (0, DAY, True, 5)
+    assert plan.position == 0
+    plan.done(again, 1)
+    plan.written(again)
+    assert plan.position == DAY
+    last = take(plan)
+    assert (last.start, last.end, last.set_aside, last.failed_at) == (DAY, 2 * DAY, True, 6)
+    plan.heavy(last, 9, others_succeed=True)
+    assert {part.set_aside for part in parts_left(plan)} == {False}
+    read_all(plan, lambda _: False)
+    assert (plan.position, plan.complete, plan.poison) == (3 * DAY, True, [])
+
+
+def test_chains_in_which_something_changed_are_read_again() -> None:
+    """What was edited may have pushed others past a cursor. One page alone cannot lack anything."""
+    plan = left(planner(days(0, 4)), days(0, 1), days(1, 2), days(2, 4))
+    for chain, pages_read in zip([take(plan) for _ in range(3)], (3, 1, 2), strict=True):
+        plan.done(chain, 10, pages=pages_read)
+        plan.written(chain)
+    assert plan.finished
+    assert plan.read_again([DAY + 1, 9 * DAY]) == []
+    assert plan.finished
+    assert plan.read_again([1, DAY - 1, DAY + 1]) == [days(0, 1)]
+    assert bounds(take_all(plan)) == [(0, DAY)]
+    assert plan.read_again([1]) == [], "read again on one page"
+    assert plan.read_again([1, 2 * DAY], Slice(-DAY, 0), days(0, 1)) == [days(0, 1), days(2, 4)]
+    assert sum((end or 0) - (start or 0) for start, end in bounds(take_all(plan))) == 3 * DAY
+    assert plan.complete
+
+
+def test_what_cannot_be_divided_is_one_chain() -> None:
+    """Without bounds of creation, each part would be everything."""
+    plan = SlicePlanner(Slice(), now=NOW, page_size=PAGE, divisible=False)
+    for halvings in range(2):
+        part = take(plan)
+        assert part == Slice(halvings=halvings)
+        assert plan.take() is None
+        assert not follow(plan, part, [[NOW - at for at in page] for page in samples(60, 900)])
+        if not halvings:
+            plan.halve(part)
+    plan.done(part, 600, pages=60)
+    plan.written(part)
+    assert (plan.complete, plan.position) == (True, NOW)
 
 
 def test_a_slice_keeps_its_halvings_and_is_cut_inside_itself_only() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tap_siro import timestamps
-from tap_siro.api.decoding import Page
+from tap_siro.api.pages import Page
 from tap_siro.errors import BoundsIgnoredError, TapSiroError
-from tap_siro.sync.query import TOLERANCE, Query
+from tap_siro.sync.query import SETTLING, TOLERANCE, Query
+from tap_siro.sync.slice_fetcher import RecordingsPage
 from tap_siro.sync.slices import Slice
 
 T = timestamps.parse("2025-06-01T12:00:00.000Z") or 0
@@ -42,9 +43,9 @@ def test_a_pass_reads_from_its_position_and_within_the_settings(
     assert query(created_after=after, created_before=before).whole(position) == whole
 
 
-def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
+def test_a_slice_is_asked_for_with_everything_but_the_page() -> None:
     """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
-    assert query().parameters(Slice(), None) == {"pageSize": "7"}
+    assert query().parameters(Slice()) == {}
     filters = {"isSummaryDone": "true"}
     full = query(since=T, until=T + 1, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
     wanted = {
@@ -55,29 +56,26 @@ def test_a_slice_is_asked_for_with_everything_on_every_page() -> None:
         "createdAt:lt": "2025-06-01T12:00:02.000Z",
         "showCrmLinks": "true",
         "showSummary": "true",
-        "pageSize": "7",
     }
-    part = Slice(T + 1_000, T + 2_000)
-    assert full.parameters(part, None) == wanted
-    assert full.parameters(part, "next") == {**wanted, "cursor": "next"}
+    assert full.parameters(Slice(T + 1_000, T + 2_000)) == wanted
     assert filters == {"isSummaryDone": "true"}
-    assert query(since=0).parameters(Slice(0, 0), None) == {
+    assert query(since=0).parameters(Slice(0, 0)) == {
         "updatedAt:gte": "1970-01-01T00:00:00.000Z",
         "createdAt:gt": "1969-12-31T23:59:59.999Z",
         "createdAt:lt": "1970-01-01T00:00:00.000Z",
-        "pageSize": "7",
     }
 
 
-def page(created: list[int | None], updated: list[int | None]) -> Page:
+def page(created: list[int | None], updated: list[int | None]) -> RecordingsPage:
     texts = [
         {name: None if at is None else timestamps.text(at) for name, at in (("createdAt", c), ("updatedAt", u))}
         for c, u in zip(created, updated, strict=True)
     ]
-    return Page(texts, None)
+    return RecordingsPage(Page(texts, None, asked_at=ASKED_AT), PART)
 
 
 PART, SINCE, UNTIL = Slice(T, T + 60_000), T + 5_000, T + 90_000
+ASKED_AT = UNTIL + 60_000
 
 
 @pytest.mark.parametrize(
@@ -90,6 +88,9 @@ PART, SINCE, UNTIL = Slice(T, T + 60_000), T + 5_000, T + 90_000
         ([None, T + 60_000 + TOLERANCE, T], [SINCE] * 3, "createdAt"),
         ([T], [UNTIL + TOLERANCE - 1], None),
         ([T], [UNTIL + TOLERANCE], "updatedAt:lt"),
+        ([T], [ASKED_AT - SETTLING - 1], "updatedAt:lt"),
+        ([T] * 2, [ASKED_AT - SETTLING, ASKED_AT + 5_000], None),  # edited while the request was answered
+        ([T] * 2, [ASKED_AT - SETTLING, ASKED_AT - SETTLING - 1], "updatedAt:lt"),
         ([T, None], [SINCE, SINCE - TOLERANCE - 1], "updatedAt:gte"),
         ([None, None], [SINCE - TOLERANCE - 1, None], "updatedAt:gte"),
     ],
@@ -98,13 +99,26 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
     created: list[int | None], updated: list[int | None], ignored: str | None
 ) -> None:
     """An API that ignores a filter makes every position and every bookmark wrong."""
-    asked = query(since=SINCE, until=UNTIL)
+    asked, arrived = query(since=SINCE, until=UNTIL), page(created, updated)
     if ignored is None:
-        asked.check(page(created, updated), PART)
+        asked.check(arrived, PART)
     elif ignored == "createdAt":
         with pytest.raises(BoundsIgnoredError, match="ignores the `createdAt` bounds"):
-            asked.check(page(created, updated), PART)
+            asked.check(arrived, PART)
     else:
         with pytest.raises(TapSiroError, match=re.escape(f"outside what `{ignored}` asked for")):
-            asked.check(page(created, updated), PART)
-    query().check(page(created, updated), Slice())
+            asked.check(arrived, PART)
+    query().check(arrived, Slice())
+
+
+def test_what_was_edited_is_found_wherever_it_went() -> None:
+    """With the filters that it no longer meets, it would not be; and its blocks are of no use here."""
+    full = query(since=T, until=T + 1, filters={"isSummaryDone": "true"}, flags=frozenset({"showSummary"}))
+    assert full.loses_edited
+    assert query(until=T).loses_edited
+    assert query(filters={"isSummaryDone": "true"}).loses_edited
+    assert not query(since=T, created_after=T, created_before=T).loses_edited
+    assert full.edited(T + 5).parameters(Slice(T)) == {
+        "updatedAt:gte": "2025-06-01T12:00:00.005Z",
+        "createdAt:gt": "2025-06-01T11:59:59.999Z",
+    }

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.api import decoding
-from tap_siro.api.client import Client
+from tap_siro.api import pages
+from tap_siro.api.client import PATH, Client
+from tap_siro.api.decoding import decode
+from tap_siro.api.retries import Request
 from tap_siro.settings import CONFIG, Settings
-from tap_siro.singer.signals import Stop
-from tap_siro.sync.details import Detail, Wanted
 from tap_siro.sync.query import Query
-from tap_siro.sync.reader import DECODED_PAGES, PassReader
-from tap_siro.sync.slices import Slice
+from tap_siro.sync.reader import DECODED_PAGES, Done, Failed, Reader
+from tap_siro.sync.slice_fetcher import RecordingsPage, SliceFetcher
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.support.in_process import Clock, asleep_after, threads_left
 from tests.support.process import config_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 THREADS = 8
 PAGE_SIZE = 5
@@ -38,119 +38,173 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    with Clock().running() as clock:
-        yield clock
+    """Whoever waits too long is stopped, which is an error."""
+    clock = Clock()
+    timer = threading.Timer(30, clock.stop)
+    timer.start()
+    yield clock
+    timer.cancel()
 
 
 @pytest.fixture
 def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
-    """Fetches pages; whoever waits too long is stopped, which is an error."""
     defaults = {name: one["default"] for name, one in CONFIG["properties"].items() if "default" in one}
     config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE, requests_per_minute=100_000)}
     settings, faults = Settings.read(config, version="0")
     assert settings, faults
-    stop = Stop()
-    timer = threading.Timer(30, stop.set)
-    timer.start()
-    client = Client(settings, stop)
+    client = Client(settings, clock)
     yield client
-    timer.cancel()
     client.close()
 
 
+class Recordings(SliceFetcher):
+    """A source of all recordings. What is to be done with a page, before there is room for another, is given."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self.reader = Reader(clock, THREADS)
+        super().__init__(
+            client, self.reader, Query(None, None, None, None, {}, frozenset(), PAGE_SIZE), set(), position=None
+        )
+        self.pages = 0
+        self.ids: set[str] = set()
+        self.arrived: Callable[[RecordingsPage], object] = lambda _: None
+        self.details: Callable[[RecordingsPage], list[Callable[[], RecordingsPage]]] = lambda _: []
+        self._waiting: Counter[int] = Counter()
+
+    def read(self) -> Recordings:
+        self.reader.read(self)
+        return self
+
+    def receive(self, event: RecordingsPage | tuple[RecordingsPage] | Done | Failed) -> None:
+        """A page that comes again is one whose details have come."""
+        match event:
+            case RecordingsPage():
+                if id(event) not in self._waiting:
+                    self.pages += 1
+                    self.ids |= {record["id"] for record in event.page.records}
+                    self.arrived(event)
+                    jobs = self.details(event)
+                    self._waiting[id(event)] = len(jobs)
+                    self.reader.submit(jobs) if jobs else self._write(event)
+                else:
+                    self._waiting[id(event)] -= 1
+                    if not self._waiting[id(event)]:
+                        self._write(event)
+            case Done():
+                with self.reader.changed:
+                    self.slice_read(event.task)
+            case Failed():
+                raise event.error
+
+    def _write(self, page: RecordingsPage) -> None:
+        del self._waiting[id(page)]
+        with self.reader.changed:
+            self.page_written(page.part)
+        self.reader.free_slot()
+
+    def tick(self) -> None:
+        pass
+
+
 @pytest.fixture
-def reader(client: Client) -> PassReader:
-    """Reads all recordings."""
-    return PassReader(
-        client, Query(None, None, None, None, {}, frozenset(), PAGE_SIZE), Slice(), threads=THREADS, stop=client._stop
-    )
+def source(client: Client, clock: Clock) -> Recordings:
+    return Recordings(client, clock)
 
 
 def test_pages_that_wait_for_the_target_are_not_decoded(
-    reader: PassReader, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    source: Recordings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory would grow with `concurrency`, a dozen megabytes for each few threads, while a warehouse is slow."""
-    decoded, decode = [], decoding.decode
+    decoded, slept = list[int](), list[int]()
 
-    def counted(body: bytes) -> decoding.Page:
+    def counted(body: bytes) -> Any:
         decoded.append(len(body))
         return decode(body)
 
-    monkeypatch.setattr(decoding, "decode", counted)
-    for written, _ in enumerate(reader):
-        if written == len(DATA) // PAGE_SIZE // 2:
-            asked = asleep_after(sandbox)
-            assert len(decoded) <= written + DECODED_PAGES
-            assert asked > len(decoded) + 1
+    def written(_: RecordingsPage) -> None:
+        if source.pages == len(DATA) // PAGE_SIZE // 2:
+            slept.append(asleep_after(sandbox))
+            assert len(decoded) <= source.pages - 1 + DECODED_PAGES
+            assert slept[0] > len(decoded) + 1
+
+    monkeypatch.setattr(pages, "decode", counted)
+    source.arrived = written
+    source.read()
+    assert slept
 
 
-def test_there_are_no_more_threads_than_asked_for(reader: PassReader) -> None:
+def test_there_are_no_more_threads_than_asked_for(source: Recordings) -> None:
     """An API would see more requests at once than `concurrency` says."""
-    pages_read = iter(reader)
-    next(pages_read)
-    assert sorted(threads_left(0)) == [f"siro-{number}" for number in range(1, THREADS + 1)]
-    assert list(pages_read)
+    seen: list[list[str]] = []
 
+    def names(*kinds: str) -> list[str]:
+        return sorted(f"siro-{kind}-{number}" for kind in kinds for number in range(1, THREADS + 1))
 
-def test_after_the_last_page_nothing_is_left(reader: PassReader) -> None:
-    """The log's guess at the time that is left comes from it."""
-    assert reader.rows_left() != 0
-    assert sum(len(page.records) for page in reader) >= len(DATA)
-    assert reader.rows_left() == 0
-
-
-def test_answers_that_are_no_pages_take_no_room(reader: PassReader, sandbox: Sandbox) -> None:
-    """After a few of them over a whole history, the sync would wait for ever."""
-    fault = sandbox.fault("html", on=2 * DECODED_PAGES, when=lambda request: request.number > 1)
-    ids = {row["id"] for page in reader for row in page.records}
-    assert ids == {row["id"] for row in DATA}
-    assert fault.hits == 2 * DECODED_PAGES
-
-
-def test_whoever_waits_for_room_is_let_go_when_the_pass_ends(reader: PassReader, sandbox: Sandbox) -> None:
-    """After an error, threads would stay behind, each with an answer in memory."""
-    pages_read = iter(reader)
-    next(pages_read)
-    asleep_after(sandbox)
-    assert isinstance(pages_read, Generator)
-    pages_read.close()
+    source.arrived = lambda _: seen.append(sorted(threads_left(0))) if source.pages < 3 else None
+    source.details = lambda page: [lambda: page]
+    source.read()
+    assert seen == [names("pages"), names("pages", "details")]
     assert threads_left() == []
 
 
-def test_a_thread_that_waits_for_room_fetches_details(client: Client) -> None:
-    """With transcripts, only the threads whose pages are in hand would do anything, whatever `concurrency` is."""
-    both = threading.Barrier(2, timeout=10)
+def test_after_the_last_page_nothing_is_left(source: Recordings) -> None:
+    """The log's guess at the time that is left comes from it."""
+    assert source.planner.rows_left() is None
+    assert source.read().ids == {row["id"] for row in DATA}
+    assert source.planner.rows_left() == 0
 
-    def fetch(_: Client, recording_id: str) -> list[Any]:
-        both.wait()
-        return [recording_id]
 
-    def clean(_: dict[str, Any], items: list[Any]) -> list[dict[str, Any]]:
-        return [{"id": item} for item in items]
+def test_answers_that_are_no_pages_take_no_room(source: Recordings, sandbox: Sandbox) -> None:
+    """After a few of them over a whole history, the sync would wait for ever."""
+    fault = sandbox.fault("html", on=2 * DECODED_PAGES, when=lambda request: request.number > 1)
+    assert source.read().ids == {row["id"] for row in DATA}
+    assert fault.hits == 2 * DECODED_PAGES
 
-    detail = Detail("followups", bool, fetch, "id", lambda _: clean)
-    query = Query(None, None, None, None, {}, frozenset(), PAGE_SIZE)
-    reader = PassReader(
-        client, query, Slice(), threads=THREADS, stop=client._stop,
-        wanted_details=lambda page: [Wanted(place, each, detail, clean) for place, each in enumerate(page.records)],
-    )  # fmt: skip
-    page = decoding.Page([{"id": "a"}, {"id": "b"}], None)
-    with ExitStack() as others:
-        for _ in range(DECODED_PAGES):
-            others.enter_context(reader._decoding())
-        threads = [threading.Thread(target=reader._details.complete, args=(page,))]
-        threads.append(threading.Thread(target=lambda: others.enter_context(reader._decoding())))
-        for thread in threads:
-            thread.start()
-        threads[0].join(20)
-        assert not both.broken
-        assert {place: decoding.unpack(each["followups"]) for place, each in page.details.items()} == {
-            0: [{"id": "a"}],
-            1: [{"id": "b"}],
-        }
-        reader._make_room()
-        threads[1].join(20)
-        assert not threads[1].is_alive()
+
+def test_whoever_waits_for_room_is_let_go_when_the_source_ends(source: Recordings, sandbox: Sandbox) -> None:
+    """After an error, threads would stay behind, each with an answer in memory."""
+
+    def fails(_: RecordingsPage) -> None:
+        asleep_after(sandbox)
+        assert len(threads_left(0)) == THREADS
+        raise OSError
+
+    source.arrived = fails
+    with pytest.raises(OSError, match=r"^$"):
+        source.read()
+    assert threads_left() == []
+
+
+def test_what_breaks_in_a_thread_ends_the_run(source: Recordings) -> None:
+    """It would wait for ever for what that thread was to bring."""
+
+    def breaks() -> RecordingsPage:
+        raise ZeroDivisionError
+
+    source.details = lambda _: [breaks]
+    with pytest.raises(ZeroDivisionError):
+        source.read()
+    assert threads_left() == []
+
+
+def test_details_are_fetched_while_pages_wait_for_room(source: Recordings, client: Client, sandbox: Sandbox) -> None:
+    """With transcripts, only the threads whose pages are in hand would do anything, whatever `concurrency` is; and
+    an API would see more requests at once than it says."""
+    sandbox.latency = 0.01
+
+    def fetch(page: RecordingsPage, recording: str) -> RecordingsPage:
+        client.get(f"{PATH}/{recording}", {}, decode=decode)
+        return page
+
+    source.details = lambda page: [
+        lambda recording=record["id"]: fetch(page, recording)  # type: ignore[misc]
+        for record in page.page.records
+    ]
+    assert source.read().ids == {row["id"] for row in DATA}
+    details = [request for request in sandbox.all_requests if request.route != PATH]
+    assert len(details) >= len(DATA)
+    assert {request.status for request in details} == {200}
+    assert DECODED_PAGES < sandbox.max_in_flight <= THREADS
 
 
 def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, clock: Clock) -> None:
@@ -162,5 +216,8 @@ def test_waiting_for_memory_is_not_trying(client: Client, sandbox: Sandbox, cloc
         yield
 
     sandbox.fault("html", on=2)
-    assert len(client.page({"pageSize": str(PAGE_SIZE)}, slow).records) == PAGE_SIZE
+    query = {"pageSize": str(PAGE_SIZE)}
+    page, _ = client.send(Request(client.api, PATH, query, pages.read_recordings, page_slot=slow))
+    assert page is not None
+    assert len(page.records) == PAGE_SIZE
     assert len(sandbox.requests) == 3

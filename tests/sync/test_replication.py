@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS, State, Warehouse, config_for, discover, run_and_kill, run_tap
+from tests.sandbox.streams import KEYS
+from tests.support.process import State, Warehouse, config_for, discover, run_and_kill, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tap_siro.sync.sent import MOST, SentRecordings
+from tap_siro.sync.sent import MAX_REMEMBERED, SentRecordings
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.store import ORDERS
+from tests.sandbox.streams import KEYS
 from tests.support.in_process import sync
-from tests.support.process import KEYS, config_for
+from tests.support.process import config_for
 
 FAST: dict[str, Any] = {"requests_per_minute": 100_000}
 
@@ -52,13 +53,11 @@ def record(number: int, **changes: Any) -> dict[str, Any]:
 
 def test_only_the_same_content_is_a_repetition() -> None:
     sent = SentRecordings()
-    assert [sent.is_repeated(each) for each in (record(1), record(2), record(1), record(1, title="b"))] == [
+    assert [sent.seen_before(each) for each in (record(1), record(2), record(1), record(1, title="b"))] == [
         False, False, True, False,
     ]  # fmt: skip
-    assert not sent.is_repeated(record(1)), "as it was before, and not as it was sent last"
-    assert [sent.is_repeated(record(2), {"followups": [{}]}) for _ in range(2)] == [False, True]
-    assert sent.is_repeated(record(2)), "its details were sent, and are not asked for again"
-    assert not sent.is_repeated(record(2), {"followups": []} | {"recording_utterances": [{}]})
+    assert not sent.seen_before(record(1)), "as it was before, and not as it was sent last"
+    assert sent.seen_before(record(2)), "whatever else came in between"
 
 
 def test_what_cannot_be_compared_is_sent() -> None:
@@ -68,19 +67,20 @@ def test_what_cannot_be_compared_is_sent() -> None:
         deep = [deep]
     sent = SentRecordings()
     assert not any(
-        sent.is_repeated(each) for each in (record(1), record(1, value=deep), record(1, value=deep), record(1))
+        sent.seen_before(each) for each in (record(1), record(1, value=deep), record(1, value=deep), record(1))
     )
-    assert sent.is_repeated(record(1))
+    assert sent.seen_before(record(1))
 
 
 def test_memory_has_a_limit_and_what_keeps_coming_is_kept() -> None:
     """A history of a million recordings must not need a million entries; one without a date comes with each slice."""
     sent = SentRecordings()
-    assert not sent.is_repeated(record(-1))
-    for number in range(2 * MOST):
-        assert not sent.is_repeated(record(number))
+    assert not sent.seen_before(record(-1))
+    for number in range(2 * MAX_REMEMBERED):
+        assert not sent.seen_before(record(number))
         if number % 1000 == 0:
-            assert sent.is_repeated(record(-1))
-    assert len(sent._hashes) == MOST
-    assert sent.is_repeated(record(2 * MOST - 1))
-    assert not sent.is_repeated(record(0))
+            assert sent.seen_before(record(-1))
+    newest = 2 * MAX_REMEMBERED - 1
+    # All but one of those that may be remembered, besides the one without a date.
+    assert all(sent.seen_before(record(number)) for number in range(newest - MAX_REMEMBERED + 2, newest + 1))
+    assert not sent.seen_before(record(newest - MAX_REMEMBERED + 1))

@@ -11,7 +11,8 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS, Warehouse, config_for, discover, run_tap
+from tests.sandbox.streams import KEYS
+from tests.support.process import Warehouse, config_for, discover, run_tap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ import pytest
 from tap_siro import timestamps
 from tap_siro.settings import Settings
 from tap_siro.sync.state import (
-    Kind,
-    Progress,
+    PassKind,
+    StreamPass,
+    catch_up_poll,
     describe,
-    follow_up,
     next_pass,
     read_bookmark,
     write_end,
@@ -47,7 +47,7 @@ def state(*, bookmark: int | None = None, rechecked_on: Any = "2026-03-02", **op
     """A state as an earlier run left it; `opened` is the pass that it did not end."""
     made: dict[str, Any] = {"rechecked_on": rechecked_on}
     if opened:
-        write(made, "updatedAt", Progress(**{"kind": Kind.HISTORY, "since": None, "query": HISTORY, **opened}))
+        write(made, "updatedAt", StreamPass(**{"kind": PassKind.HISTORY, "since": None, "query": HISTORY, **opened}))
     if bookmark is not None:
         made["replication_key_value"] = timestamps.text(bookmark)
     return made
@@ -78,7 +78,7 @@ def test_a_row_goes_to_the_streams_that_still_need_it(
     position: int | None, since: int | None, created: int | None, updated: int | None, wanted: bool
 ) -> None:
     """A row left out here is never written; rows of unknown age are written rather than lost."""
-    assert Progress(Kind.POLL, since, "", position).wants(created, updated) is wanted
+    assert StreamPass(PassKind.POLL, since, "", position=position).wants(created, updated) is wanted
 
 
 # How a pass moves on
@@ -86,15 +86,15 @@ def test_a_row_goes_to_the_streams_that_still_need_it(
 
 def test_a_pass_keeps_its_first_beginning_and_goes_forward_only() -> None:
     """A later beginning would let the bookmark pass changes that were not seen."""
-    begun = Progress(Kind.POLL, 1, "q").begun(10)
-    assert begun == Progress(Kind.POLL, 1, "q", as_of=10)
+    begun = StreamPass(PassKind.POLL, 1, "q").begun(10)
+    assert begun == StreamPass(PassKind.POLL, 1, "q", as_of=10)
     assert begun.begun(20) is begun
-    assert Progress(Kind.POLL, 1, "q").begun(0).begun(20).as_of == 0
+    assert StreamPass(PassKind.POLL, 1, "q").begun(0).begun(20).as_of == 0
     moved = begun.at(5, 7)
     assert (moved.position, moved.max_seen) == (5, 7)
     assert moved.at(4, 6) == moved
     assert moved.at(None, None) == moved
-    assert moved.at(6, 8) == Progress(Kind.POLL, 1, "q", position=6, as_of=10, max_seen=8)
+    assert moved.at(6, 8) == StreamPass(PassKind.POLL, 1, "q", position=6, as_of=10, max_seen=8)
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_a_bookmark_is_what_was_seen_up_to_the_beginning(
     as_of: int | None, max_seen: int | None, before: int | None, bookmark: int | None
 ) -> None:
     """Later, and what changed during the sync is never fetched; earlier, and rows come again for ever."""
-    assert Progress(Kind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before, None) == bookmark
+    assert StreamPass(PassKind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before) == bookmark
 
 
 @pytest.mark.parametrize(("end", "bookmark"), [(7, 7), (8, 8), (9, 8), (None, 8)])
 def test_a_bookmark_is_not_past_the_end_date(end: int | None, bookmark: int) -> None:
     """An API that serves a row too many would move it there, and what was updated in between would never come."""
-    ended = Progress(Kind.POLL, None, "", as_of=10, max_seen=8)
-    assert ended.bookmark(None, end) == ended.bookmark(5, end) == bookmark
-    assert ended.bookmark(9, end) == 9
+    ended = StreamPass(PassKind.POLL, None, "", end, as_of=10, max_seen=8)
+    assert ended.bookmark(None) == ended.bookmark(5) == bookmark
+    assert ended.bookmark(9) == 9
 
 
 # What is written
@@ -133,7 +133,7 @@ def test_a_bookmark_is_not_past_the_end_date(end: int | None, bookmark: int) -> 
 def test_an_open_pass_is_written_whole_and_read_back() -> None:
     """A target's merge mixes two passes if a value is left out; names and texts are a contract with kept states."""
     made: dict[str, Any] = {"pass_since": "old", "pass_max_seen": "old"}
-    opened = Progress(Kind.HISTORY, None, HISTORY, position=START, as_of=NOON, max_seen=None)
+    opened = StreamPass(PassKind.HISTORY, None, HISTORY, position=START, as_of=NOON, max_seen=None)
     write(made, "recordingUpdatedAt", opened)
     assert made == {
         "replication_key": "recordingUpdatedAt",
@@ -143,9 +143,9 @@ def test_an_open_pass_is_written_whole_and_read_back() -> None:
         "pass_max_seen": None,
         "pass_query": HISTORY,
     }
-    for kind, query in ((Kind.HISTORY, HISTORY), (Kind.POLL, POLL)):
-        whole = Progress(kind, START, query, position=START + 1, as_of=START + 2, max_seen=START + 3, resumed=True)
-        made = {"replication_key_value": MARCH} if kind is Kind.POLL else {}
+    for kind, query in ((PassKind.HISTORY, HISTORY), (PassKind.POLL, POLL)):
+        whole = StreamPass(kind, START, query, position=START + 1, as_of=START + 2, max_seen=START + 3, resumed=True)
+        made = {"replication_key_value": MARCH} if kind is PassKind.POLL else {}
         write(made, "updatedAt", whole)
         assert next_pass(made, settings(start_date=MARCH, daily_recheck_days=0, lookback_seconds=0), now=NOON) == whole
 
@@ -153,13 +153,13 @@ def test_an_open_pass_is_written_whole_and_read_back() -> None:
 def test_a_bookmark_closes_the_pass() -> None:
     """An open pass outranks the bookmark: left behind, it would be gone on with in each run."""
     made = state(position=START, as_of=NOON, max_seen=NOON)
-    write_end(made, "recordingUpdatedAt", Progress(Kind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
+    write_end(made, "recordingUpdatedAt", StreamPass(PassKind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
     closed = dict.fromkeys(("pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"))
     day = {"rechecked_on": "2026-03-02"}
     assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **day, **closed}
     assert read_bookmark(made) == START
     empty: dict[str, Any] = {}
-    write_end(empty, "updatedAt", Progress(Kind.POLL, None, POLL), settings())
+    write_end(empty, "updatedAt", StreamPass(PassKind.POLL, None, POLL), settings())
     assert empty == closed, "nothing was seen: there is no bookmark to set"
 
 
@@ -167,10 +167,10 @@ def test_a_bookmark_closes_the_pass() -> None:
 
 
 def test_without_a_bookmark_the_history_is_read() -> None:
-    assert next_pass({}, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
-    assert next_pass({}, settings(start_date=MARCH), now=NOON) == Progress(Kind.HISTORY, START, HISTORY)
+    assert next_pass({}, settings(), now=NOON) == StreamPass(PassKind.HISTORY, None, HISTORY)
+    assert next_pass({}, settings(start_date=MARCH), now=NOON) == StreamPass(PassKind.HISTORY, START, HISTORY)
     unreadable = {"replication_key_value": "soon"}
-    assert next_pass(unreadable, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
+    assert next_pass(unreadable, settings(), now=NOON) == StreamPass(PassKind.HISTORY, None, HISTORY)
 
 
 @pytest.mark.parametrize(
@@ -194,35 +194,38 @@ def test_a_poll_begins_before_the_bookmark(
     bookmark: int, rechecked_on: Any, options: dict[str, Any], since: int
 ) -> None:
     """By the lookback; one of each UTC day by the recheck, which is all that finds what finished late."""
-    wanted = Progress(Kind.POLL, since, POLL)
+    wanted = StreamPass(PassKind.POLL, since, POLL)
     kept = state(bookmark=bookmark, rechecked_on=rechecked_on)
     assert next_pass(kept, settings(**options), now=NOON) == wanted
-    assert follow_up(kept, settings(**options), now=NOON) == wanted
+    assert catch_up_poll(kept, settings(**options), now=NOON) == wanted
 
 
 @pytest.mark.parametrize(
     ("ended", "bookmark", "options", "day"),
     [
-        (Progress(Kind.HISTORY, None, HISTORY), None, {}, TODAY),
-        (Progress(Kind.HISTORY, START, HISTORY), NOON, {}, TODAY),
-        (Progress(Kind.POLL, NOON - 2 * DAY, POLL), NOON, {}, TODAY),
-        (Progress(Kind.POLL, NOON - 2 * DAY + 1, POLL), NOON, {}, None),
-        (Progress(Kind.POLL, NOON - 60 * SECOND, POLL), NOON, {}, None),
-        (Progress(Kind.POLL, NOON - 60 * SECOND, POLL), NOON, {"daily_recheck_days": 0}, None),
-        (Progress(Kind.POLL, 0, POLL), DAY, {}, TODAY),
-        (Progress(Kind.POLL, None, POLL), None, {}, TODAY),
+        (StreamPass(PassKind.HISTORY, None, HISTORY), None, {}, TODAY),
+        (StreamPass(PassKind.HISTORY, START, HISTORY), NOON, {}, TODAY),
+        (StreamPass(PassKind.POLL, NOON - 2 * DAY, POLL), NOON, {}, TODAY),
+        (StreamPass(PassKind.POLL, NOON - 2 * DAY + 1, POLL), NOON, {}, None),
+        (StreamPass(PassKind.POLL, NOON - 60 * SECOND, POLL), NOON, {}, None),
+        (StreamPass(PassKind.POLL, NOON - 60 * SECOND, POLL), NOON, {"daily_recheck_days": 0}, None),
+        (StreamPass(PassKind.POLL, 0, POLL), DAY, {}, TODAY),
+        (StreamPass(PassKind.POLL, None, POLL), None, {}, TODAY),
         # Begun yesterday and ended today: what was finished in between has not been looked for.
-        (Progress(Kind.HISTORY, None, HISTORY, as_of=MIDNIGHT - 1, resumed=True), None, {}, YESTERDAY),
+        (StreamPass(PassKind.HISTORY, None, HISTORY, as_of=MIDNIGHT - 1, resumed=True), None, {}, YESTERDAY),
     ],
 )
 def test_the_day_of_a_recheck_is_kept_when_it_has_read_everything(
-    ended: Progress, bookmark: int | None, options: dict[str, Any], day: str | None
+    ended: StreamPass, bookmark: int | None, options: dict[str, Any], day: str | None
 ) -> None:
     """Kept too soon, what finished late is missed for a day; not kept, each poll of the day is a recheck."""
     kept = state(bookmark=bookmark, rechecked_on=None)
     write_end(kept, "updatedAt", ended.begun(NOON), settings(**options))
     assert kept["rechecked_on"] == day
-    assert (follow_up(kept, settings(**options), now=NOON).since == (bookmark or NOON) - 2 * DAY) <= (day != TODAY)
+    rechecks = day != TODAY and options.get("daily_recheck_days") != 0
+    back = 2 * DAY if rechecks else 60 * SECOND
+    next_poll = catch_up_poll(kept, settings(**options), now=NOON)
+    assert next_poll.since == (None if bookmark is None else bookmark - back)
 
 
 def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night() -> None:
@@ -241,19 +244,19 @@ def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night()
     assert sent < 12_000
 
 
-def test_a_follow_up_without_a_bookmark_begins_at_the_start() -> None:
+def test_a_catch_up_poll_without_a_bookmark_begins_at_the_start() -> None:
     """Nothing dated was seen in the history: what is updated now still belongs to it."""
-    assert follow_up({}, settings(start_date=MARCH), now=NOON) == Progress(Kind.POLL, START, POLL)
+    assert catch_up_poll({}, settings(start_date=MARCH), now=NOON) == StreamPass(PassKind.POLL, START, POLL)
 
 
-FULL_TABLE = Progress(Kind.FULL_TABLE, None, "full table?")
+FULL_TABLE = StreamPass(PassKind.FULL_TABLE, None, "full table?")
 
 
 def test_a_full_table_pass_starts_from_nothing() -> None:
     """A target that overwrites the table would keep only what came after the position."""
     opened = state(bookmark=START, position=START, as_of=START)
     assert next_pass(opened, settings(start_date=MARCH), now=NOON, full_table=True) == FULL_TABLE
-    assert next_pass(opened, settings(start_date=MARCH), now=NOON).kind is Kind.HISTORY, "not unless asked for"
+    assert next_pass(opened, settings(start_date=MARCH), now=NOON).kind is PassKind.HISTORY, "not unless asked for"
 
 
 AGREES: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -264,6 +267,7 @@ AGREES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"since": None, "query": "history?isSummaryDone=true"}, {"is_summary_done": True}),
 ]
 APRIL, MAY = "2026-04-01T00:00:00.000Z", "2026-05-01T00:00:00.000Z"
+BEFORE, JUNE = "2026-02-28T23:59:59.999Z", "2026-05-01T00:00:00.001Z"
 WINDOW = f"history?createdAt:gt={MARCH}&createdAt:lt={MAY}&updatedAt:lt={MAY}"
 AGREES += [
     ({"since": None}, {"created_after": MARCH}),
@@ -271,8 +275,9 @@ AGREES += [
     ({"since": None}, {"end_date": MARCH}),
     ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY, "end_date": MAY}),
     ({"since": None, "query": WINDOW}, {"created_after": APRIL, "created_before": MAY, "end_date": APRIL}),
+    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY, "end_date": JUNE}),
+    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY}),
 ]
-BEFORE, JUNE = "2026-02-28T23:59:59.999Z", "2026-05-01T00:00:00.001Z"
 DIFFERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"since": START}, {}),
     ({"since": START + 1}, {"start_date": MARCH}),
@@ -283,7 +288,6 @@ DIFFERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"since": None, "query": WINDOW}, {"created_before": MAY, "end_date": MAY}),
     ({"since": None, "query": WINDOW}, {"created_after": BEFORE, "created_before": MAY, "end_date": MAY}),
     ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": JUNE, "end_date": MAY}),
-    ({"since": None, "query": WINDOW}, {"created_after": MARCH, "created_before": MAY, "end_date": JUNE}),
     (
         {"since": None, "query": WINDOW + "&isSummaryDone"},
         {"created_after": APRIL, "created_before": MAY, "end_date": MAY},
@@ -303,33 +307,66 @@ def test_an_open_history_goes_on_if_it_reads_all_that_is_wanted(
     what an interrupted full refresh leaves beside the position."""
     values = {"position": START + 1, "as_of": START + 2, "max_seen": START + 3, **opened}
     found = next_pass(state(bookmark=bookmark, **values), settings(**options), now=NOON)
-    assert found.kind is (Kind.HISTORY if bookmark is None or values["as_of"] else Kind.POLL)
+    assert found.kind is (PassKind.HISTORY if bookmark is None or values["as_of"] else PassKind.POLL)
     assert found.resumed is resumed
     if resumed:
         # What is wanted now may be less than what it was begun with, and is all that is read from here on.
-        kept = values | {"query": describe(Kind.HISTORY, settings(**options))}
-        assert found == Progress(**{"kind": Kind.HISTORY, "resumed": True, **kept})
+        now = settings(**options)
+        begun_with = timestamps.parse(MAY) if values.get("query") == WINDOW else None
+        until = min((end for end in (begun_with, now.end) if end is not None), default=None)
+        kept = values | {"query": describe(PassKind.HISTORY, now, until), "until": until}
+        assert found == StreamPass(**{"kind": PassKind.HISTORY, "resumed": True, **kept})
     else:
         assert (found.position, found.as_of, found.max_seen) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("begun_with", "end_date", "until"),
+    [(MAY, MAY, MAY), (MAY, JUNE, MAY), (MAY, APRIL, APRIL), (MAY, None, MAY), (None, MAY, MAY), (None, None, None)],
+)
+@pytest.mark.parametrize("kind", [PassKind.HISTORY, PassKind.POLL])
+def test_an_open_pass_ends_where_it_began_to_end(
+    kind: PassKind, begun_with: str | None, end_date: str | None, until: str | None
+) -> None:
+    """With "now" for an end, a history of more than a run would begin again each time; ended later than it was read,
+    the bookmark would pass over what was updated in between and created before the position."""
+    begun, now = (
+        settings(daily_recheck_days=0, **({"end_date": end} if end else {})) for end in (begun_with, end_date)
+    )
+    opened = next_pass({} if kind is PassKind.HISTORY else state(bookmark=NOON), begun, now=NOON)
+    assert (opened.kind, opened.until) == (kind, timestamps.parse(begun_with))
+    kept, late = state(bookmark=None if kind is PassKind.HISTORY else NOON), NOON + 90 * DAY
+    write(kept, "updatedAt", opened.begun(late).at(START, late))
+    for _ in range(2):
+        resumed = next_pass(kept, now, now=NOON)
+        assert (resumed.kind, resumed.resumed, resumed.position) == (kind, True, START)
+        assert (resumed.until, resumed.query) == (timestamps.parse(until), describe(kind, now, timestamps.parse(until)))
+        write(kept, "updatedAt", resumed)
+    write_end(kept, "updatedAt", resumed, now)
+    ended = read_bookmark(kept)
+    assert ended == (late if until is None else timestamps.parse(until))
+    following = next_pass(kept, now, now=late)
+    assert (following.kind, following.until) == (PassKind.POLL, timestamps.parse(end_date))
+    assert following.since == (ended or 0) - 60 * SECOND, "what was updated since the end that it had is read now"
+
+
 def test_an_open_poll_goes_on_only_beside_its_bookmark() -> None:
     """A poll without one would leave out the history."""
-    values: dict[str, Any] = {"kind": Kind.POLL, "query": POLL, "position": START, "as_of": NOON}
+    values: dict[str, Any] = {"kind": PassKind.POLL, "query": POLL, "position": START, "as_of": NOON}
     wanted = NOON - 60 * SECOND
     on_time = next_pass(state(bookmark=NOON, since=wanted, **values), settings(), now=NOON)
-    assert (on_time.kind, on_time.resumed, on_time.position) == (Kind.POLL, True, START)
+    assert (on_time.kind, on_time.resumed, on_time.position) == (PassKind.POLL, True, START)
     late = next_pass(state(bookmark=NOON, since=wanted + 1, **values), settings(), now=NOON)
-    assert (late.kind, late.resumed, late.since) == (Kind.POLL, False, wanted)
+    assert (late.kind, late.resumed, late.since) == (PassKind.POLL, False, wanted)
     alone = next_pass(state(since=wanted, **values), settings(), now=NOON)
-    assert alone == Progress(Kind.HISTORY, None, HISTORY)
+    assert alone == StreamPass(PassKind.HISTORY, None, HISTORY)
 
 
 @pytest.mark.parametrize("broken", [{"pass_query": None}, {"pass_query": 7}, {"pass_as_of": None}, {"pass_as_of": "?"}])
 def test_what_a_hand_broke_in_the_state_is_not_gone_on_with(broken: dict[str, Any]) -> None:
     """Nor does it stop the sync."""
     opened = state(position=START, as_of=START) | broken
-    assert next_pass(opened, settings(), now=NOON) == Progress(Kind.HISTORY, None, HISTORY)
+    assert next_pass(opened, settings(), now=NOON) == StreamPass(PassKind.HISTORY, None, HISTORY)
 
 
 def test_a_description_tells_passes_apart() -> None:
@@ -343,6 +380,6 @@ def test_a_description_tells_passes_apart() -> None:
         {"created_before": MARCH},
         {"end_date": MARCH},
     ]
-    made = [describe(kind, settings(**each)) for kind in Kind for each in options]
+    made = [describe(kind, settings(**each), settings(**each).end) for kind in PassKind for each in options]
     assert len(set(made)) == len(made)
-    assert describe(Kind.POLL, settings(start_date=MARCH, page_size=7)) == POLL
+    assert describe(PassKind.POLL, settings(start_date=MARCH, page_size=7), None) == POLL

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.sandbox import Sandbox
-    from tests.sandbox.expected import Row
+    from tests.sandbox.oracle import Row
 
 
 def change(sandbox: Sandbox) -> None:

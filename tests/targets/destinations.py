@@ -22,7 +22,7 @@ import psycopg
 
 from demo import comparing
 from demo.warehouse import NESTED
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 from tests.targets import kinds
 from tools import views
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.sandbox.expected import Row, Rows
+    from tests.sandbox.oracle import Row, Rows
     from tests.targets.kinds import Kind
     from tests.targets.postgres import Server
 
@@ -177,6 +177,7 @@ class PostgreSQL(Database):
 
     def __init__(self, server: Server, database: str) -> None:
         self._server, self._database = server, database
+        self.schema = SCHEMA
         server.create(database)
 
     @property
@@ -187,11 +188,11 @@ class PostgreSQL(Database):
             "user": "siro",
             "password": "none",
             "database": self._database,
-            "default_target_schema": SCHEMA,
+            "default_target_schema": self.schema,
         }
 
     def queries(self, *statements: str) -> list[list[Row]]:
-        options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={SCHEMA}"}
+        options = {"row_factory": psycopg.rows.dict_row, "options": f"-c search_path={self.schema}"}
         with self._server.connect(self._database, **options) as connection:
             return [list(map(self._parsed, connection.execute(statement).fetchall())) for statement in statements]
 
@@ -210,18 +211,19 @@ class Snowflake(Database):
 
     def __init__(self, directory: Path, executable: Path) -> None:
         self._directory, self._executable = directory, executable
+        self.schema = SCHEMA
 
     @property
     def config(self) -> dict[str, Any]:
         login = {"account": "none", "user": "none", "password": "none", "warehouse": "none"}
-        return login | {"database": "WAREHOUSE", "default_target_schema": SCHEMA}
+        return login | {"database": "WAREHOUSE", "default_target_schema": self.schema}
 
     @property
     def environment(self) -> dict[str, str]:
         return {"SNOWFLAKE_STAND_IN": str(self._directory)}
 
     def queries(self, *statements: str) -> list[list[Row]]:
-        command = (str(self._executable), "WAREHOUSE", SCHEMA.upper())
+        command = (str(self._executable), "WAREHOUSE", self.schema.upper())
         return [[self._parsed(row) for row in rows] for rows in _asked(command, statements, self.environment)]
 
     def stored(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The targets that are tested: what is installed, and what their users should know."""
+"""The tested targets: their packages, and notes for their users."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class Kind:
 
     name: str
     packages: str
-    """What pip installs."""
+    """Requirements for pip."""
     again: str
-    """Whether a row that comes again is replaced or added."""
+    """Handling of a row whose key is in the table: replaced or appended."""
     batch: str
-    """Whether it takes BATCH messages."""
+    """Support for BATCH messages."""
     gone: str
-    """What becomes of a row of a directory that is gone at Siro."""
+    """Handling of a row of a list that was deleted at Siro."""
     notes: tuple[str, ...]
-    """In sentences, for the documentation."""
+    """Sentences for the documentation."""
     executable: str | None = None
-    """If it is not the name."""
+    """Executable, if it is not the name."""
     install: str | None = None
-    """What the tests install, if that is not the packages."""
+    """Requirements for the tests, if they are not the packages."""
 
 
 DUCKDB = Kind(
@@ -35,7 +35,7 @@ DUCKDB = Kind(
     (
         "Keep DuckDB below 1.3: with a newer one, this version of the target loses the first row of each batch.",
         "An empty text becomes NULL.",
-        "Column names are in lower case, which DuckDB does not mind.",
+        "Column names are in lower case, but DuckDB ignores case.",
     ),
 )
 POSTGRES = Kind(
@@ -45,7 +45,7 @@ POSTGRES = Kind(
     "yes",
     "marked in `_sdc_deleted_at`",
     (
-        "Column names need their double quotes.",
+        "Column names need double quotes.",
         "A nested object that is null is JSON's `null`, not NULL.",
         "Nested lists are arrays of `jsonb`.",
     ),
@@ -57,8 +57,8 @@ SNOWFLAKE = Kind(
     "yes, and removes the files",
     "marked in `_sdc_deleted_at`",
     (
-        "Tested on [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1 in place of Snowflake itself.",
-        "Names are in capitals: write them without quotes.",
+        "Tested with [fakesnow](https://github.com/tekumara/fakesnow) 0.12.1, not with Snowflake itself.",
+        "Names are in upper case: write them without quotes.",
         "Date-times are `TIMESTAMP_NTZ`.",
     ),
     executable="target-snowflake-stand-in",
@@ -72,7 +72,7 @@ BIGQUERY = Kind(
     "still there",
     (
         "Tested on `bqemulator` 1.4.0. Real BigQuery has not been tried.",
-        "Keep the settings of `meltano.yml`: by default, the target adds rows, each in one JSON column.",
+        "Keep the settings of `meltano.yml`: by default, the target appends rows, each in one JSON column.",
         "It does not add columns to an existing table: add them before you select them, or the sync fails.",
         "Column names need backticks or nothing; in double quotes they are text.",
         "A list that is null becomes an empty one, and an object that is null or empty one of nulls.",
@@ -81,36 +81,36 @@ BIGQUERY = Kind(
 CSV = Kind(
     "target-csv",
     "meltanolabs-target-csv==0.5.0",
-    "added",
+    "appended",
     "with `add_record_metadata: true`, else it fails",
     "not in later files",
     (
         'Set `file_naming_scheme: "{stream_name}-{timestamp}.csv"`.',
-        "Otherwise each run overwrites the files of the one before, whatever `overwrite_behavior` says.",
+        "Otherwise each run overwrites the files of the last run, whatever `overwrite_behavior` says.",
         "Nested values are written as Python code.",
-        "NULL and an empty text look the same.",
+        "NULL and an empty text are the same.",
     ),
 )
 JSONL = Kind(
     "target-jsonl",
     "target-jsonl==0.1.4",
-    "added",
+    "appended",
     "no, it fails",
     "not in later files",
     (
-        "Each run writes files of its own.",
-        "Of each list that was read in full, it warns: `Unknown message type ACTIVATE_VERSION`. Nothing is lost.",
-        "With flattening, the columns of an object that is null are left out.",
+        "Each run writes new files.",
+        "Logs `Unknown message type ACTIVATE_VERSION` once per list: ignore it.",
+        "With flattening, the columns of a null object are left out.",
     ),
 )
 KINDS = (DUCKDB, POSTGRES, SNOWFLAKE, CSV, JSONL)
-"""Those that Meltano installs for the tests."""
+"""Targets that Meltano installs for the tests."""
 DOCUMENTED = (DUCKDB, POSTGRES, SNOWFLAKE, BIGQUERY, CSV, JSONL)
 
 
 def table() -> str:
-    """The table of `docs/targets.md`."""
-    lines = ["| target | tested with | on a duplicate key | a team deleted at Siro | BATCH | notes |"]
+    """Return the table of `docs/targets.md`."""
+    lines = ["| target | tested with | duplicate key | deleted at Siro | BATCH | notes |"]
     lines.append("|---|---|---|---|---|---|")
     for kind in DOCUMENTED:
         packages = " ".join(f"`{package}`" for package in kind.packages.split())
@@ -120,7 +120,7 @@ def table() -> str:
 
 
 def short_table() -> str:
-    """The README's table."""
-    lines = ["| target | on a duplicate key | a team deleted at Siro | BATCH |", "|---|---|---|---|"]
+    """Return the README's table."""
+    lines = ["| target | duplicate key | deleted at Siro | BATCH |", "|---|---|---|---|"]
     lines += [f"| `{kind.name}` | {kind.again} | {kind.gone} | {kind.batch} |" for kind in DOCUMENTED]
     return "\n".join(lines)

@@ -15,8 +15,9 @@ import yaml
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import KEYS
 from tests.support.documents import blocks
-from tests.support.process import KEYS, config_for, run_tap
+from tests.support.process import config_for, run_tap
 from tests.targets import project as projects
 from tests.targets import test_landing as landing
 from tests.targets.destinations import Database, PostgreSQL, Snowflake

@@ -10,7 +10,7 @@ from demo import DemoError
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 from tests.targets import project as projects
 from tests.targets import test_landing as landing
 from tests.targets.changes import change
@@ -34,7 +34,7 @@ def test_rows_are_replaced_and_columns_come_later(destination: BigQuery, start: 
         assert sent["recordings"] > len(first["recordings"])
         for stream, column in landing.LATER.items():
             assert column not in destination.query(f"SELECT * FROM {stream}")[0]  # noqa: S608
-        gone = sandbox.directory.teams.pop(1)
+        gone = sandbox.lists.teams.pop(1)
         change(sandbox)
         again = landing.sent_again(project, sandbox)
         # The documentation says so: the target does not add columns.

@@ -9,7 +9,8 @@ import pytest
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.support.process import KEYS, config_for, run_tap, start_tap
+from tests.sandbox.streams import KEYS
+from tests.support.process import config_for, run_tap, start_tap
 from tests.targets import project
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from demo.changing import change
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.documents import README, blocks
-from tests.support.process import KEYS, config_for, run_tap
+from tests.sandbox.streams import KEYS
+from tests.support.documents import STREAMS, blocks
+from tests.support.process import config_for, run_tap
 from tests.targets import project as projects
 from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.sandbox.expected import Row, Rows
+    from tests.sandbox.oracle import Row, Rows
     from tests.targets.project import Project
 
 pytestmark = pytest.mark.targets
@@ -66,8 +67,8 @@ def test_rows_are_replaced_and_the_live_ones_are_the_sources(
     assert not destination.differences(
         {stream: first[stream] | second[stream] for stream in KEYS}, destination.tables()
     )
-    query = blocks(README)["sql: live rows"]
-    if isinstance(destination, Snowflake):  # the README says so below the query
+    query = blocks(STREAMS)["sql: live rows"]
+    if isinstance(destination, Snowflake):  # the page says so below the query
         query = query.replace('"', "")
     queries = [query.replace(SECTIONS, stream) for stream in CHILDREN]
     without_crm, *rows = destination.queries("SELECT id FROM recordings WHERE crm IS NULL", *queries)

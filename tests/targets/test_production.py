@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock, patch
 
+import psycopg
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from demo.meltano import Meltano
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.support.documents import blocks
 from tests.support.process import ROOT
 from tests.targets import kinds, project
 from tests.targets.destinations import Database, DuckDB, PostgreSQL, Snowflake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.targets.postgres import Server
 
 pytestmark = pytest.mark.targets
 
@@ -74,12 +84,9 @@ def test_a_warehouse_needs_only_what_the_example_environment_names(clone: Meltan
     target = destination.kind.name
     prefix = f"{target.upper().replace('-', '_')}_"
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    credentials = {
-        name: destination.config[name.lower()] for name in re.findall(rf"^# {prefix}(\w+)=", example, re.MULTILINE)
-    }
-    assert credentials, "the example names nothing of this target"
-    port = {f"{prefix}PORT": str(destination.config["port"])} if "port" in destination.config else {}
-    environment = {f"{prefix}{name}": str(value) for name, value in credentials.items()} | port
+    named = re.findall(rf"^# {prefix}(\w+)=", example, re.MULTILINE)
+    environment = {f"{prefix}{name.upper()}": str(value) for name, value in destination.config.items()}
+    assert environment.keys() <= {f"{prefix}{name}" for name in named}
     with Sandbox(recordings(60)) as sandbox:
         succeed(clone, sandbox, "run", "tap-siro", target, **environment, **destination.environment)
     assert not destination.differences(expected_rows(sandbox.recordings), destination.tables())
@@ -91,27 +98,89 @@ def test_the_targets_are_those_that_are_tested() -> None:
     assert packages == {kind.name: kind.packages for kind in kinds.DOCUMENTED if kind.name in packages}
 
 
-def test_the_workflow_loads_each_organization_with_its_own_token_and_state(clone: Meltano, tmp_path: Path) -> None:
+def workflow() -> tuple[str, list[dict[str, str]]]:
+    """Return the command of the GitHub workflow, and its variables for each organization."""
     (sync,) = [step for step in JOB["steps"] if step.get("name") == "Sync"]
-    program, *arguments = shlex.split(sync["run"])
-    assert program == "meltano"
-    organizations = JOB["strategy"]["matrix"]["organization"]
-    for number, name in enumerate(organizations):
-        environment = {key: value.replace("${{ matrix.organization }}", name) for key, value in JOB["env"].items()}
-        with Sandbox(recordings(60, seed=number), token=f"token-of-{name}") as sandbox:
+    variables = JOB["env"] | sync["env"]
+    return sync["run"], [
+        {name: value.replace("${{ matrix.organization }}", each) for name, value in variables.items()}
+        for each in JOB["strategy"]["matrix"]["organization"]
+    ]
+
+
+def dag() -> tuple[str, list[dict[str, str]]]:
+    """Return the command of the Airflow task, and its variables for each organization. Airflow is a mock."""
+    bash = MagicMock()
+    modules = {"airflow.sdk": MagicMock(), "airflow.providers.standard.operators.bash": bash}
+    with patch.dict(sys.modules, modules):
+        runpy.run_path(str(ROOT / "docs/examples/airflow_dag.py"))
+    operator = bash.BashOperator.partial
+    mapped = operator.return_value.expand.call_args.kwargs["env"]
+    assert all(variables.pop("MELTANO_STATE_BACKEND_URI").startswith("s3://") for variables in mapped)
+    return operator.call_args.kwargs["bash_command"], mapped
+
+
+def key() -> str:
+    """Return a private key: the stand-in for Snowflake takes any, but the target refuses another text."""
+    made = rsa.generate_private_key(65537, 2048)
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return made.private_bytes(serialization.Encoding.PEM, *form).decode()
+
+
+@pytest.mark.parametrize(
+    ("example", "destination"), [(workflow, Snowflake), (dag, PostgreSQL)], indirect=["destination"]
+)
+def test_an_example_keeps_the_rows_and_the_state_of_each_organization(
+    example: Callable[[], tuple[str, list[dict[str, str]]]],
+    destination: PostgreSQL | Snowflake,
+    clone: Meltano,
+    tmp_path: Path,
+) -> None:
+    """In a warehouse that outlives the machine, with no variables but those of the example."""
+    target = destination.kind.name
+    prefix = f"{target.upper().replace('-', '_')}_"
+    command, organizations = example()
+    program, *arguments = shlex.split(command)
+    assert (program, arguments[-1]) == ("meltano", target)
+    names = [each["SIRO_ORGANIZATION"] for each in organizations]
+    for number, variables in enumerate(organizations):
+        secrets = {name for name, value in variables.items() if "{{ secrets." in value or "{{ conn." in value}
+        assert "TAP_SIRO_API_TOKEN" in secrets
+        known = {f"{prefix}{name.upper()}": str(value) for name, value in destination.config.items()}
+        known["TARGET_SNOWFLAKE_PRIVATE_KEY"] = key()
+        environment = variables | {name: known.get(name, "none") for name in secrets} | destination.environment
+        del environment["TAP_SIRO_API_TOKEN"]
+        destination.schema = variables[f"{prefix}DEFAULT_TARGET_SCHEMA"]
+        data = recordings(60, seed=number)
+        with Sandbox(data, token=f"token-of-{names[number]}") as sandbox:
             succeed(clone, sandbox, *arguments, **environment)
+            (before,) = destination.query(blocks("docs/production.md")["sql: freshness"])
+            sandbox.update(data[7]["id"], title="Renamed")
+            sandbox.clear()
+            succeed(clone, sandbox, *arguments, **environment)
+            (after,) = destination.query(blocks("docs/production.md")["sql: freshness"])
+            assert list(after.values()) > list(before.values())
+            assert "updatedAt:gte" in sandbox.requests[0].params, "the second run began anew"
             expected = expected_rows(sandbox.recordings)
-        loaded = DuckDB(tmp_path / "a clone" / "output", schema=f"siro_{name}")
-        assert not loaded.differences(expected, loaded.tables())
+        assert not destination.differences(expected, destination.tables())
     states = {file.parent.name for file in (tmp_path / "a clone" / "state").glob("*/state.json")}
-    assert states == {f"prod:{STATE}:{name}" for name in organizations}, "what the workflow keeps is not the state"
+    assert states == {f"prod:tap-siro-to-{target}:{name}" for name in names}, "what the workflow keeps is not the state"
     kept = {step["with"]["path"] for step in JOB["steps"] if "cache" in step.get("uses", "")}
     assert kept == {"state"}
 
 
-def test_the_airflow_example_runs_the_same_command_and_compiles() -> None:
-    text = (ROOT / "docs/examples/airflow_dag.py").read_text(encoding="utf-8")
-    compile(text, "airflow_dag.py", "exec")
-    (command,) = re.findall(r'bash_command="(.*)"', text)
-    assert command in [step.get("run") for step in JOB["steps"]]
-    assert set(re.findall(r'"([A-Z_]+)": ', text)) >= {"SIRO_ORGANIZATION", "TAP_SIRO_API_TOKEN"}
+def test_the_grants_of_the_setup_page_are_enough_for_postgresql(clone: Meltano, postgres_server: Server) -> None:
+    """A user with more than that is a risk, and one with less finds out in the first run."""
+    database, scripts = PostgreSQL(postgres_server, "warehouse"), blocks("docs/setup.md")
+    config = database.config | {"user": "siro_loader"}
+    with postgres_server.connect("warehouse") as connection:
+        connection.execute(scripts["sql: postgres grants"])
+        connection.execute("CREATE ROLE reporter LOGIN")
+    with Sandbox(recordings(20)) as sandbox:
+        environment = {f"TARGET_POSTGRES_{name.upper()}": str(value) for name, value in config.items()}
+        succeed(clone, sandbox, "run", "tap-siro", "target-postgres", **environment)
+    server = f"host=127.0.0.1 port={postgres_server.port} dbname=warehouse"
+    with psycopg.connect(server, user="siro_loader") as loader:
+        loader.execute(scripts["sql: postgres readers"])
+    with psycopg.connect(server, user="reporter") as reporter:
+        assert reporter.execute("SELECT count(*) FROM siro.recordings").fetchall() == [(20,)]

@@ -15,8 +15,9 @@ import yaml
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.documents import README, RECIPES, blocks
-from tests.support.process import KEYS, ROOT
+from tests.sandbox.streams import KEYS
+from tests.support.documents import README, RECIPES, STREAMS, blocks
+from tests.support.process import ROOT
 from tests.targets.changes import change, is_deleted
 from tests.targets.destinations import Database, DuckDB, PostgreSQL
 from tests.targets.test_views import ON_VIEWS
@@ -38,7 +39,12 @@ FLAGS = {"showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluation
 
 @pytest.mark.parametrize("destination", [DuckDB, PostgreSQL], indirect=True)
 def test_each_query_gives_what_the_source_says(destination: Database, start: Start) -> None:
-    sql = {name: text for page in (README, RECIPES) for name, text in blocks(page).items() if name.startswith("sql")}
+    sql = {
+        name: text
+        for page in (README, STREAMS, RECIPES)
+        for name, text in blocks(page).items()
+        if name.startswith("sql")
+    }
     with Sandbox(recordings(150)) as sandbox:
         project = start(sandbox)
         project.sync()

@@ -13,7 +13,7 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.support.process import KEYS
+from tests.sandbox.streams import KEYS
 from tests.targets import project as projects
 from tests.targets.destinations import DuckDB, PostgreSQL
 

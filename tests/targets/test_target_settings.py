@@ -12,7 +12,8 @@ import pytest
 from demo.changing import change
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.support.process import KEYS, config_for, run_tap
+from tests.sandbox.streams import KEYS
+from tests.support.process import config_for, run_tap
 from tests.targets import project
 from tests.targets.destinations import SCHEMA, Database, DuckDB, PostgreSQL, Snowflake
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from tests.sandbox.expected import Row
+    from tests.sandbox.oracle import Row
 
 pytestmark = pytest.mark.targets
 

@@ -11,10 +11,10 @@ import yaml
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory_data import Directory
-from tests.sandbox.expected import Row, expected_rows
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, Lists, expected_details, expected_lists
 from tests.support.documents import README, RECIPES, blocks
-from tests.support.process import KEYS, ROOT
+from tests.support.process import ROOT, user_host
 from tests.targets.changes import change, is_deleted
 from tests.targets.destinations import BigQuery, Database, DuckDB, PostgreSQL, Snowflake
 from tools import views
@@ -22,63 +22,31 @@ from tools import views
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tests.sandbox.oracle import Row, Rows
     from tests.targets.project import Project
 
 targets = pytest.mark.targets
 IN_BIGQUERY = pytest.param(BigQuery, marks=pytest.mark.bigquery)
 
-NUMBERS = {"minutes", "hours", "score", "average_score", "share", "points", "metric_value", "won", "points_earned"}
+NUMBERS = {
+    "minutes", "hours", "score", "average_score", "share", "points", "metric_value", "won", "lost", "difference",
+    "points_earned",
+}  # fmt: skip
 SPOKEN = [("Rep", "0", 90_000), ("Customer", "1", 30_000), (None, "2", 6_000)]
 ON_VIEWS = {
-    "calls", "calls per rep", "values for the CRM", "unrecorded", "won", "platforms", "speakers", "steps", "follow ups"
+    "calls", "calls per rep", "lost", "values for the CRM", "unrecorded", "won", "platforms", "speakers", "steps",
+    "steps of won calls", "scores by month", "follow ups",
 }  # fmt: skip
 """The queries that are tested here."""
-# What is not loaded in these tests: the columns that the views read, and `recordingUpdatedAt`.
-MADE = {
-    "recording_outcomes": ("recordingId", "universalOutcomeLabel"),
-    "followups": (
-        "followupId", "recordingId", "dateCreated", "repName", "teamName", "followupType", "followupAction", "score",
-        "status",
-    ),
-    "recording_followup_details": ("followupId", "recordingId", "recordingUpdatedAt", "status"),
-    "recording_scorecards": ("recordingId", "scorecardId", "recordingUpdatedAt", "scorecardName"),
-    "recording_scorecard_nodes": (
-        "recordingId", "scorecardId", "nodeId", "recordingUpdatedAt", "parentId", "nodeType", "name", "indexNumber",
-        "metricType", "metricValue", "unit", "pointsEarned", "pointsPossible", "color",
-    ),
-}  # fmt: skip
-AMOUNTS = {"score", "indexNumber", "metricValue", "pointsEarned", "pointsPossible"}
-Check: TypeAlias = tuple[str, list[Row]]
-OUTDATED = "2020-01-01T00:00:00.000Z"
+NODE = DETAIL_KEYS["recording_scorecard_nodes"]
+NO_OUTCOME: Row = {"universalOutcomeLabel": None, "outcomes": None}
+Check: TypeAlias = "tuple[str, list[Row]]"
 
 
 def script(database: Database, *, optional: bool = False) -> str:
     """The script that users run, with its optional sections or without."""
     text = (ROOT / "sql" / f"{database.warehouse.dialect}.sql").read_text(encoding="utf-8")
     return views.enabled(text) if optional else text
-
-
-def table_of(database: Database, table: str, rows: Iterable[Row]) -> str:
-    """Statements that make a table as the target would, for a stream that was not loaded."""
-    names = MADE[table]
-    kinds = [
-        "DOUBLE PRECISION"
-        if name in AMOUNTS
-        else "TIMESTAMP"
-        if name.endswith("At") or name == "dateCreated"
-        else "TEXT"
-        for name in names
-    ]
-    marks = [*zip(names, kinds, strict=True), ("_sdc_deleted_at", "TIMESTAMP")]
-    columns = ", ".join(f'"{database.stored(name)}" {kind}' for name, kind in marks)
-    values = ", ".join(f"({', '.join(literal(row.get(name), kind) for name, kind in marks)})" for row in rows)
-    statements = (f"CREATE TABLE {table} ({columns})", f"INSERT INTO {table} VALUES {values}")  # noqa: S608
-    return "".join(f"{views.written(statement, database.warehouse)};\n" for statement in statements)
-
-
-def literal(value: Any, kind: str) -> str:
-    text = "NULL" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
-    return f"CAST({text} AS {kind})".replace("Z' AS TIMESTAMP", "' AS TIMESTAMP")
 
 
 def plain(name: str, value: Any) -> Any:
@@ -109,6 +77,10 @@ def grouped(rows: Iterable[Row], *names: str) -> Iterable[tuple[Row, list[Row]]]
     return [(dict(zip(names, key, strict=True)), group) for key, group in groups.items()]
 
 
+def of_result(calls: Iterable[Row], result: str) -> list[Row]:
+    return [call for call in calls if call["result"] == result]
+
+
 def total(rows: Iterable[Row], name: str, unit: float = 1) -> float | None:
     known = [row[name] for row in rows if row[name] is not None]
     return sum(known) / unit if known else None
@@ -120,12 +92,13 @@ def mean(rows: Iterable[Row], name: str) -> float | None:
 
 
 class Source:
-    """What the views should say of what the sandbox has."""
+    """The rows that the views should have for a sandbox."""
 
-    def __init__(self, sandbox: Sandbox, teams: dict[str, str], users: dict[str, Row], outcomes: Row) -> None:
+    def __init__(self, sandbox: Sandbox, teams: dict[str, str], users: dict[str, Row], outcomes: Rows) -> None:
         """Take what is true now; `teams` and `users` are those that a report should name."""
         self.teams, self.users, self.outcomes = teams, users, outcomes
         self.kept = [each for each in sandbox.recordings if not is_deleted(each)]
+        self.deleted = {each["id"] for each in sandbox.recordings if is_deleted(each)}
         self.rows = expected_rows(self.kept)
         self.calls = list(map(self._call, self.rows["recordings"].values()))
         self.by_id = {call["recording_id"]: call for call in self.calls}
@@ -135,7 +108,7 @@ class Source:
             link = self.rows["recording_crm_links"].get((row["id"], kind, 0))
             return link and link["externalId"]
 
-        rep = self.users[row["userId"]]
+        rep, outcome = self.users[row["userId"]], self.outcomes.get((row["id"],)) or NO_OUTCOME
         return {
             "recording_id": row["id"],
             "title": row["title"],
@@ -144,7 +117,9 @@ class Source:
             "team": self.teams.get(rep["memberTeamId"]),
             "minutes": None if row["durationInMilliseconds"] is None else row["durationInMilliseconds"] / 60_000,
             "result": row["result"],
-            "outcome": self.outcomes.get(row["id"]),
+            "month": f"{row['createdAt'][:7]}-01",
+            "outcome": outcome["universalOutcomeLabel"],
+            "reason": next(iter(outcome["outcomes"] or []), NO_OUTCOME).get("customLabel"),
             "score": row["evaluationScore"],
             "followups": sum(key[0] == row["id"] for key in self.rows["recording_followups"]),
             "appointment_crm_id": linked("engagement"),
@@ -156,8 +131,6 @@ class Source:
 
     def months(self) -> list[Row]:
         """Rows of `rep_months`."""
-        created = self.rows["recordings"]
-        calls = [call | {"month": f"{created[call['recording_id'],]['createdAt'][:7]}-01"} for call in self.calls]
         return [
             {
                 **key,
@@ -167,7 +140,7 @@ class Source:
                 "lost": sum(call["result"] == "LOST" for call in group),
                 "average_score": mean(group, "score"),
             }
-            for key, group in grouped(calls, "rep_id", "rep", "team", "month")
+            for key, group in grouped(self.calls, "rep_id", "rep", "team", "month")
         ]
 
     def values_for_crm(self) -> list[Row]:
@@ -191,60 +164,11 @@ class Source:
         ]
 
 
-def made_rows(source: Source, deleted: str) -> dict[str, list[Row]]:
-    """Rows of streams that are not loaded: of recordings that are kept, of a deleted one, and outdated ones."""
-    made: dict[str, list[Row]] = defaultdict(list)
-    moments = {key[0]: row["updatedAt"] for key, row in source.rows["recordings"].items()}
-    for number, name in enumerate([*list(moments)[:20], deleted]):
-        keys = {"recordingId": name, "recordingUpdatedAt": moments.get(name, OUTDATED)}
-        made["recording_outcomes"].append({**keys, "universalOutcomeLabel": ("SOLD", "NO_SHOW", None)[number % 3]})
-        followup = {
-            "followupId": f"followup-{number}",
-            "dateCreated": f"2026-03-{number + 1:02}T00:00:00.000Z",
-            "repName": "Rep",
-            "teamName": "Team",
-            "followupType": "REHASH",
-            "followupAction": "Call",
-            "score": number % 5,
-            "status": ("TO_DO", "IN_PROGRESS", "COMPLETE", None)[number % 4],
-        }
-        made["followups"].append(keys | followup | {"_sdc_deleted_at": OUTDATED if number == 5 else None})
-        made["recording_followup_details"] += [
-            keys | followup,
-            followup | {"followupId": f"old-{number}", "recordingId": name, "recordingUpdatedAt": OUTDATED},
-        ]
-        scorecard = {"scorecardId": f"scorecard-{number % 2}", "scorecardName": f"Visit {number % 2}"}
-        made["recording_scorecards"].append(keys | scorecard)
-        nodes: list[Row] = [
-            {"nodeId": "root", "parentId": None, "nodeType": "ROOT", "name": "root"},
-            {"nodeId": "section", "parentId": "root", "nodeType": "SECTION", "name": "Discovery", "indexNumber": 1},
-            *(
-                {"nodeId": f"step-{step}", "parentId": "section", "nodeType": "METRIC", "name": f"Step {step}"}
-                | {"indexNumber": step, "metricType": "AI_METRIC", "metricValue": step / 2, "unit": "percent"}
-                | {"pointsEarned": 25 * (number % 4), "pointsPossible": 100, "color": "RED"}
-                for step in range(2)
-            ),
-        ]
-        made["recording_scorecard_nodes"] += [keys | scorecard | node for node in nodes]
-        made["recording_scorecard_nodes"].append(
-            keys | scorecard | nodes[-1] | {"nodeId": "gone", "recordingUpdatedAt": OUTDATED}
-        )
-    made["followups"].append(made["followups"][0] | {"followupId": "unknown", "recordingId": "not loaded"})
-    return made
-
-
-def transcribe(sandbox: Sandbox) -> dict[str, Any]:
-    """Give each recording a transcript, in which each speaker has two lines; return the settings to read it."""
+def transcribe(sandbox: Sandbox) -> None:
+    """Give each recording a transcript, in which each speaker has two lines."""
     lines = [{"speakerTag": tag, "startTimeInMillis": 0, "endTimeInMillis": length} for _, tag, length in SPOKEN]
     transcript = {"utterances": [*lines, *lines], "speakerMap": {tag: name for name, tag, _ in SPOKEN}}
     sandbox.details.transcripts |= {each["id"]: transcript for each in sandbox.recordings}
-    oauth = sandbox.oauth
-    return {
-        "user_api_url": sandbox.user_api_url,
-        "oauth_client_id": oauth.app_id,
-        "oauth_client_secret": oauth.app_secret,
-        "oauth_user_id": oauth.user_id,
-    }
 
 
 @pytest.mark.parametrize(
@@ -257,40 +181,46 @@ def test_views_and_recipes_give_what_the_source_says(
 ) -> None:
     """Reports would have ids for names, miss or repeat calls, and count what is not true any more."""
     data = recordings(100, odd=False)
-    with Sandbox(data, directory=Directory.of(data)) as sandbox:
+    with Sandbox(data, lists=Lists(data)) as sandbox:
         project = start(sandbox)
         once = yaml.safe_load(blocks(RECIPES)["yaml: each fact once"])
-        select = ["*.*", *(f"!{name}.*" for name in MADE), *once]
-        settings = transcribe(sandbox)
-        project.sync(select=select, **settings)
-        directory = sandbox.directory
-        everyone = {user["id"]: dict(user) for user in directory.users}
-        everywhere = {team["id"]: team["name"] for team in directory.teams}
-        # Of three reps, one moves to another team, one's team is dissolved, and one is not listed any more.
-        moved, dissolved, former = (
-            next(u for u in directory.users if u["memberTeamId"] == f"team-{n}") for n in range(3)
-        )
-        moved["memberTeamId"] = everyone[moved["id"]]["memberTeamId"] = "team-3"
-        directory.teams = [team for team in directory.teams if team["id"] != dissolved["memberTeamId"]]
-        directory.users.remove(former)
-        change(sandbox)
-        project.sync(select=select, **settings)
-        if destination.warehouse.marks:
-            del everywhere[dissolved["memberTeamId"]]
-            everyone[former["id"]]["memberTeamId"] = None
-        source = Source(sandbox, everywhere, everyone, {})
-        (deleted, *_) = [each["id"] for each in sandbox.recordings if is_deleted(each)]
+        optional = ("recording_outcomes", "followups", "scorecards", "scorecard_nodes", *DETAIL_KEYS)
+        select = ["*.*", *(f"!{name}.*" for name in optional), *once]
+        transcribe(sandbox)
+        project.sync(select=select)
+        # As it stands, the script needs no stream that is off by default.
+        destination.execute(script(destination))
+        lists = sandbox.lists
+        everyone = {user["id"]: dict(user) for user in lists.users}
+        everywhere = {team["id"]: team["name"] for team in lists.teams}
+        check(destination, [("SELECT * FROM calls", Source(sandbox, everywhere, everyone, {}).calls)])
 
-    # As it stands, the script needs no stream that is off by default.
-    destination.execute(script(destination))
-    check(destination, [("SELECT * FROM calls", source.calls)])
-    made = made_rows(source, deleted)
-    destination.execute("".join(table_of(destination, table, rows) for table, rows in made.items()))
+        lists.followups[1]["recordingId"] = "not loaded"
+        select = ["*.*", *once]
+        project.sync(select=select, **user_host(sandbox))
+        # Of three reps, one moves to another team, one's team is dissolved, and one is not listed any more.
+        moved, dissolved, former = (next(u for u in lists.users if u["memberTeamId"] == f"team-{n}") for n in range(3))
+        moved["memberTeamId"] = everyone[moved["id"]]["memberTeamId"] = "team-3"
+        lists.teams = [team for team in lists.teams if team["id"] != dissolved["memberTeamId"]]
+        lists.users.remove(former)
+        followups = expected_lists(lists)["followups"]
+        gone = next(each for each in lists.followups[2:] if each["status"] == "TO_DO")
+        lists.followups.remove(gone)
+        change(sandbox)
+        project.sync(select=select, **user_host(sandbox))
+        if destination.warehouse.marks:
+            del everywhere[dissolved["memberTeamId"]], followups[gone["followupId"],]
+            everyone[former["id"]]["memberTeamId"] = None
+        listed = expected_lists(lists) | {"followups": followups}
+        source = Source(sandbox, everywhere, everyone, listed["recording_outcomes"])
+        details = {
+            stream: [row for row in rows.values() if row["recordingId"] in source.by_id]
+            for stream, rows in expected_details(sandbox).items()
+        }
+
     for _ in range(2):  # again, as after an upgrade
         destination.execute(script(destination, optional=True))
 
-    outcomes = {row["recordingId"]: row["universalOutcomeLabel"] for row in made["recording_outcomes"]}
-    source = Source(sandbox, everywhere, everyone, outcomes)
     tables = dict(zip(KEYS, destination.queries(*(f"SELECT * FROM live_{stream}" for stream in KEYS)), strict=True))  # noqa: S608
     names = {name.removeprefix("!recordings.") for name in once}
     for key, row in source.rows["recordings"].items():
@@ -303,8 +233,7 @@ def test_views_and_recipes_give_what_the_source_says(
         if each.get("isProcessingDone") is not False
         for name, tag, length in SPOKEN
     ]
-    live = {stream: [row for row in made[stream] if row["recordingId"] != deleted] for stream in made}
-    rows = made_views(live, marks=destination.warehouse.marks) | {
+    rows = optional_views(source, listed, details) | {
         "reps": [
             {"rep_id": user["id"], "rep": f"{user['firstName']} {user['lastName']}", "crm_id": user["externalId"]}
             | {"team": everywhere.get(user["memberTeamId"])}
@@ -316,56 +245,77 @@ def test_views_and_recipes_give_what_the_source_says(
         "talk_share": shares,
     }
     check(destination, [(f"SELECT * FROM {view}", expected) for view, expected in rows.items()])  # noqa: S608
+    scored = scores(source, listed, details)
     sql = {name.removeprefix("sql: "): text for page in (README, RECIPES) for name, text in blocks(page).items()}
-    check(destination, [(sql[name], expected) for name, expected in recipes(source, directory, rows).items()])
+    check(destination, [(sql[name], expected) for name, expected in recipes(source, lists, rows, scored).items()])
 
 
-def made_views(live: dict[str, list[Row]], *, marks: bool) -> dict[str, list[Row]]:
-    """Rows of the views on tables that are not loaded."""
-    names = {stream: [name for name in MADE[stream] if name not in AMOUNTS and name[-2:] != "At"] for stream in live}
-    current = {
-        stream: [row for row in rows if row["recordingUpdatedAt"] != OUTDATED or stream == "followups"]
-        for stream, rows in live.items()
-    }
+def optional_views(source: Source, lists: dict[str, Rows], details: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Rows of the views on streams that are off by default, other than transcripts."""
+    cards = {row["scorecardId"]: row["scorecardName"] for row in details["recording_scorecards"]}
+    nodes = {tuple(row[key] for key in NODE): row for row in details["recording_scorecard_nodes"]}
+    followups = [
+        row
+        for row in lists["followups"].values()
+        if row["status"] != "COMPLETE" and row["recordingId"] not in source.deleted
+    ]
+    assert {None, "not loaded"} < {row["recordingId"] for row in followups}
     return {
-        f"live_{stream}": [{name: row.get(name) for name in names[stream]} for row in current[stream]]
-        for stream in ("recording_followup_details", "recording_scorecards", "recording_scorecard_nodes")
+        f"live_{stream}": [{key: row[key] for key in keys} for row in details[stream]]
+        for stream, keys in DETAIL_KEYS.items()
     } | {
         "scorecard_steps": [
             {
                 "recording_id": row["recordingId"],
-                "scorecard": row["scorecardName"],
-                "section": "Discovery",
-                "section_number": 1,
-                "step": row["name"],
+                "scorecard": cards[row["scorecardId"]],
+                "section": nodes[*key[:2], row["parentId"]]["name"],
+                "section_number": nodes[*key[:2], row["parentId"]]["indexNumber"],
+                "step": lists["scorecard_nodes"][key[1:]]["name"],
                 "step_number": row["indexNumber"],
                 "metric_value": row["metricValue"],
                 "points_earned": row["pointsEarned"],
                 "color": row["color"],
             }
-            for row in current["recording_scorecard_nodes"]
+            for key, row in nodes.items()
             if row["nodeType"] == "METRIC"
         ],
         "open_followups": [
-            {"followup_id": row["followupId"], "recording_id": row["recordingId"], "score": row["score"]}
-            for row in current["followups"]
-            if row["status"] != "COMPLETE" and not (marks and row["_sdc_deleted_at"])
+            {"followup_id": row["followupId"], "recording_id": row["recordingId"], "status": row["status"]}
+            | {"followup_type": row["followupType"], "rep": row["repName"], "team": row["teamName"]}
+            | {"score": row["score"]}
+            for row in followups
         ],
     }
 
 
-def recipes(source: Source, directory: Directory, rows: dict[str, list[Row]]) -> dict[str, list[Row]]:
+def scores(source: Source, lists: dict[str, Rows], details: dict[str, list[Row]]) -> list[Row]:
+    """Score of each call: the points of the sections by their weights."""
+    groups = grouped(
+        [row for row in details["recording_scorecard_nodes"] if row["nodeType"] == "SECTION"],
+        "recordingId",
+        "scorecardId",
+    )
+    weights = {key: row["weight"] for key, row in lists["scorecard_nodes"].items()}
+    found = []
+    for key, sections in groups:
+        weighted = [(row["pointsEarned"], weights[row["scorecardId"], row["nodeId"]]) for row in sections]
+        score = sum(points * weight for points, weight in weighted) / sum(weight for _, weight in weighted)
+        found.append(source.by_id[key["recordingId"]] | {"score": score})
+    return found
+
+
+def recipes(source: Source, lists: Lists, rows: dict[str, list[Row]], scored: list[Row]) -> dict[str, list[Row]]:
     """Rows of the documentation's queries on the views, by the query's name."""
     won = [call for call in source.calls if call["result"] == "WON"]
     links = [
         crm | {"objectType": link["objectType"]}
         for link in source.rows["recording_crm_links"].values()
-        for crm in directory.connections
+        for crm in lists.integration_connections
         if crm["id"] == link["integrationConnectionId"]
     ]
     deals = [
         source.by_id[deal["recordingId"]] | {"amount": deal["amount"]}
-        for deal in directory.opportunities
+        for deal in lists.opportunities
         if deal["disposition"] == "WON" and deal["recordingId"] in source.by_id
     ]
     shares = [source.by_id[row["recording_id"]] | row for row in rows["talk_share"]]
@@ -378,14 +328,17 @@ def recipes(source: Source, directory: Directory, rows: dict[str, list[Row]]) ->
             {**key, "calls": len(group), "hours": total(group, "minutes", 60)}
             for key, group in grouped(source.calls, "rep", "team", "result")
         ],
+        "lost": [
+            {**key, "calls": len(group)}
+            for key, group in grouped(source.calls, "team", "outcome", "reason", "result")
+            if key.pop("result") == "LOST"
+        ],
         "values for the CRM": [
             {name: row[name] for name in ("crm_model", "crm_id", "crm_field", "value")}
             for row in rows["values_for_crm"]
             if row["value"] is not None
         ],
-        "unrecorded": [
-            {"externalId": each["externalId"]} for each in directory.engagements if "recordingId" not in each
-        ],
+        "unrecorded": [{"externalId": each["externalId"]} for each in lists.engagements if "recordingId" not in each],
         "won": [
             {**key, "deals": len(group), "won": total(group, "amount")} for key, group in grouped(deals, "rep", "team")
         ],
@@ -401,7 +354,18 @@ def recipes(source: Source, directory: Directory, rows: dict[str, list[Row]]) ->
             {**key, "points": mean(group, "points_earned")}
             for key, group in grouped(steps, "rep", "scorecard", "section", "step")
         ],
-        "follow ups": [{"score": row["score"]} for row in rows["open_followups"]],
+        "steps of won calls": [
+            {**key, "won": won_points, "lost": lost_points}
+            | {"difference": None if won_points is None or lost_points is None else won_points - lost_points}
+            for key, group in grouped(steps, "scorecard", "section", "step")
+            for won_points in [mean(of_result(group, "WON"), "points_earned")]
+            for lost_points in [mean(of_result(group, "LOST"), "points_earned")]
+        ],
+        "scores by month": [
+            {**key, "calls": len(group), "score": mean(group, "score")}
+            for key, group in grouped(scored, "rep", "team", "month")
+        ],
+        "follow ups": [{name: row[name] for name in ("rep", "score")} for row in rows["open_followups"]],
     }
     assert found.keys() == ON_VIEWS
     return found

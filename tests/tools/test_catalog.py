@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support import snapshots
-from tests.support.process import DETAIL_KEYS, DIRECTORY_KEYS, KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = [f"{stream}.json" for stream in (*KEYS, *DETAIL_KEYS, *DIRECTORY_KEYS)]
+FILES = [f"{stream}.json" for stream in (*KEYS, *DETAIL_KEYS, *LIST_KEYS)]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is written about the settings elsewhere agrees with the code."""
+"""The documentation, `meltano.yml` and `.env.example` agree with the code."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MADE = generated.files()
 
+BUILT_IN = {"TAP_SIRO_STREAM_MAPS", "TAP_SIRO_STREAM_MAP_CONFIG", "TAP_SIRO_LOGLEVEL"}
+"""Settings of the SDK."""
 SECRET = ["api_token", "client_id", "client_secret", "oauth_client_secret"]
 
 
@@ -38,13 +40,58 @@ def test_the_check_fails_when_the_code_says_something_else(
     page.write_text("old", encoding="utf-8")
     monkeypatch.setattr(plugin_settings, "ROOT", tmp_path)
     monkeypatch.setattr(generated, "files", lambda: {page: "new"})
-    with pytest.raises(SystemExit, match=r"page\.md is not what the code says: run `python -m tools`"):
+    project = tmp_path / "meltano.yml"
+    users = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    project.write_text(users, encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"page\.md is not up to date: run `python -m tools`"):
         generated.main(["--check"])
     assert page.read_text(encoding="utf-8") == "old"
     generated.main([])
     assert page.read_text(encoding="utf-8") == "new"
     generated.main(["--check"])
     assert "up to date" in capsys.readouterr().out
+    project.write_text(users.replace("- users.*", "- userz.*"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"(?s)userz\.\* matches no stream.*users is not mentioned"):
+        generated.main(["--check"])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        # What users may do: load a stream that is off by default, leave out a column, or a stream.
+        (("# - engagements.*", "- engagements.*"), None),
+        (("- users.*", "- users.*\n    - '!recordings.crm'\n    - '!users.contactSettings.suppress*'"), None),
+        (("- recording_crm_links.*", "- '!recording_crm_links.*'"), None),
+        (("- recording_crm_links.*", "- recording_*links.*"), None),
+        # What would load less than they think, or more.
+        (("- users.*", "- users.*\n    - '!users.nmae'"), "users.nmae matches no stream and column."),
+        (("# - engagements.*", "# - engagement.*"), "engagement matches no stream."),
+        (("    # - recording_utterances.*\n", "    - '*.*'\n"), "recording_utterances is not mentioned"),
+        (("    - teams.*\n", ""), "teams is not mentioned"),
+    ],
+)
+def test_a_selection_is_checked_not_rewritten(change: tuple[str, str], fault: str | None) -> None:
+    text = (ROOT / "meltano.yml").read_text(encoding="utf-8")
+    assert not plugin_settings.check_select(text)
+    faults = plugin_settings.check_select(text.replace(*change))
+    assert any(each.startswith(fault) for each in faults) if fault else not faults
+
+
+def test_meltano_yml_selects_what_is_selected_by_default() -> None:
+    (plugin,) = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))["plugins"]["extractors"]
+    streams = TapSiro(config={"api_token": "t"}).streams.values()
+    assert sorted(plugin["select"]) == sorted(f"{each.name}.*" for each in streams if each.selected_by_default)
+
+
+def test_the_example_environment_has_every_variable_that_is_used_elsewhere() -> None:
+    """In `meltano.yml`, and in examples and recipes, where most are set by hand."""
+    example = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = [ROOT / "meltano.yml", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/examples/*")]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        used = set(re.findall(r"(?<!\w)((?:TAP_SIRO|TARGET_[A-Z]+|MELTANO_STATE)_[A-Z_]*[A-Z])\b", text))
+        used |= set(re.findall(r"\$\{?(SIRO_\w+)", text))
+        assert used <= example | BUILT_IN, page.name
 
 
 def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
@@ -54,6 +101,11 @@ def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
     assert marked.filled(page, {"b": "new"}) == "a\n<!-- b: made -->\nnew\n<!-- /b -->\nc\n"
     with pytest.raises(SystemExit, match=r"page\.md has no place for the d"):
         marked.filled(page, {"d": "new"})
+
+
+def test_the_readme_is_short() -> None:
+    """Everything long has a page of its own in `docs/`."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
 
 
 def test_meltano_yml_still_has_what_is_not_made() -> None:
@@ -73,7 +125,8 @@ def test_the_nested_columns_are_left_out_by_removing_comment_signs() -> None:
         assert yaml.safe_load("\n".join(lines)) == wanted
     text = (ROOT / "meltano.yml").read_text(encoding="utf-8").replace("    # - '!recordings", "    - '!recordings")
     (plugin,) = yaml.safe_load(text)["plugins"]["extractors"]
-    assert plugin["select"] == [*plugin_settings.select(), *wanted]
+    assert plugin["select"][-len(wanted) :] == wanted
+    assert not plugin_settings.check_select(text)
 
 
 def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +209,7 @@ def test_the_functions_that_contributors_are_sent_to_exist() -> None:
     """A new maintainer would look for a function that was renamed long ago."""
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     places = re.findall(
-        r"`(\w+)\.(?!py`)(\w+)`", page.partition("The way of a page")[2].partition("A new child stream")[0]
+        r"`(\w+)\.(?!py`)(\w+)`", page.partition("How a page flows")[2].partition("A new child stream")[0]
     )
     assert len(places) > 5
     code = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "tap_siro").rglob("*.py")}

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.api.client import PATH
-from tap_siro.directory_streams import (
-    DIRECTORIES,
+from tap_siro.api.client import IDENTITY, ORGANIZATIONS, PATH
+from tap_siro.schemas.columns import JSON_TEXT
+from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.recordings import RECORDINGS
+from tap_siro.streams import (
+    LISTS,
     IntegrationConnectionsStream,
     MobileEventsStream,
     UsersStream,
 )
-from tap_siro.records.detail_schemas import FOLLOWUPS
-from tap_siro.records.schemas import RECORDINGS
-from tap_siro.sync.directory_pages import IDENTITY, ORGANIZATIONS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.faults import Answer
 from tests.sandbox.query import DATES, FLAGS, STATUSES
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_siro.directory_streams import DirectoryStream
+    from tap_siro.streams import ListStream
 
+API_LISTS = [stream for stream in LISTS if not stream.on_user_host]
 Document = dict[str, Any]
 TEXT = {"type": "string"}
 
@@ -71,10 +72,10 @@ def agreeing() -> Document:
     whole["paths"][drift.SINGLE] = {"get": single(switches)}
     ids = {"organizationId": TEXT, "authorizedOrgGroupId": TEXT, "tokenName": TEXT}
     whole["paths"][IDENTITY] = {"get": answering({"properties": ids})}
-    listed = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "disabled": {"type": "boolean"}}}}
-    whole["paths"][ORGANIZATIONS] = {"get": answering({"properties": {"data": listed, "cursor": TEXT}})}
-    for stream in DIRECTORIES:
-        whole["paths"][stream.path] = {"get": directory(stream)}
+    group = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT, "disabled": {"type": "boolean"}}}}
+    whole["paths"][ORGANIZATIONS] = {"get": answering({"properties": {"data": group, "cursor": TEXT}})}
+    for stream in API_LISTS:
+        whole["paths"][stream.path] = {"get": listed(stream)}
     return whole
 
 
@@ -83,12 +84,13 @@ def answering(schema: Document) -> Document:
     return {"parameters": [], "responses": {"200": {"content": {"application/json": {"schema": schema}}}}}
 
 
-def directory(stream: type[DirectoryStream]) -> Document:
+def listed(stream: type[ListStream]) -> Document:
     """A list: with filters that the tap does not use, and what is documented otherwise than it is sent."""
     rows = deepcopy(stream.schema)
     columns = rows["properties"]
     del columns["otherFields"]
-    columns |= {key: {"type": "object", "properties": {"some": TEXT}} for key in (*stream.json_text, *stream.left_out)}
+    marked = [name for name, column in stream.columns["properties"].items() if JSON_TEXT in column]
+    columns |= {key: {"type": "object", "properties": {"some": TEXT}} for key in (*marked, *stream.left_out)}
     for name in {"engagementUsers", "opportunityUsers"} & columns.keys():
         columns[name] = {"type": "array", "items": {"nullable": True}}
     columns.pop("value", None)
@@ -152,8 +154,8 @@ def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) ->
     }
 
 
-@pytest.mark.parametrize("stream", DIRECTORIES)
-def test_directories_are_compared_too(agreeing: Document, stream: type[DirectoryStream]) -> None:
+@pytest.mark.parametrize("stream", API_LISTS)
+def test_lists_are_compared_too(agreeing: Document, stream: type[ListStream]) -> None:
     """A new way to ask for them, or one that is gone, would not be seen at all."""
     operation = agreeing["paths"][stream.path]["get"]
     operation["parameters"] = [each for each in operation["parameters"] if each["name"] != stream.parameters[0]] + [

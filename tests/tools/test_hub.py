@@ -116,7 +116,7 @@ def test_the_hubs_schemas_find_what_is_wrong(tmp_path: Path, parent: str, define
 
 
 def test_a_folder_without_schemas_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="no checkout of Meltano Hub"):
+    with pytest.raises(SystemExit, match="no clone of Meltano Hub"):
         hub.check_schemas(tmp_path, {})
 
 

@@ -18,18 +18,9 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support.packages import tool, uv
-from tests.support.process import (
-    DETAIL_KEYS,
-    DIRECTORY_KEYS,
-    KEYS,
-    ROOT,
-    Run,
-    Warehouse,
-    config_for,
-    run_tap,
-    start_tap,
-)
+from tests.support.process import ROOT, Run, Warehouse, config_for, run_tap, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +125,7 @@ def test_the_installed_wheel_works_with_the_oldest_and_newest_versions(installed
     assert {stream["tap_stream_id"] for stream in json.loads(printed("--discover"))["streams"]} == {
         *KEYS,
         *DETAIL_KEYS,
-        *DIRECTORY_KEYS,
+        *LIST_KEYS,
     }
     data = recordings(60)
     with Sandbox(data) as sandbox:

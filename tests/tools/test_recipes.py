@@ -16,10 +16,10 @@ import yaml
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
-from tests.support.documents import README, RECIPES, blocks
-from tests.support.process import KEYS, ROOT, Run, Warehouse, config_for, discover, run_tap
+from tests.sandbox.streams import KEYS, Lists
+from tests.support.documents import README, RECIPES, STREAMS, blocks
+from tests.support.process import ROOT, Run, Warehouse, config_for, discover, run_tap
 
 pytestmark = pytest.mark.thorough
 
@@ -35,7 +35,7 @@ def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
     config["stream_map_config"]["salt"] = "pepper"
     data = [{**each, "mood": f"{each['id']}: what Siro adds"} for each in recordings(80, odd=False)]
     unspoken = "Nobody must read what was said here."
-    with Sandbox(data, directory=Directory.of(data)) as sandbox:
+    with Sandbox(data, lists=Lists(data)) as sandbox:
         for each in data:
             line = {"utterance": unspoken, "speakerTag": 1, "speakerName": unspoken, "note": unspoken}
             sandbox.details.transcripts[each["id"]] = {"utterances": [line], "speakerMap": {"1": unspoken}}
@@ -44,7 +44,7 @@ def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
         config |= {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
         catalog = discover(tmp_path, **dict.fromkeys((*KEYS, "recording_utterances", "users"), True))
         run = run_tap(tmp_path, config_for(sandbox, **config) | credentials, catalog=catalog)
-        users = sandbox.directory.users
+        users = sandbox.lists.users
 
     def digest(text: str) -> str:
         return hashlib.sha256(text.encode()).hexdigest()
@@ -190,7 +190,7 @@ def test_deletions_and_purges_come_with_the_next_poll(tmp_path: Path) -> None:
 
 
 def test_every_query_and_configuration_has_a_name_to_be_tested_by() -> None:
-    for page in (README, RECIPES):
+    for page in (README, STREAMS, RECIPES):
         text = (ROOT / page).read_text(encoding="utf-8")
         named = [name.partition(":")[0] for name in blocks(page)]
         for kind in ("sql", "yaml"):

@@ -7,12 +7,20 @@ from typing import Any
 from singer_sdk import typing as th
 
 Schema = dict[str, Any]
+JSON_TEXT = "x-json-text"
+"""Marks a column that holds JSON text. For this package alone: see `published`."""
 Column = th.Property[Any]
 
 
 def text(name: str, description: str, *, key: bool = False) -> Column:
     """Text."""
     return th.Property(name, th.StringType(), required=key, description=description)
+
+
+def json_text(name: str, description: str) -> Column:
+    """JSON text of whatever the API sends, because its content changes or is undocumented."""
+    mark: dict[str, Any] = {JSON_TEXT: True}
+    return th.Property(name, th.StringType(), description=description, **mark)
 
 
 def number(name: str, description: str) -> Column:
@@ -56,9 +64,18 @@ OTHER_FIELDS = "otherFields"
 
 def other_fields() -> Column:
     """The column `otherFields`, the last one of each stream that is read from the API."""
-    return text(OTHER_FIELDS, "Fields that tap-siro does not know yet, as JSON text; null if there are none.")
+    return text(OTHER_FIELDS, "Fields that tap-siro has no column for yet, as JSON text; null if there are none.")
 
 
 def schema(*columns: Column) -> Schema:
-    """A stream's schema."""
+    """Return a stream's schema."""
     return th.PropertiesList(*columns).to_dict()
+
+
+def published(schema: Schema) -> Schema:
+    """Return a schema without this package's own marks, as catalogs and SCHEMA messages have it."""
+    return {
+        name: published(value) if isinstance(value, dict) else value
+        for name, value in schema.items()
+        if name != JSON_TEXT
+    }

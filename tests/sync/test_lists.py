@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.tap import TapSiro
-from tests.sandbox import Sandbox, directory, timestamps
+from tests.sandbox import Sandbox, timestamps
+from tests.sandbox.connections import CONNECTIONS
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT, PATHS, expected_directory
-from tests.sandbox.directory_data import Directory
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.followups import FOLLOWUPS
+from tests.sandbox.scorecards import SCORECARDS
+from tests.sandbox.streams import DEFAULT, KEYS, LIST_KEYS, PATHS, Lists, expected_lists
+from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
+from tests.sandbox.tokens import USER_TOKEN
+from tests.sandbox.users import USERS
 from tests.support.in_process import Outcome, check_rows, selecting, sync
-from tests.support.process import DIRECTORY_KEYS, KEYS, Warehouse, config_for
+from tests.support.process import Warehouse, config_for, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,28 +28,39 @@ if TYPE_CHECKING:
     from tests.support.process import Table
 
 DATA = recordings(40, odd=False)
-EVERYTHING = Directory.of(DATA, page_size=7)
-CHILDREN = {"team_members": "teams", "engagement_users": "engagements", "opportunity_users": "opportunities"}
-WHOLE = [stream for stream in DIRECTORY_KEYS if stream != "mobile_events"]
+EVERYTHING = Lists(DATA, page_size=7)
+CHILDREN = {
+    "team_members": "teams",
+    "engagement_users": "engagements",
+    "opportunity_users": "opportunities",
+    "scorecard_nodes": "scorecards",
+}
+ON_USER_HOST = {"followups", "scorecards", "scorecard_nodes", "recording_outcomes"}
+INCREMENTAL = {"mobile_events", "recording_outcomes"}
+WHOLE = [stream for stream in LIST_KEYS if stream not in INCREMENTAL]
 NO_WAITING = {"max_retry_seconds": 0}
+
+
+def host_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    return config_for(sandbox, **user_host(sandbox), **settings)
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(DATA, directory=EVERYTHING.copy()) as sandbox:
+    with Sandbox(DATA, lists=EVERYTHING.copy()) as sandbox:
         yield sandbox
 
 
-ALL = (*KEYS, *DIRECTORY_KEYS)
+ALL = (*KEYS, *LIST_KEYS)
 
 
 def loaded(run: Outcome) -> dict[str, Table]:
-    """The directories' tables, and nothing twice in them."""
+    """The tables of lists, and nothing twice in them."""
     warehouse = Warehouse()
     warehouse.load(run)
-    for stream, rows in warehouse.directory.items():
+    for stream, rows in warehouse.lists.items():
         assert len(run.records[stream]) == len(rows), f"{stream} has doubles"
-    return warehouse.directory
+    return warehouse.lists
 
 
 def activated(run: Outcome) -> list[str]:
@@ -54,8 +70,8 @@ def activated(run: Outcome) -> list[str]:
 
 def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
     """Joins would miss reps, teams or deals."""
-    run = sync(config_for(sandbox), catalog=selecting(*ALL))
-    expected = expected_directory(sandbox.directory)
+    run = sync(host_config(sandbox), catalog=selecting(*ALL))
+    expected = expected_lists(sandbox.lists)
     assert loaded(run) == expected
     assert all(expected.values())
     assert run.warnings == []
@@ -66,14 +82,14 @@ def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
 
 def test_lists_in_other_wrappings_are_the_same_rows(sandbox: Sandbox) -> None:
     """Live answers are not what the OpenAPI document says in two of three places."""
-    sandbox.directory.bare = True
-    sandbox.directory.page_size = 100
-    assert loaded(sync(config_for(sandbox), catalog=selecting(*ALL))) == expected_directory(sandbox.directory)
+    sandbox.lists.bare = True
+    sandbox.lists.page_size = 100
+    assert loaded(sync(host_config(sandbox), catalog=selecting(*ALL))) == expected_lists(sandbox.lists)
 
 
 def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> None:
     """A number for an id would cost the row, and a new field its value."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.users += [
         {"id": 17, "firstName": "Nul\x00l", "externalId": 4711, "disabled": "true", "locale": {"zone": [1.50, None]}},
         {"id": "bare", "coachTeamIds": None, "contactSettings": None, "createdAt": "2024-03-01 09:00:00+02:00"},
@@ -81,8 +97,8 @@ def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> Non
     made.teams.append({"id": "odd", "memberUids": ["a", 7, "a", None, ""], "coachUids": ["a"], "memberManifest": None})
     made.engagements.append({"id": "odd", "accountId": 7, "account": [], "engagementUsers": [None, {"id": 1.5}, {}]})
     made.opportunities.append({"id": "odd", "amount": "12.50", "account": "text"})
-    run = sync(config_for(sandbox), catalog=selecting(*ALL))
-    expected = expected_directory(made)
+    run = sync(host_config(sandbox), catalog=selecting(*ALL))
+    expected = expected_lists(made)
     expected["engagement_users"][("odd", 1)]["id"] = "1.5"
     expected["users"][("17",)]["otherFields"] = '{"locale":{"zone":[1.5,null]}}'
     expected["users"][("bare",)]["createdAt"] = "2024-03-01T07:00:00.000Z"
@@ -94,7 +110,7 @@ def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> Non
 
 def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
     """The appointments and deals of years would be read by everybody who wants the names of their reps."""
-    run = sync(config_for(sandbox))
+    run = sync(host_config(sandbox))
     assert {stream for stream in run.records if stream not in KEYS} == set(DEFAULT)
     assert not [stream for stream in PATHS if stream not in DEFAULT and sandbox.requests_to(PATHS[stream])]
     catalog = TapSiro(config={"api_token": "t"}).catalog_dict
@@ -104,22 +120,21 @@ def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
         assert root["selected"] is root["selected-by-default"] is on
 
 
-@pytest.mark.parametrize("stream", DIRECTORY_KEYS)
+@pytest.mark.parametrize("stream", LIST_KEYS)
 def test_each_works_alone_and_nothing_else_is_asked_for(sandbox: Sandbox, stream: str) -> None:
     """Who wants one list would wait for all recordings."""
-    run = sync(config_for(sandbox), catalog=selecting(stream))
-    assert {name: rows for name, rows in loaded(run).items() if rows} == {
-        stream: expected_directory(sandbox.directory)[stream]
-    }
+    run = sync(host_config(sandbox), catalog=selecting(stream))
+    assert {name: rows for name, rows in loaded(run).items() if rows} == {stream: expected_lists(sandbox.lists)[stream]}
     path = PATHS[CHILDREN.get(stream, stream)]
-    identity = {directory.IDENTITY} if path == directory.TEAMS else set()
-    assert {request.route for request in sandbox.all_requests} == {path} | identity
-    assert len(sandbox.requests_to(directory.IDENTITY)) == len(identity)
+    asked = {request.route for request in sandbox.all_requests}
+    assert asked - {IDENTITY, USER_TOKEN} == {path}
+    assert len(sandbox.requests_to(IDENTITY)) == (path in {TEAMS, FOLLOWUPS, SCORECARDS})
+    assert len(sandbox.requests_to(USER_TOKEN)) == (stream in ON_USER_HOST)
 
 
 def test_without_them_nothing_is_asked_for(sandbox: Sandbox) -> None:
     """A token for recordings alone would be refused."""
-    sync(config_for(sandbox), catalog=selecting(*KEYS))
+    sync(host_config(sandbox), catalog=selecting(*KEYS))
     assert sandbox.all_requests == sandbox.requests
 
 
@@ -146,14 +161,14 @@ def test_one_that_cannot_be_read_costs_only_itself(sandbox: Sandbox, stream: str
     """A token without one scope would load nothing, or hide rows that are there."""
     kind, options = FAULTS[fault]
     sandbox.fault(kind, path=PATHS[stream], on=None, **options)
-    run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
+    run = sync(host_config(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
     lost = {stream, *(child for child, parent in CHILDREN.items() if parent == stream)}
-    assert loaded(run) == expected_directory(sandbox.directory) | {name: {} for name in lost}
+    assert loaded(run) == expected_lists(sandbox.lists) | {name: {} for name in lost}
     for name, rows in expected_rows(DATA).items():
         assert {tuple(row[key] for key in KEYS[name]) for row in run.records[name]} == rows.keys()
     assert activated(run) == [name for name in WHOLE if name not in lost]
     assert run.messages[-1]["type"] == "STATE"
-    assert run.state["bookmarks"].keys() == {*KEYS, "mobile_events"}
+    assert run.state["bookmarks"].keys() == {*KEYS, *INCREMENTAL}
     assert all(each["replication_key_value"] for name, each in run.state["bookmarks"].items() if name not in lost)
     (error,) = run.errors
     assert all(f"'{name}'" in error and f"!{name}.*" in error for name in lost)
@@ -163,16 +178,16 @@ def test_a_part_is_loaded_but_hides_nothing(sandbox: Sandbox) -> None:
     """Rows of the pages that did not come would be marked as deleted."""
     for path in PATHS.values():
         sandbox.fault("status", path=path, on=None, status=403, when=lambda request: "cursor" in request.params)
-    run = sync(config_for(sandbox, **NO_WAITING), catalog=selecting("users", "engagements"), status=1)
+    run = sync(host_config(sandbox, **NO_WAITING), catalog=selecting("users", "engagements"), status=1)
     assert [len(loaded(run)[stream]) for stream in ("users", "engagements")] == [7, 7]
     assert activated(run) == []
 
 
 def test_an_empty_answer_hides_nothing(sandbox: Sandbox) -> None:
     """A fault at Siro would empty the tables."""
-    sandbox.directory.users.clear()
-    sandbox.directory.teams.clear()
-    run = sync(config_for(sandbox))
+    sandbox.lists.users.clear()
+    sandbox.lists.teams.clear()
+    run = sync(host_config(sandbox))
     assert activated(run) == ["integration_connections"]
     users, teams = run.warnings
     assert "'users'" in users
@@ -181,10 +196,10 @@ def test_an_empty_answer_hides_nothing(sandbox: Sandbox) -> None:
 
 def test_rows_without_an_id_are_reported_and_hide_nothing(sandbox: Sandbox) -> None:
     """The row that lost its id would be marked as deleted."""
-    sandbox.directory.users.insert(3, {"firstName": "No", "lastName": "Id"})
-    sandbox.directory.users.insert(3, "no object")  # type: ignore[arg-type]
-    run = sync(config_for(sandbox), catalog=selecting("users", "teams"), status=1)
-    assert len(run.records["users"]) == len(sandbox.directory.users) - 2
+    sandbox.lists.users.insert(3, {"firstName": "No", "lastName": "Id"})
+    sandbox.lists.users.insert(3, "no object")
+    run = sync(host_config(sandbox), catalog=selecting("users", "teams"), status=1)
+    assert len(run.records["users"]) == len(sandbox.lists.users) - 2
     assert activated(run) == ["teams"]
     (error,) = run.errors
     assert "2 record(s) of 'users'" in error
@@ -193,18 +208,18 @@ def test_rows_without_an_id_are_reported_and_hide_nothing(sandbox: Sandbox) -> N
 def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> None:
     """Cursors expire, nobody knows when."""
     sandbox.fault("status", path=PATHS["users"], status=410, when=lambda request: request.params.get("cursor") == "7")
-    run = sync(config_for(sandbox), catalog=selecting("users"))
-    assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.directory.users}
+    run = sync(host_config(sandbox), catalog=selecting("users"))
+    assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.lists.users}
     assert activated(run) == ["users"]
     sandbox.fault("status", path=PATHS["users"], on=None, status=410, when=lambda request: "cursor" in request.params)
-    assert "run the sync again" in sync(config_for(sandbox), catalog=selecting("users"), status=1).errors[0]
+    assert "run the sync again" in sync(host_config(sandbox), catalog=selecting("users"), status=1).errors[0]
 
 
 def test_a_page_size_that_is_refused_is_not_asked_for(sandbox: Sandbox) -> None:
     """Siro does not document one for users."""
     sandbox.fault("status", path=PATHS["users"], on=None, status=400, when=lambda request: "pageSize" in request.params)
-    run = sync(config_for(sandbox), catalog=selecting("users"))
-    assert loaded(run)["users"] == expected_directory(sandbox.directory)["users"]
+    run = sync(host_config(sandbox), catalog=selecting("users"))
+    assert loaded(run)["users"] == expected_lists(sandbox.lists)["users"]
 
 
 def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
@@ -212,8 +227,8 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
     sandbox.watch = lambda _, request: (
         os.kill(os.getpid(), signal.SIGTERM) if request.route == PATHS["users"] and request.number == 2 else None
     )
-    run = sync(config_for(sandbox), status=143)
-    assert 0 < len(run.records["users"]) < len(sandbox.directory.users)
+    run = sync(host_config(sandbox), status=143)
+    assert len(run.records["users"]) < len(sandbox.lists.users)
     assert activated(run) == []
     assert run.messages[-1]["type"] == "STATE"
     assert run.state["bookmarks"].keys() == {*KEYS}
@@ -224,7 +239,7 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
 
 def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
     """A target would drop rows that are still to come, or keep those that are gone."""
-    first, second = (sync(config_for(sandbox), catalog=selecting(*ALL)) for _ in range(2))
+    first, second = (sync(host_config(sandbox), catalog=selecting(*ALL)) for _ in range(2))
     versions: dict[str, int] = {}
     for run in (first, second):
         open_versions: dict[str, int] = {}
@@ -239,14 +254,30 @@ def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
     assert versions.keys() == set(WHOLE)
 
 
+@pytest.mark.parametrize("off", [False, "false"])
+def test_no_version_is_named_where_the_target_takes_none(sandbox: Sandbox, off: Any) -> None:
+    """Some targets fail on the message, and rows with a version that nobody activates stay hidden in others."""
+    run = sync(host_config(sandbox, emit_activate_version_messages=off), catalog=selecting(*ALL))
+    assert run.records.keys() >= set(WHOLE)
+    assert activated(run) == []
+    assert not [message for message in run.messages if "version" in message]
+
+
+def test_recordings_have_no_version_whatever_is_set(sandbox: Sandbox) -> None:
+    """The SDK would activate one after each sync: all rows but the changed ones would be gone."""
+    run = sync(host_config(sandbox, emit_activate_version_messages=True), catalog=selecting(*KEYS, "users"))
+    assert activated(run) == ["users"]
+    assert {message["stream"] for message in run.messages if "version" in message} == {"users"}
+
+
 def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     """`--test` would empty the tables, or fail on what the token may not read and nobody has selected."""
     sandbox.fault("status", path=PATHS["engagements"], on=None, status=403)
-    assert TapSiro(config=config_for(sandbox)).run_connection_test()
+    assert TapSiro(config=host_config(sandbox)).run_connection_test()
     assert "ACTIVATE_VERSION" not in (out := capsys.readouterr().out)
     assert '"version"' not in out
     assert [request.route for request in sandbox.all_requests] == [
-        "/v1/core/recordings", directory.USERS, directory.IDENTITY, directory.TEAMS, directory.CONNECTIONS,
+        "/v1/core/recordings", USERS, IDENTITY, TEAMS, CONNECTIONS,
     ]  # fmt: skip
 
 
@@ -262,13 +293,13 @@ def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
         "teams": {"__filter__": "name != 'North'"},
         "integration_connections": None,
     }
-    config = config_for(sandbox, stream_maps=maps, flattening_enabled=True, flattening_max_depth=2)
+    config = host_config(sandbox, stream_maps=maps, flattening_enabled=True, flattening_max_depth=2)
     run = sync(config, catalog=catalog)
     assert run.records.keys() == {"reps", "teams", "team_members"}
     assert activated(run) == ["reps", "teams", "team_members"]
     assert all("@" not in row["email"] and "contactSettings__suppressEmails" in row for row in run.records["reps"])
     assert all("memberUids" not in row and row["name"] != "North" for row in run.records["teams"])
-    expected = expected_directory(sandbox.directory)
+    expected = expected_lists(sandbox.lists)
     assert len(run.records["team_members"]) == len(
         [row for row in expected["team_members"].values() if row["teamId"] != "team-0"]
     )
@@ -276,7 +307,7 @@ def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
 
 def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
     """An entry would say that something is left to read."""
-    assert sync(config_for(sandbox), catalog=selecting(*WHOLE)).state.get("bookmarks", {}).keys() <= {"recordings"}
+    assert sync(host_config(sandbox), catalog=selecting(*WHOLE)).state.get("bookmarks", {}).keys() <= {"recordings"}
 
 
 # Users and teams
@@ -286,9 +317,9 @@ def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("excluded", [False, True])
 def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart: bool, excluded: bool) -> None:
     """Calls of those who left would have no name."""
-    sandbox.directory.disabled_apart = apart
-    run = sync(config_for(sandbox, exclude_siro_users=excluded), catalog=selecting("users"))
-    expected = expected_directory(sandbox.directory)["users"]
+    sandbox.lists.disabled_apart = apart
+    run = sync(host_config(sandbox, exclude_siro_users=excluded), catalog=selecting("users"))
+    expected = expected_lists(sandbox.lists)["users"]
     staff = [key for key, row in expected.items() if row["email"].endswith("@siro.ai")]
     assert len(staff) == 1
     for key in staff if excluded else ():
@@ -301,26 +332,26 @@ def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart
 
 def test_where_nobody_is_disabled_nobody_comes_twice(sandbox: Sandbox) -> None:
     """An API that ignores `disabled` returns all users again."""
-    for user in sandbox.directory.users:
+    for user in sandbox.lists.users:
         user["disabled"] = False
-    sandbox.fault("edit", path=PATHS["users"], on=None, edit=lambda _: sandbox.directory.users)
-    run = sync(config_for(sandbox), catalog=selecting("users"))
+    sandbox.fault("edit", path=PATHS["users"], on=None, edit=lambda _: sandbox.lists.users)
+    run = sync(host_config(sandbox), catalog=selecting("users"))
     assert len(sandbox.requests_to(PATHS["users"])) == 2
-    assert len(loaded(run)["users"]) == len(sandbox.directory.users)
+    assert len(loaded(run)["users"]) == len(sandbox.lists.users)
 
 
 def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None:
     """Teams of all but one organization would be missing."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.group = [made.organization, "second", "third/with a slash"]
     made.teams += [{"id": f"of {each}", "organizationId": each, "memberUids": ["a"]} for each in made.group[1:]]
-    run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
-    assert loaded(run) == {stream: {} for stream in DIRECTORY_KEYS} | {
-        stream: expected_directory(made)[stream] for stream in ("teams", "team_members")
+    run = sync(host_config(sandbox), catalog=selecting("teams", "team_members"))
+    assert loaded(run) == {stream: {} for stream in LIST_KEYS} | {
+        stream: expected_lists(made)[stream] for stream in ("teams", "team_members")
     }
     assert activated(run) == ["teams", "team_members"]
     made.refused = {"second"}
-    run = sync(config_for(sandbox), catalog=selecting("teams"))
+    run = sync(host_config(sandbox), catalog=selecting("teams"))
     assert {row["id"] for row in run.records["teams"]} == {team["id"] for team in made.teams} - {"of second"}
     assert activated(run) == []
     (warning,) = run.warnings
@@ -329,11 +360,11 @@ def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None
 
 def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sandbox: Sandbox) -> None:
     """No team at all would be loaded, although the token may read some."""
-    made = sandbox.directory
+    made = sandbox.lists
     made.group = [made.organization, "second"]
-    sandbox.fault("status", path=directory.ORGANIZATIONS, status=403, on=None)
-    run = sync(config_for(sandbox), catalog=selecting("teams", "team_members"))
-    assert loaded(run)["teams"] == expected_directory(made)["teams"]
+    sandbox.fault("status", path=ORGANIZATIONS, status=403, on=None)
+    run = sync(host_config(sandbox), catalog=selecting("teams", "team_members"))
+    assert loaded(run)["teams"] == expected_lists(made)["teams"]
     assert activated(run) == []
     (warning,) = run.warnings
     assert "only its own teams" in warning
@@ -341,8 +372,8 @@ def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sa
 
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
     """A request for the teams of nobody would be made."""
-    sandbox.fault("body", path=directory.IDENTITY, on=None, body={"organizationId": None})
-    run = sync(config_for(sandbox), catalog=selecting("teams", "users"), status=1)
+    sandbox.fault("body", path=IDENTITY, on=None, body={"organizationId": None})
+    run = sync(host_config(sandbox), catalog=selecting("teams", "users"), status=1)
     assert "which organization" in run.errors[0]
     assert run.records["users"]
     assert sandbox.requests_to(PATHS["teams"]) == []
@@ -353,48 +384,46 @@ def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
 
 def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) -> None:
     """The cursor is a moment, and skips what else was created in it."""
-    expected = expected_directory(sandbox.directory)["mobile_events"]
+    expected = expected_lists(sandbox.lists)["mobile_events"]
     for size in (2, 3, 4, 5):
-        sandbox.directory.page_size = size
+        sandbox.lists.page_size = size
         sandbox.clear()
-        assert loaded(sync(config_for(sandbox), catalog=selecting("mobile_events")))["mobile_events"] == expected
+        assert loaded(sync(host_config(sandbox), catalog=selecting("mobile_events")))["mobile_events"] == expected
         assert len(sandbox.requests_to(PATHS["mobile_events"])) < 2 * len(expected) / (size - 1)
 
 
 def test_a_millisecond_with_more_events_than_a_page_is_passed(sandbox: Sandbox) -> None:
     """The sync would ask the same question for ever."""
-    crowd = [{**sandbox.directory.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
-    sandbox.directory.mobile_events += crowd
-    run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
-    missing = {row["id"] for row in sandbox.directory.mobile_events} - {
-        row["id"] for row in run.records["mobile_events"]
-    }
+    crowd = [{**sandbox.lists.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
+    sandbox.lists.mobile_events += crowd
+    run = sync(host_config(sandbox), catalog=selecting("mobile_events"))
+    missing = {row["id"] for row in sandbox.lists.mobile_events} - {row["id"] for row in run.records["mobile_events"]}
     moment = crowd[0]["createdAt"]
-    assert missing <= {row["id"] for row in sandbox.directory.mobile_events if row["createdAt"] == moment}
+    assert missing <= {row["id"] for row in sandbox.lists.mobile_events if row["createdAt"] == moment}
 
 
 def test_events_in_another_order_are_read_by_cursor(sandbox: Sandbox) -> None:
     """Asking for what is older than the oldest of a page would skip all that is between."""
-    events = sandbox.directory.mobile_events
+    events = sandbox.lists.mobile_events
     for number, event in enumerate(events):
         event["createdAt"] = timestamps.from_ms(1_700_000_000_000 + number)
     sandbox.fault("edit", path=PATHS["mobile_events"], on=None, edit=lambda page: {**page, "data": page["data"][::-1]})
-    run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
-    assert loaded(run)["mobile_events"] == expected_directory(sandbox.directory)["mobile_events"]
+    run = sync(host_config(sandbox), catalog=selecting("mobile_events"))
+    assert loaded(run)["mobile_events"] == expected_lists(sandbox.lists)["mobile_events"]
 
 
 def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
     """All events of the app would be read each hour."""
-    events = sandbox.directory.mobile_events
+    events = sandbox.lists.mobile_events
     moments = sorted(event["createdAt"] for event in events)
     catalog = selecting("mobile_events")
-    first = sync(config_for(sandbox, start_date=moments[10]), catalog=catalog)
+    first = sync(host_config(sandbox, start_date=moments[10]), catalog=catalog)
     assert sorted(row["createdAt"] for row in first.records["mobile_events"]) == moments[moments.index(moments[10]) :]
     assert first.state["bookmarks"]["mobile_events"]["replication_key_value"] == moments[-1]
     latest = timestamps.from_ms((timestamps.parse(moments[-1]) or 0) + 1)
     events.append({**events[0], "id": "new", "createdAt": latest})
     sandbox.clear()
-    config = config_for(sandbox, lookback_seconds=60, daily_recheck_days=0)
+    config = host_config(sandbox, lookback_seconds=60, daily_recheck_days=0)
     second = sync(config, state=first.state, catalog=catalog)
     since = (timestamps.parse(moments[-1]) or 0) - 60_000
     assert sandbox.requests_to(PATHS["mobile_events"])[0].params["createdAtGt"] == timestamps.from_ms(since - 1)
@@ -407,15 +436,15 @@ def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
 
 def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
     """A window would hold what is after it; and as the bookmark may not pass it, each run would read that again."""
-    moments = sorted(event["createdAt"] for event in sandbox.directory.mobile_events)
+    moments = sorted(event["createdAt"] for event in sandbox.lists.mobile_events)
     end = moments[10]
     catalog = selecting("mobile_events")
-    first = sync(config_for(sandbox, end_date=end), catalog=catalog)
-    before = {event["id"] for event in sandbox.directory.mobile_events if event["createdAt"] < end}
+    first = sync(host_config(sandbox, end_date=end), catalog=catalog)
+    before = {event["id"] for event in sandbox.lists.mobile_events if event["createdAt"] < end}
     assert {row["id"] for row in first.records["mobile_events"]} == before
     bookmark = {"replication_key_value": moments[-1]}
     sandbox.clear()
-    run = sync(config_for(sandbox, end_date=end), state={"bookmarks": {"mobile_events": bookmark}}, catalog=catalog)
+    run = sync(host_config(sandbox, end_date=end), state={"bookmarks": {"mobile_events": bookmark}}, catalog=catalog)
     assert not sandbox.requests_to(PATHS["mobile_events"])
     assert "`end_date` is earlier than the bookmark of 'mobile_events'" in run.warnings[0]
     assert run.state["bookmarks"]["mobile_events"]["replication_key_value"] == moments[-1]
@@ -428,7 +457,7 @@ def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
 def test_a_strange_bookmark_of_events_is_told(sandbox: Sandbox, bookmark: str, says: str) -> None:
     """No event would come for years, without a word."""
     state = {"bookmarks": {"mobile_events": {"replication_key_value": bookmark}}}
-    (warning,) = sync(config_for(sandbox), state=state, catalog=selecting("mobile_events")).warnings
+    (warning,) = sync(host_config(sandbox), state=state, catalog=selecting("mobile_events")).warnings
     assert says in warning
 
 
@@ -436,6 +465,6 @@ def test_the_bookmark_of_events_stays_where_a_read_breaks_off(sandbox: Sandbox) 
     """The newest come first: the older ones that did not come would never."""
     path = PATHS["mobile_events"]
     sandbox.fault("status", path=path, on=None, status=403, when=lambda request: request.number == 2)
-    run = sync(config_for(sandbox), catalog=selecting("mobile_events"), status=1)
+    run = sync(host_config(sandbox), catalog=selecting("mobile_events"), status=1)
     assert run.records["mobile_events"]
     assert "replication_key_value" not in run.state["bookmarks"]["mobile_events"]

@@ -11,9 +11,9 @@ import pytest
 
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.sandbox.directory import DEFAULT, TEAMS, expected_directory
-from tests.sandbox.directory_data import Directory
-from tests.support.process import DIRECTORY_KEYS, config_for, discover, run_tap
+from tests.sandbox.streams import DEFAULT, LIST_KEYS, Lists, expected_lists
+from tests.sandbox.teams import TEAMS
+from tests.support.process import config_for, discover, run_tap
 from tests.targets import project as projects
 from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.targets, pytest.mark.usefixtures("meltano")]
 
 Catalog = dict[str, Any]
 DATA = recordings(3, odd=False)
-DIRECTORY = Directory.of(recordings(40, odd=False))
+LISTS = Lists(recordings(40, odd=False))
 DELETED = "_sdc_deleted_at"
 
 
@@ -51,7 +51,7 @@ def loaded(destination: Database) -> tuple[set[tuple[object, bool]], set[tuple[o
     """All teams, and whether they are marked as deleted; and who is in which, if not marked."""
     teams, members = destination.queries("SELECT * FROM teams", "SELECT * FROM team_members")
     deleted = destination.stored(DELETED)
-    names = [destination.stored(name) for name in DIRECTORY_KEYS["team_members"]]
+    names = [destination.stored(name) for name in LIST_KEYS["team_members"]]
     return (
         {(team[destination.stored("id")], team.get(deleted) is not None) for team in teams},
         {tuple(row[name] for name in names) for row in members if not row.get(deleted)},
@@ -64,10 +64,10 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
     marks = not isinstance(destination, DuckDB)
     assert destination.kind.gone == ("marked in `_sdc_deleted_at`" if marks else "still there")
     catalog = discover(tmp_path, teams=True, team_members=True)
-    with Sandbox(DATA, directory=DIRECTORY.copy()) as sandbox:
-        made = sandbox.directory
+    with Sandbox(DATA, lists=LISTS.copy()) as sandbox:
+        made = sandbox.lists
         sync(destination, sandbox, tmp_path, catalog=catalog)
-        teams, members = {(team["id"], False) for team in made.teams}, set(expected_directory(made)["team_members"])
+        teams, members = {(team["id"], False) for team in made.teams}, set(expected_lists(made)["team_members"])
         assert loaded(destination) == (teams, members)
 
         # A refusal hides nothing.
@@ -77,7 +77,7 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
         assert loaded(destination) == (teams, members)
 
         sync(destination, sandbox, tmp_path, catalog=catalog)
-        left = set(expected_directory(made)["team_members"]) if marks else members
+        left = set(expected_lists(made)["team_members"]) if marks else members
         assert left < members or not marks
         assert loaded(destination) == (teams - {(gone["id"], False)} | {(gone["id"], marks)}, left)
 
@@ -91,13 +91,13 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
 def test_files_hold_what_is_there(destination: Files, tmp_path: Path) -> None:
     """Who reads the last files would still find a team that is gone."""
     assert destination.kind.gone == "not in later files"
-    with Sandbox(DATA, directory=DIRECTORY.copy()) as sandbox:
+    with Sandbox(DATA, lists=LISTS.copy()) as sandbox:
         sync(destination, sandbox, tmp_path)
-        made = sandbox.directory
+        made = sandbox.lists
         del made.teams[1]
         destination.clear()
         sync(destination, sandbox, tmp_path)
     for stream in DEFAULT:
         last = destination.runs(stream)[-1]
-        key = DIRECTORY_KEYS[stream]
-        assert {tuple(row[name] for name in key) for row in last} == set(expected_directory(made)[stream])
+        key = LIST_KEYS[stream]
+        assert {tuple(row[name] for name in key) for row in last} == set(expected_lists(made)[stream])

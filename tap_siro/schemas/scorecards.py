@@ -1,0 +1,111 @@
+"""The columns of scorecards: how an organization scores recordings, and how it scored each recording.
+
+Facts are from Siro's OpenAPI document of the user host and from what clients in production have published.
+"""
+
+from __future__ import annotations
+
+from tap_siro.schemas.columns import (
+    Column,
+    Schema,
+    flag,
+    number,
+    objects,
+    other_fields,
+    schema,
+    text,
+    timestamp,
+)
+
+_RECORDING = text("recordingId", "The recording's id: `id` of `recordings`.", key=True)
+_RECORDING_UPDATED_AT = timestamp(
+    "recordingUpdatedAt", "The recording's `updatedAt` when this row was written. The replication key."
+)
+_SCORECARD = text("scorecardId", "Siro's id of the scorecard: `id` of `scorecards`.", key=True)
+_NODE: tuple[Column, ...] = (
+    text("parentId", "Id of the node above it in the scorecard; empty for the root."),
+    text("nodeType", "ROOT, SECTION or METRIC."),
+    text("name", "Name of the node."),
+    text("description", "Description of the node."),
+    number("indexNumber", "Place among the nodes with the same parent."),
+    text("metricId", "Siro's id of the metric, if the node is one."),
+    text("metricType", "Kind of metric, for example AI_METRIC or REP_SPEAKER_SHARE."),
+    text("bookmarkConfigId", "Siro's id of the bookmark that the metric counts, if it counts one."),
+)
+_UNIT: tuple[Column, ...] = (
+    text("unit", "Unit of the metric, for example percentage."),
+    text("unitAbbreviated", "Abbreviation of the unit, for example %."),
+)
+
+SCORECARDS: Schema = schema(
+    text("id", "Siro's id of the scorecard.", key=True),
+    text("organizationId", "Siro's id of the organization."),
+    text("name", "Name of the scorecard."),
+    text("description", "Description of the scorecard."),
+    text("conversationType", "Kind of conversation that it scores."),
+    flag("isActive", "Whether it scores new recordings."),
+    flag("editable", "Whether it can be edited."),
+    flag("hasScoredRecordings", "Whether it has scored recordings."),
+    number("minDurationMs", "Duration from which recordings are scored, in milliseconds."),
+    text("scorecardTemplateId", "Siro's id of its template."),
+    text("scorecardConfigId", "Siro's id of its configuration."),
+    timestamp("createdAt", "When it was created."),
+    timestamp("updatedAt", "When it was last changed."),
+    objects(
+        "colorConfigurations",
+        "Ranges of points and their colors.",
+        text("color", "RED, YELLOW or GREEN."),
+        number("lowRange", "Lowest number of points."),
+        number("highRange", "Highest number of points."),
+    ),
+    other_fields(),
+)
+SCORECARD_NODES: Schema = schema(
+    _SCORECARD,
+    text("id", "Siro's id of the node.", key=True),
+    *_NODE,
+    *_UNIT,
+    text("llmPrompt", "Prompt of an AI metric."),
+    number("metricPointTotal", "Points that the metric can earn."),
+    number("minTarget", "Lowest value of the target."),
+    number("maxTarget", "Highest value of the target."),
+    number("targetTolerance", "How far outside the target a value still earns points."),
+    number("weight", "Weight of a section among the sections of the scorecard."),
+    other_fields(),
+)
+RECORDING_SCORECARDS: Schema = schema(
+    _RECORDING,
+    _SCORECARD,
+    _RECORDING_UPDATED_AT,
+    text("scorecardName", "Name of the scorecard."),
+    number("pointsEarned", "Points that the recording earned."),
+    number("pointsPossible", "Points that it could earn."),
+    number("recordingsEvaluatedCount", "Recordings that were scored: 1."),
+    number("recordingsWonCount", "Recordings among them that were won: 1 or 0."),
+    other_fields(),
+)
+RECORDING_SCORECARD_NODES: Schema = schema(
+    _RECORDING,
+    _SCORECARD,
+    text("nodeId", "Siro's id of the node: `id` of `scorecard_nodes`.", key=True),
+    _RECORDING_UPDATED_AT,
+    *_NODE,
+    number("metricValue", "Value of the metric in this recording."),
+    *_UNIT,
+    number("pointsEarned", "Points that the node earned, from 0 to 100."),
+    number("pointsPossible", "Points that it could earn."),
+    text("color", "RED, YELLOW or GREEN."),
+    text("score", "Score of an AI metric."),
+    text("impact", "Impact of an AI metric on the result, as Siro sees it."),
+    text("thinking", "How Siro came to the score of an AI metric."),
+    text("recommendation", "What Siro recommends to the rep."),
+    text("citedThinking", "How Siro came to the score, with references to the citations."),
+    objects(
+        "citations",
+        "**Quotes of the conversation** that the score rests on.",
+        text("quote", "What was said."),
+        number("startTimeInMillis", "When it begins, in milliseconds from the recording's beginning."),
+        number("endTimeInMillis", "When it ends, in milliseconds from the recording's beginning."),
+    ),
+    other_fields(),
+)
