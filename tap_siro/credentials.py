@@ -103,6 +103,14 @@ def read_url(value: object, name: str, default: str, faults: list[str]) -> str:
     return url
 
 
+def read_agent(value: object, faults: list[str]) -> str:
+    """Return a User-Agent header."""
+    agent = str(value)
+    if not agent.isascii() or not agent.isprintable():
+        faults.append("`user_agent` may only hold printable ASCII characters.")
+    return agent.strip()
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine."""
     try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from singer_sdk import typing as th
 
 from tap_siro import timestamps
-from tap_siro.credentials import read_credentials, read_oauth_app, read_url
+from tap_siro.credentials import read_agent, read_credentials, read_oauth_app, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -288,7 +288,7 @@ class Settings:
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
             faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
-        agent = _agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
+        agent = read_agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _timestamp(config, "start_date", faults)
         end = _timestamp(config, "end_date", faults)
         if start is not None and end is not None and start >= end:
@@ -328,13 +328,6 @@ class Settings:
         if until is not None:
             parts["updatedAt:lt"] = timestamps.text(until)
         return "&".join(f"{name}={parts[name]}" for name in sorted(parts))
-
-
-def _agent(value: object, faults: list[str]) -> str:
-    agent = str(value)
-    if not agent.isascii() or not agent.isprintable():
-        faults.append("`user_agent` may only hold printable ASCII characters.")
-    return agent.strip()
 
 
 def _filters(config: Mapping[str, Any]) -> dict[str, str]:

@@ -5,26 +5,27 @@ CONTRIBUTING.md says how to add one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
 from tap_siro.api.client import PATH
-from tap_siro.errors import RefusedError
 from tap_siro.records import children, list_children, scorecards
-from tap_siro.records.utterances import name_speakers
 from tap_siro.schemas import details, lists, recordings
 from tap_siro.schemas import scorecards as scorecard_columns
 from tap_siro.singer.sdk import SiroStream
-from tap_siro.sync.details import SCORECARDS_NAME, SCORECARDS_PATH
+from tap_siro.sync.details import recording_path
+from tap_siro.sync.evaluations import SCORECARDS_NAME, SCORECARDS_PATH
+from tap_siro.sync.list_client import between
+from tap_siro.sync.stream_kinds import ChildStream, DetailStream, ListChildStream, ListStream, UserHostListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_siro.api.pages import Page
     from tap_siro.records.recording import Record
+    from tap_siro.settings import Settings
     from tap_siro.sync.details import DetailClient
-    from tap_siro.sync.lists import ListClient
+    from tap_siro.sync.list_client import ListClient
 
 
 class RecordingsStream(SiroStream):
@@ -34,13 +35,6 @@ class RecordingsStream(SiroStream):
     primary_keys = ("id",)
     replication_key = "updatedAt"
     columns = recordings.RECORDINGS
-
-
-class ChildStream(SiroStream):
-    """Rows derived from the pages of `recordings`, at no extra request."""
-
-    parent_stream_type = RecordingsStream
-    replication_key = "recordingUpdatedAt"
 
 
 class CrmLinksStream(ChildStream):
@@ -57,7 +51,6 @@ class SummarySectionsStream(ChildStream):
     """One row per section of an AI summary."""
 
     name = "recording_summary_sections"
-    primary_keys = ("recordingId", "ordinal")
     columns = recordings.SUMMARY_SECTIONS
     property_name = "summary"
     derive = staticmethod(children.summary_sections)
@@ -67,7 +60,6 @@ class EntityExtractionsStream(ChildStream):
     """One row per value extracted from a recording."""
 
     name = "recording_entity_extractions"
-    primary_keys = ("recordingId", "ordinal")
     columns = recordings.ENTITY_EXTRACTIONS
     property_name = "entityExtractions"
     derive = staticmethod(children.entity_extractions)
@@ -87,35 +79,9 @@ class FollowupsStream(ChildStream):
     """One row per follow-up of a recording: its id and score."""
 
     name = "recording_followups"
-    primary_keys = ("recordingId", "ordinal")
     columns = recordings.FOLLOWUPS
     property_name = "followups"
     derive = staticmethod(children.followups)
-
-
-class DetailStream(SiroStream):
-    """Rows that take one request per recording, made while its page is in hand."""
-
-    parent_stream_type = RecordingsStream
-    replication_key = "recordingUpdatedAt"
-    selected_by_default = False
-    field_path: ClassVar[str]
-    """Prefix of a field's name in warnings."""
-
-    def __init_subclass__(cls) -> None:
-        """Be what requests the details."""
-        super().__init_subclass__()
-        cls.detail = cls
-
-    @staticmethod
-    def is_needed(recording: Record) -> bool:
-        """Return True if a cleaned recording can have some. One that is not processed comes again when it is."""
-        return recording["isProcessingDone"] is not False
-
-    @staticmethod
-    def fetch(client: DetailClient, recording: Record) -> list[Any]:
-        """Return the items of a recording, usually objects. Called in a worker thread."""
-        raise NotImplementedError
 
 
 class FollowupDetailsStream(DetailStream):
@@ -135,10 +101,8 @@ class FollowupDetailsStream(DetailStream):
     @staticmethod
     def fetch(client: DetailClient, recording: Record) -> list[Any]:
         """Return the follow-ups in full. An answer without them is an item without a key: the list shows some."""
-        answer = client.get(_path(recording), {"showFollowups": "true"})
-        if answer is None:
-            return []
-        followups = answer.get("followups")
+        answer = client.get(recording_path(recording), {"showFollowups": "true"})
+        followups = [] if answer is None else answer.get("followups")
         return followups if isinstance(followups, list) else [followups]
 
 
@@ -154,19 +118,7 @@ class UtterancesStream(DetailStream):
     @staticmethod
     def fetch(client: DetailClient, recording: Record) -> list[Any]:
         """Return the utterances of all pages. The speakers of any page are those of all."""
-        utterances: list[Any] = []
-        speakers: dict[str, Any] = {}
-        for page in client.pages(f"{_path(recording)}/utterances", "utterances"):
-            if page.number == 1:
-                utterances.clear()
-            utterances += page.records
-            names = page.answer.get("speakerMap")
-            speakers |= names if isinstance(names, dict) else {}
-        return name_speakers(utterances, speakers)
-
-
-def _path(recording: Record) -> str:
-    return f"{PATH}/{quote(recording['id'], safe='')}"
+        return client.utterances(f"{recording_path(recording)}/utterances")
 
 
 class RecordingScorecardsStream(DetailStream):
@@ -178,33 +130,16 @@ class RecordingScorecardsStream(DetailStream):
     property_name = "evaluationScore"
     on_user_host = True
     field_path = "scorecards"
-    path = "/v1/core/scorecards/evaluated-instances"
 
     @staticmethod
     def is_needed(recording: Record) -> bool:
         """Return True if the list shows a score."""
         return DetailStream.is_needed(recording) and recording["evaluationScore"] is not None
 
-    @classmethod
-    def fetch(cls, client: DetailClient, recording: Record) -> list[Any]:
-        """Return the evaluation by the one scorecard that evaluated the recording, if there is one.
-
-        The scorecard that last evaluated a recording of the same user is tried first: each user mostly has one.
-        """
-        created = timestamps.parse(recording["createdAt"])
-        begin, end = (0, timestamps.now()) if created is None else (created, created)
-        query = {
-            "startAt": timestamps.text(begin - 2 * timestamps.DAY),
-            "endAt": timestamps.text(end + 2 * timestamps.DAY),
-            "filterBy": "RECORDING",
-            "filterByIds": recording["id"],
-        }
-        for scorecard in client.scorecards(recording["userId"]):
-            answer = client.get(f"{cls.path}/{quote(scorecard, safe='')}", query, on_user_host=True)
-            if answer is not None and scorecards.is_evaluated(answer):
-                client.evaluated(recording["userId"], scorecard)
-                return [answer | {"id": scorecard}]  # some answers have a template's id
-        return []
+    @staticmethod
+    def fetch(client: DetailClient, recording: Record) -> list[Any]:
+        """Return the evaluation by the one scorecard that evaluated the recording, if there is one."""
+        return client.evaluations.of(recording)
 
     @staticmethod
     def flatten(item: Any, /) -> list[Any]:
@@ -215,41 +150,11 @@ class RecordingScorecardsStream(DetailStream):
 class RecordingScorecardNodesStream(SiroStream):
     """One row per section and metric of an evaluation, **with quotes of the conversation**."""
 
-    parent_stream_type = RecordingsStream
     name = "recording_scorecard_nodes"
     primary_keys = ("recordingId", "scorecardId", "nodeId")
-    replication_key = "recordingUpdatedAt"
-    selected_by_default = False
     columns = scorecard_columns.RECORDING_SCORECARD_NODES
-    property_name = "evaluationScore"
     derived_from = RecordingScorecardsStream
     flatten = staticmethod(scorecards.evaluated_nodes)
-
-
-class ListStream(SiroStream):
-    """Rows that an endpoint lists."""
-
-    parent_stream_type = RecordingsStream  # no parent, but what runs the sync: see `tap_siro.singer.sdk`
-    primary_keys = ("id",)
-    path: ClassVar[str]
-    parameters: ClassVar[tuple[str, ...]] = ("cursor",)
-    """The query parameters that are sent."""
-    page_size: ClassVar[int | None] = None
-    """Records to request with each page, where the endpoint is known to take a page size."""
-    size_parameter: ClassVar[str] = "pageSize"
-    list_name: ClassVar[str] = ""
-    """The list's name inside `data`, if it has one."""
-
-    @classmethod
-    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
-        """Yield the pages of all records, or, if the stream has a replication key, of those since a timestamp."""
-        return client.pages(cls.path, page_size=cls.page_size)
-
-
-class ListChildStream(SiroStream):
-    """Rows derived from the records of a list, at no request of their own."""
-
-    parent_stream_type = RecordingsStream
 
 
 class UsersStream(ListStream):
@@ -263,26 +168,9 @@ class UsersStream(ListStream):
 
     @classmethod
     def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
-        """Yield all users. Whether disabled ones come unasked is undocumented: if none did, they are requested."""
+        """Yield all users, including disabled ones."""
         query = {"excludeSiroUsers": "true"} if client.settings.exclude_siro_users else {}
-        seen: set[object] = set()
-        disabled = False
-        for page in client.pages(cls.path, query, page_size=cls.page_size):
-            users = [user for user in page.records if isinstance(user, dict)]
-            disabled = disabled or any(user.get("disabled") in (True, "true") for user in users)
-            seen.update(str(user.get("id")) for user in users)
-            yield page
-        if disabled:
-            return
-        try:
-            for page in client.pages(cls.path, {**query, "disabled": "true"}, page_size=cls.page_size):
-                page.records = [
-                    user for user in page.records if isinstance(user, dict) and str(user.get("id")) not in seen
-                ]
-                yield page
-        except RefusedError as error:
-            if not error.is_about_parameters:
-                raise  # else, the API cannot be asked for disabled users
+        return client.with_disabled(cls.path, query, page_size=cls.page_size)
 
 
 class TeamsStream(ListStream):
@@ -294,15 +182,7 @@ class TeamsStream(ListStream):
     page_size = 100
     columns = lists.TEAMS
     left_out = lists.MANIFESTS
-
-    @classmethod
-    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
-        """Yield the teams of each organization that the token may read."""
-        return client.of_organizations(
-            lambda organization: client.pages(
-                cls.path.format(orgId=quote(organization, safe="")), page_size=cls.page_size
-            )
-        )
+    by_organization = True
 
 
 class TeamMembersStream(ListChildStream):
@@ -337,7 +217,6 @@ class EngagementUsersStream(ListChildStream):
 
     name = "engagement_users"
     primary_keys = ("engagementId", "ordinal")
-    selected_by_default = False
     columns = lists.ENGAGEMENT_USERS
     derived_from = EngagementsStream
     derive = staticmethod(list_children.engagement_users)
@@ -357,7 +236,6 @@ class OpportunityUsersStream(ListChildStream):
 
     name = "opportunity_users"
     primary_keys = ("opportunityId", "ordinal")
-    selected_by_default = False
     columns = lists.OPPORTUNITY_USERS
     derived_from = OpportunitiesStream
     derive = staticmethod(list_children.opportunity_users)
@@ -375,18 +253,14 @@ class MobileEventsStream(ListStream):
     columns = lists.MOBILE_EVENTS
 
     @classmethod
+    def query(cls, settings: Settings, since: int | None) -> dict[str, str]:
+        """Ask for the events since a timestamp, and before `end_date`."""
+        return between(since, settings.end, "createdAtGt", "createdAtLt")
+
+    @classmethod
     def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:
-        """Yield the events since a timestamp, and before `end_date`."""
-        bounds = {"createdAtGt": None if since is None else since - 1, "createdAtLt": client.settings.end}
-        query = {name: timestamps.text(moment) for name, moment in bounds.items() if moment is not None}
-        return client.newest_first(cls.path, query, page_size=cls.page_size)
-
-
-class UserHostListStream(ListStream):
-    """Rows that an endpoint of the user host lists."""
-
-    on_user_host = True
-    selected_by_default = False
+        """Yield the events: their cursor is only a moment."""
+        return client.newest_first(cls.path, cls.query(client.settings, since), page_size=cls.page_size)
 
 
 class FollowupListStream(UserHostListStream):
@@ -400,19 +274,20 @@ class FollowupListStream(UserHostListStream):
     size_parameter = "limit"
     list_name = "followups"
     columns = lists.FOLLOWUPS
+    by_organization = True
 
     @classmethod
-    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
-        """Yield all follow-ups, or those created after `created_after`: then the list is a part."""
-        query = {"minimumScore": "1", "includeHistory": "true"}
-        if (after := client.settings.created_after) is not None:
-            client.is_part = True
-            query["createdAfter"] = timestamps.text(after)
-        return client.of_organizations(
-            lambda organization: client.pages(
-                cls.path, {"organizationId": organization, **query}, page_size=cls.page_size
-            )
-        )
+    def query(cls, settings: Settings, since: int | None) -> dict[str, str]:  # noqa: ARG003
+        """Ask for all scores and the history; with `created_after`, for a part."""
+        after = settings.created_after
+        created = {} if after is None else {"createdAfter": timestamps.text(after)}
+        return {"minimumScore": "1", "includeHistory": "true", **created}
+
+    @classmethod
+    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:
+        """Yield all follow-ups; those after `created_after` are a part of the list."""
+        client.is_part = client.settings.created_after is not None
+        return super().pages(client, since)
 
 
 class ScorecardsStream(UserHostListStream):
@@ -424,11 +299,7 @@ class ScorecardsStream(UserHostListStream):
     list_name = SCORECARDS_NAME
     columns = scorecard_columns.SCORECARDS
     left_out = scorecards.SCORECARD_PARTS
-
-    @classmethod
-    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:  # noqa: ARG003
-        """Yield the scorecards of each organization that the token may read."""
-        return client.of_organizations(lambda organization: client.pages(cls.path, {"organizationId": organization}))
+    by_organization = True
 
 
 class ScorecardNodesStream(ListChildStream):
@@ -436,7 +307,6 @@ class ScorecardNodesStream(ListChildStream):
 
     name = "scorecard_nodes"
     primary_keys = ("scorecardId", "id")
-    selected_by_default = False
     columns = scorecard_columns.SCORECARD_NODES
     derived_from = ScorecardsStream
     flatten = staticmethod(scorecards.scorecard_nodes)
@@ -455,11 +325,9 @@ class RecordingOutcomesStream(UserHostListStream):
     columns = lists.RECORDING_OUTCOMES
 
     @classmethod
-    def pages(cls, client: ListClient, since: int | None) -> Iterator[Page]:
-        """Yield the recordings created since a timestamp, and before `end_date`."""
-        bounds = {"dateCreated:gt": None if since is None else since - 1, "dateCreated:lt": client.settings.end}
-        query = {name: timestamps.text(moment) for name, moment in bounds.items() if moment is not None}
-        return client.pages(cls.path, query, page_size=cls.page_size)
+    def query(cls, settings: Settings, since: int | None) -> dict[str, str]:
+        """Ask for the recordings created since a timestamp, and before `end_date`."""
+        return between(since, settings.end, "dateCreated:gt", "dateCreated:lt")
 
     @staticmethod
     def flatten(item: Any, /) -> list[Any]:
@@ -473,13 +341,10 @@ RECORDING_STREAMS: tuple[type[SiroStream], ...] = (
     *(stream for each in DetailStream.__subclasses__() for stream in (each, *each.derived_streams())),
 )
 """Recordings and what belongs to them, in the order of this module."""
-LISTS: tuple[type[ListStream], ...] = (
-    *(stream for stream in ListStream.__subclasses__() if stream is not UserHostListStream),
-    *UserHostListStream.__subclasses__(),
-)
+LISTS = tuple(each for each in (*ListStream.__subclasses__(), *UserHostListStream.__subclasses__()) if each.name)
 """The lists that are requested, in the order of this module."""
-STREAMS: tuple[type[SiroStream], ...] = (
-    *RECORDING_STREAMS,
-    *(stream for each in LISTS for stream in (each, *each.derived_streams())),
-)
+STREAMS = (*RECORDING_STREAMS, *(stream for each in LISTS for stream in (each, *each.derived_streams())))
 """All streams."""
+
+for _stream in STREAMS[1:]:  # to the SDK: `RecordingsStream` runs the sync of all streams
+    _stream.parent_stream_type = RecordingsStream

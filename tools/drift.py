@@ -33,7 +33,7 @@ from tools.openapi import Document, Types
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_siro.streams import ListStream
+    from tap_siro.sync.stream_kinds import ListStream
 
 SINGLE = f"{PATH}/{{id}}"
 _POLLED = "the tap asks with updatedAt:gte alone"

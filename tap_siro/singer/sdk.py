@@ -30,11 +30,12 @@ from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 
 from tap_siro.clock import Clock
-from tap_siro.schemas.columns import OTHER_FIELDS, published
+from tap_siro.schemas.columns import OTHER_FIELDS
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
 from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
 from tap_siro.singer.config import describe_error, parse_config, read_environment
+from tap_siro.singer.declaration import Declaration
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
 from tap_siro.singer.log_level import prepare_logging, warn_of_log_level
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from singer_sdk.mapper import StreamMap
     from singer_sdk.singerlib import Catalog, Message
 
-    from tap_siro.records.recording import Record
     from tap_siro.singer.batch import BatchFiles
 
 logger = logging.getLogger(__name__)
@@ -85,54 +85,11 @@ class Command(SingerCommand):
             return super().make_context(*args, **options)
 
 
-class SiroStream(Stream):
+class SiroStream(Declaration, Stream):
     """A stream whose records the sync makes from pages of the API."""
 
     name: str
     replication_key: str | None = None  # a property in the SDK, and the next one
-    columns: ClassVar[dict[str, Any]]
-    """The schema with this package's own marks; `schema` is what the SDK and a target get."""
-    schema: ClassVar[dict[str, Any]]
-    property_name: ClassVar[str | None] = None
-    """The property of a recording that the stream is made from, unless it is the recording itself."""
-    derived_from: ClassVar[type[SiroStream] | None] = None
-    """The list or the detail whose records the stream is made from."""
-    detail: ClassVar[type[Any] | None] = None
-    """The stream that requests the details of each recording which it is made from."""
-    is_flattened: ClassVar[bool] = False
-    """It has a `flatten` of its own."""
-    left_out: ClassVar[tuple[str, ...]] = ()
-    """Fields without a column, on purpose."""
-    on_user_host: ClassVar[bool] = False
-    """Its endpoint is on `user_api_url`."""
-
-    def __init_subclass__(cls) -> None:
-        """Publish the columns."""
-        if "columns" in cls.__dict__:
-            cls.schema = published(cls.columns)
-        cls.is_flattened = cls.flatten is not SiroStream.flatten
-        if cls.derived_from is not None:
-            cls.detail = cls.derived_from.detail
-            cls.on_user_host = cls.derived_from.on_user_host
-
-    @staticmethod
-    def derive(record: Record, /) -> list[Record]:
-        """Return the stream's records of a cleaned record: by default, that record."""
-        return [record]
-
-    @staticmethod
-    def flatten(item: Any, /) -> list[Any]:
-        """Return the stream's rows of an item as the API sent it, to be cleaned: by default, that item."""
-        return [item]
-
-    @classmethod
-    def derived_streams(cls) -> list[type[SiroStream]]:
-        """Return the streams that are made from the same items."""
-        found, classes = [], list(SiroStream.__subclasses__())
-        while classes:
-            found += [each for each in classes if each.derived_from is cls]
-            classes = [inner for each in classes for inner in each.__subclasses__()]
-        return found
 
     def get_records(self, context: Any) -> Iterable[Any]:
         """Not used: see `_sync_records`. Abstract in the SDK."""

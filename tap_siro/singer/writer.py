@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
-from tap_siro.records.cleaning import pruner
+from tap_siro.records.pruning import pruner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from singer_sdk.metrics import Counter
 
     from tap_siro.records.recording import Record
-    from tap_siro.singer.sdk import SiroStream
+    from tap_siro.singer.declaration import Declaration
 
 Message = dict[str, Any]
 
@@ -31,7 +31,7 @@ class StreamWriter:
 
     def __init__(  # noqa: PLR0913 - all of it is what a stream is
         self,
-        stream: type[SiroStream],
+        stream: type[Declaration],
         *,
         flags: frozenset[str],
         selected: Mapping[str, Any],
@@ -58,7 +58,7 @@ class StreamWriter:
         """
         self.stream = stream
         self.name = stream.name
-        self.keys = tuple[str, ...](stream.primary_keys)  # type: ignore[arg-type]
+        self.keys = tuple[str, ...](stream.primary_keys)
         self.bookmark_column = str(stream.replication_key)
         self.detail = stream.detail
         self.derive = stream.derive

@@ -6,20 +6,21 @@ come. A recording whose details cannot be loaded loses its rows of that stream a
 
 from __future__ import annotations
 
-import functools
 import logging
-import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from tap_siro.api.chain import Chain, Endpoint
 from tap_siro.api.client import PATH
 from tap_siro.api.decoding import decode_object, pack, unpack
-from tap_siro.api.pages import read_optional_page, read_page
+from tap_siro.api.pages import read_optional_page
 from tap_siro.api.retries import Request
 from tap_siro.errors import ChainError, GaveUpError, RefusedError, TapSiroError
 from tap_siro.records.cleaning import RecordCleaner
+from tap_siro.records.utterances import name_speakers
+from tap_siro.sync.evaluations import Evaluations
 from tap_siro.sync.reporting import FailedRecordings, Fault, RecordsWithoutId
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
     from tap_siro.singer.writer import StreamWriter
-    from tap_siro.streams import DetailStream
+    from tap_siro.sync.stream_kinds import DetailStream
 
-SCORECARDS_PATH, SCORECARDS_NAME = "/v1/core/scorecards/instances", "scorecardInstances"
 GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 """Statuses of a recording of which nothing is left but its entry in the list."""
 FIRST_REQUESTS = 20
@@ -42,15 +42,18 @@ FIRST_REQUESTS = 20
 logger = logging.getLogger(__name__)
 
 
+def recording_path(recording: Record) -> str:
+    """Return the path of a single recording."""
+    return f"{PATH}/{quote(recording['id'], safe='')}"
+
+
 class DetailClient:
     """Requests for details, as a stream makes them. One serves a run."""
 
     def __init__(self, client: Client) -> None:
         """Send requests through a client."""
         self._client = client
-        self._lock = threading.Lock()
-        self._scorecards: list[str] | TapSiroError | None = None
-        self._last_scorecards: dict[str | None, str] = {}
+        self.evaluations = Evaluations(client, self)
 
     def get(self, path: str, query: dict[str, str], *, on_user_host: bool = False) -> dict[str, Any] | None:
         """Return the object that an address answers, or its `data`; None if there is nothing."""
@@ -67,36 +70,17 @@ class DetailClient:
         )
         return iter(Chain(self._client, endpoint, {}))
 
-    def scorecards(self, user_id: str | None) -> list[str]:
-        """Return the ids of all scorecards: the one that last evaluated a recording of a user, active ones, others.
-
-        The list is requested once in a run.
-        """
-        with self._lock:
-            if self._scorecards is None:
-                try:
-                    self._scorecards = self._list_scorecards()
-                except TapSiroError as error:
-                    self._scorecards = TapSiroError(str(error))  # of all recordings, not of one
-            if isinstance(self._scorecards, TapSiroError):
-                raise self._scorecards
-            last = self._last_scorecards.get(user_id)
-            return sorted(self._scorecards, key=lambda each: each != last)
-
-    def evaluated(self, user_id: str | None, scorecard: str) -> None:
-        """Take note of the scorecard that evaluated a recording of a user."""
-        with self._lock:
-            self._last_scorecards[user_id] = scorecard
-
-    def _list_scorecards(self) -> list[str]:
-        endpoint = Endpoint(self._client.user_host, SCORECARDS_PATH, functools.partial(read_page, name=SCORECARDS_NAME))
-        found: dict[str, bool] = {}
-        for organization in self._client.organizations()[0]:
-            for page in Chain(self._client, endpoint, {"organizationId": organization}):
-                for each in page.records:
-                    if isinstance(each, dict) and each.get("id"):
-                        found[str(each["id"])] = each.get("isActive") is not False
-        return sorted(found, key=lambda each: not found[each])
+    def utterances(self, path: str) -> list[Any]:
+        """Return the utterances of all pages. The speakers of any page are those of all."""
+        utterances: list[Any] = []
+        speakers: dict[str, Any] = {}
+        for page in self.pages(path, "utterances"):
+            if page.number == 1:
+                utterances.clear()
+            utterances += page.records
+            names = page.answer.get("speakerMap")
+            speakers |= names if isinstance(names, dict) else {}
+        return name_speakers(utterances, speakers)
 
     def check_host(self) -> None:
         """Make sure that `user_api_url` is the API, where it knew none of many recordings. Raises a `TapSiroError`."""

@@ -17,7 +17,8 @@ from tap_siro.api.client import PATH, Client
 from tap_siro.api.pages import read_recordings
 from tap_siro.errors import BoundsIgnoredError, BoundsRefusedError, OutputError, StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
-from tap_siro.sync.lists import ListClient, ListRead, Lists
+from tap_siro.sync.list_client import ListClient
+from tap_siro.sync.lists import ListRead, Lists
 from tap_siro.sync.page_size import PageSizeSetting
 from tap_siro.sync.query import Query
 from tap_siro.sync.reader import Reader
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tap_siro.clock import Clock
     from tap_siro.settings import Settings
     from tap_siro.singer.writer import RecordWriter, StreamWriter
-    from tap_siro.streams import ListStream
+    from tap_siro.sync.stream_kinds import ListStream
 
 FEW_OBJECTS = 50_000
 """Objects that may be made before the garbage collector looks for cycles: more than some pages hold."""

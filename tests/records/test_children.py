@@ -17,8 +17,8 @@ from tap_siro.records.cleaning import (
     FieldWarnings,
     RecordCleaner,
     cleaner,
-    pruner,
 )
+from tap_siro.records.pruning import pruner
 from tap_siro.records.recording import Record, RecordingCleaner, value_text
 from tap_siro.schemas import recordings as schemas
 

@@ -16,12 +16,14 @@ from singer_sdk.contrib.msgspec import encoder
 from tap_siro import timestamps
 from tap_siro.api.decoding import MalformedPageError
 from tap_siro.api.pages import read_recordings
-from tap_siro.records.cleaning import FieldWarnings, pruner
+from tap_siro.records.cleaning import FieldWarnings
+from tap_siro.records.pruning import pruner
 from tap_siro.records.recording import RecordingCleaner
 from tap_siro.schemas import recordings as schemas
-from tap_siro.streams import STREAMS, ChildStream
+from tap_siro.streams import STREAMS
 from tap_siro.sync.slice_fetcher import RecordingsPage
 from tap_siro.sync.slices import Slice
+from tap_siro.sync.stream_kinds import ChildStream
 from tests.sandbox.data import plain
 from tests.support.in_process import validator
 

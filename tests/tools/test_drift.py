@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tap_siro.streams import ListStream
+    from tap_siro.sync.stream_kinds import ListStream
 
 API_LISTS = [stream for stream in LISTS if not stream.on_user_host]
 Document = dict[str, Any]
