@@ -464,7 +464,7 @@ CASES: dict[str, list[Provoke]] = {
         interrupted_transcripts(1)
     ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
-    "The token may read the teams of … of its … organizations only": [group],
+    "The token may read '…' of … of its … organizations only": [group],
     "The token is for a group of organizations, but may not list them": [unlisted],
     "Pages of … records of … seem to be too much": [fault("status", on=3, status=502, patience=600)],
     "No response from Siro's API for": [quiet],
