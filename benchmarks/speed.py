@@ -40,8 +40,8 @@ class Contestant:
     form: str = "singer"
 
 
-def tap(concurrency: int, **settings: Any) -> Command:
-    """The tap, as its users run it, but for the rate limit."""
+def tap(concurrency: int, *, without: tuple[str, ...] = (), **settings: Any) -> Command:
+    """The tap, as its users run it, but for the rate limit and some columns of `recordings`."""
 
     def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         config = {
@@ -53,7 +53,7 @@ def tap(concurrency: int, **settings: Any) -> Command:
             "show_evaluation_score": scores,
         }
         (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        (directory / "catalog.json").write_text(catalog(), encoding="utf-8")
+        (directory / "catalog.json").write_text(catalog(without), encoding="utf-8")
         files = ["--config", str(directory / "config.json"), "--catalog", str(directory / "catalog.json")]
         return [sys.executable, "-m", "tap_siro", *files]
 
@@ -61,8 +61,8 @@ def tap(concurrency: int, **settings: Any) -> Command:
 
 
 @functools.cache
-def catalog() -> str:
-    """The tap's catalog, with nothing selected but what the others do too."""
+def catalog(without: tuple[str, ...] = ()) -> str:
+    """The tap's catalog, with nothing selected but what the others do too, less some columns of `recordings`."""
     printed = subprocess.check_output(
         [sys.executable, "-m", "tap_siro", "--discover"], cwd=ROOT, stderr=subprocess.DEVNULL
     )
@@ -70,6 +70,9 @@ def catalog() -> str:
     for stream in found["streams"]:
         (whole,) = (entry for entry in stream["metadata"] if entry["breadcrumb"] == [])
         whole["metadata"]["selected"] = stream["tap_stream_id"] in STREAMS
+        for entry in stream["metadata"]:
+            if stream["tap_stream_id"] == "recordings" and entry["breadcrumb"][1:] in [[name] for name in without]:
+                entry["metadata"]["selected"] = False
     return json.dumps(found)
 
 

@@ -1,9 +1,10 @@
-"""The target's database, and queries: current rows, calls per rep, values with CRM records."""
+"""The target's database, with the views of `sql/`: current rows, calls per rep, values for the CRM."""
 
 from __future__ import annotations
 
 import json
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from demo import DemoError
@@ -11,55 +12,39 @@ from tests.sandbox.expected import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from tests.sandbox.oracle import Rows
 
 SCHEMA = "siro"
 NESTED = {"links", "crm", "summary", "entityExtractions", "followups"}
 
-# If a list becomes shorter, its last rows stay: they are older than the recording.
-LIVE = """
-FROM "siro"."{stream}" AS child
-JOIN "siro"."recordings" AS recording
-  ON recording."id" = child."recordingId"
- AND recording."updatedAt" IS NOT DISTINCT FROM child."recordingUpdatedAt"
-"""
+VIEWS = Path(__file__).parent.parent / "sql" / "duckdb.sql"
 
 CALLS = """
-SELECT rep."firstName" || ' ' || rep."lastName", team."name", count(*), avg(recording."evaluationScore")
-FROM "siro"."recordings" AS recording
-LEFT JOIN "siro"."users" AS rep ON rep."id" = recording."userId"
-LEFT JOIN "siro"."team_members" AS member ON member."userId" = rep."id" AND member."role" = 'member'
-LEFT JOIN "siro"."teams" AS team ON team."id" = member."teamId"
-GROUP BY rep."id", rep."firstName", rep."lastName", team."name"
-ORDER BY count(*) DESC, rep."id"
+SELECT rep, team, count(*), avg(score)
+FROM "siro"."calls"
+GROUP BY rep_id, rep, team
+ORDER BY count(*) DESC, rep_id
 """
 
 WRITE_BACK = """
-SELECT mapping."name", mapping."value", mapping."crmModelName", mapping."crmFieldName", link."externalId"
-FROM "siro"."recordings" AS recording
-JOIN "siro"."recording_entity_mappings" AS mapping
-  ON mapping."recordingId" = recording."id"
- AND mapping."recordingUpdatedAt" IS NOT DISTINCT FROM recording."updatedAt"
-JOIN "siro"."recording_crm_links" AS link
-  ON link."recordingId" = recording."id"
- AND link."recordingUpdatedAt" IS NOT DISTINCT FROM recording."updatedAt"
- AND link."objectType" = lower(mapping."crmModelName")
-WHERE recording."id" = ?
-ORDER BY mapping."extractionOrdinal", mapping."ordinal", link."ordinal"
+SELECT name, value, crm_model, crm_field, crm_id
+FROM "siro"."values_for_crm"
+WHERE recording_id = ?
+ORDER BY name
 """
 
 
 class Warehouse:
-    """The database file, open for reading."""
+    """The database file."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file."""
+        """Open the file, and create the views."""
         # Imported by name, so that types can be checked where DuckDB is not installed.
         self._duckdb: Any = import_module("duckdb")
         try:
-            self._connection: Any = self._duckdb.connect(str(path), read_only=True)
+            self._connection: Any = self._duckdb.connect(str(path))
+            self._connection.execute(f"USE {SCHEMA};{VIEWS.read_text(encoding='utf-8')}")
         except self._duckdb.Error as error:
             raise DemoError(f"Failed to open the database: {error}") from error
 
@@ -72,12 +57,12 @@ class Warehouse:
         self._connection.close()
 
     def table(self, stream: str, columns: Iterable[str], *, live: bool = False) -> Rows:
-        """Read a table, or only its current rows, by key."""
+        """Read a table, or the view of its current rows, by key."""
         names = list(columns)
-        origin = LIVE.format(stream=stream) if live else f'FROM "{SCHEMA}"."{stream}" AS child'
-        selected = ", ".join(f'child."{name}"' for name in names)
+        selected = ", ".join(f'"{name}"' for name in names)
         rows: Rows = {}
-        for values in self._query(f"SELECT {selected} {origin}"):
+        table = f'"{SCHEMA}"."{"live_" if live else ""}{stream}"'
+        for values in self._query(f"SELECT {selected} FROM {table}"):  # noqa: S608 - names of the demo
             row = {
                 name: json.loads(value) if name in NESTED and value is not None else value
                 for name, value in zip(names, values, strict=True)

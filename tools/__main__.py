@@ -1,7 +1,7 @@
 """Write the generated parts of the project from the code, or check that they are up to date.
 
-They are the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example` and `hub/`. `select`
-in `meltano.yml` is written by hand, and only checked.
+They are the tables of the documentation, the extractor's settings in `meltano.yml`, `.env.example`, `hub/` and `sql/`.
+`select` in `meltano.yml` is written by hand, and only checked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools import hub, plugin_settings, tables
+from tools import hub, plugin_settings, tables, views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def files() -> dict[Path, str]:
     """Return the text of each file that is generated, wholly or in part."""
-    return tables.files() | plugin_settings.files() | hub.files()
+    return tables.files() | plugin_settings.files() | hub.files() | views.files()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parent.parent / "README.md"
 RECIPES = README.parent / "docs" / "recipes.md"
+TARGETS = README.parent / "docs" / "targets.md"
 COLUMNS = README.parent / "docs" / "streams.md"
 SETTINGS = README.parent / "docs" / "settings.md"
 TAP = TapSiro(config={"api_token": "tables"})
@@ -185,7 +186,13 @@ def _time(seconds: float) -> str:
 def files() -> dict[Path, str]:
     """Return the text of each page with generated tables."""
     pages = {
-        README: {"clone": clone(), "streams": streams(), "settings": _settings(MAIN), "targets": kinds.table()},
+        README: {
+            "clone": clone(),
+            "streams": streams(),
+            "settings": _settings(MAIN),
+            "targets": kinds.short_table(),
+        },
+        TARGETS: {"targets": kinds.table()},
         SETTINGS: {"settings": _settings(ORDINARY), "advanced": _settings(ADVANCED)},
         COLUMNS: {"keys": keys(), "diagram": diagram(), "columns": columns()},
         RECIPES: {"history": history()},

@@ -24,6 +24,7 @@ from demo import comparing
 from demo.warehouse import NESTED
 from tests.sandbox.streams import KEYS
 from tests.targets import kinds
+from tools import views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +44,8 @@ class Destination(ABC):
     """Where a target loads into."""
 
     kind: Kind
+    executable: Path | None = None
+    """The target, if Meltano does not install it."""
 
     @property
     @abstractmethod
@@ -94,6 +97,13 @@ class Destination(ABC):
 class Database(Destination):
     """A destination that speaks SQL, and in which a row replaces the one before it."""
 
+    @property
+    def warehouse(self) -> views.Warehouse:
+        """How views are written for it."""
+        dialect = self.kind.name.removeprefix("target-")
+        (found,) = (each for each in views.WAREHOUSES if each.dialect == dialect)
+        return found
+
     @abstractmethod
     def queries(self, *statements: str) -> list[list[Row]]:
         """Run statements, each where the tables are found without a prefix; return the rows of each."""
@@ -102,6 +112,10 @@ class Database(Destination):
         """Run one statement."""
         (rows,) = self.queries(statement)
         return rows
+
+    def execute(self, script: str) -> None:
+        """Run a script that changes something."""
+        self.queries(*views.statements(script))
 
     def tables(self) -> dict[str, list[Row]]:
         """All rows of all tables."""
@@ -141,6 +155,10 @@ class DuckDB(Database):
             connection.execute(f"USE {self._schema}")
             return [self._rows(connection.execute(statement)) for statement in statements]
 
+    def execute(self, script: str) -> None:
+        with duckdb.connect(str(self._file)) as connection:
+            connection.execute(f"USE {self._schema};{script}")
+
     def _rows(self, result: duckdb.DuckDBPyConnection) -> list[Row]:
         names = [column[0] for column in result.description]
         return [self._parsed(dict(zip(names, values, strict=True))) for values in result.fetchall()]
@@ -178,6 +196,10 @@ class PostgreSQL(Database):
         with self._server.connect(self._database, **options) as connection:
             return [list(map(self._parsed, connection.execute(statement).fetchall())) for statement in statements]
 
+    def execute(self, script: str) -> None:
+        with self._server.connect(self._database, options=f"-c search_path={SCHEMA}") as connection:
+            connection.execute(script)
+
     def change(self, name: str, value: Any) -> Any:
         return Decimal(str(value)) if isinstance(value, float) else _moment(name, value) or value
 
@@ -201,16 +223,8 @@ class Snowflake(Database):
         return {"SNOWFLAKE_STAND_IN": str(self._directory)}
 
     def queries(self, *statements: str) -> list[list[Row]]:
-        process = subprocess.run(
-            [self._executable, "WAREHOUSE", self.schema.upper()],
-            input=json.dumps(statements),
-            env={"PATH": os.environ["PATH"], **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
-        return [[self._parsed(row) for row in rows] for rows in json.loads(process.stdout)]
+        command = (str(self._executable), "WAREHOUSE", self.schema.upper())
+        return [[self._parsed(row) for row in rows] for rows in _asked(command, statements, self.environment)]
 
     def stored(self, name: str) -> str:
         return name.upper()
@@ -218,6 +232,56 @@ class Snowflake(Database):
     def change(self, name: str, value: Any) -> Any:
         moment = _moment(name, value)
         return str(moment) if moment else value
+
+
+class BigQuery(Database):
+    """A dataset of an emulator that the tests run."""
+
+    kind = kinds.BIGQUERY
+
+    def __init__(self, emulator: str, project: str, executable: Path) -> None:
+        self._emulator, self._project, self.executable = emulator, project, executable
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"project": self._project, "dataset": SCHEMA}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"BIGQUERY_EMULATOR_HOST": self._emulator}
+
+    def queries(self, *statements: str) -> list[list[Row]]:
+        command = (str(self.executable), "--query", self._project, SCHEMA)
+        found = _asked(command, statements, self.environment)
+        return [[{name: _filled(value) for name, value in row.items()} for row in rows] for rows in found]
+
+    def change(self, name: str, value: Any) -> Any:
+        moment = _moment(name, value)
+        return f"{moment}+00:00" if moment else _filled(value)
+
+
+def _filled(value: Any) -> Any:
+    """Leave out what is null in objects, and replace lists and objects that hold nothing by None: all are one there."""
+    if isinstance(value, list):
+        return [_filled(each) for each in value] or None
+    if isinstance(value, dict):
+        return {name: found for name, each in value.items() if (found := _filled(each)) is not None} or None
+    return value
+
+
+def _asked(command: tuple[str, ...], statements: tuple[str, ...], environment: dict[str, str]) -> list[list[Row]]:
+    """The rows that a client in an environment of its own gets for statements."""
+    process = subprocess.run(
+        command,
+        input=json.dumps(statements),
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    rows: list[list[Row]] = json.loads(process.stdout)
+    return rows
 
 
 class Files(Destination):

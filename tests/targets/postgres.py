@@ -52,7 +52,7 @@ def running() -> Iterator[Server]:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
 
         run("initdb", "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        port = _free_port()
+        port = free_port()
         run("pg_ctl", "-w", "-l", str(home / "log"), "-o", f"{_OPTIONS} {port}", "start")
         try:
             yield Server(port)
@@ -84,7 +84,8 @@ def _unprivileged(home: Path) -> tuple[Path, dict[str, Any]]:
     return copied / "bin", options | {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     return port

@@ -15,6 +15,7 @@ import yaml
 
 from demo import installing
 from demo.meltano import Meltano
+from tests.support.packages import uv
 from tests.support.process import ROOT
 from tests.targets.kinds import KINDS, Kind
 
@@ -112,6 +113,19 @@ def lend(directory: Path) -> None:
         (directory / ".meltano" / plugins).symlink_to(LENDER / ".meltano" / plugins)
 
 
+def script(name: str) -> Path:
+    """An executable that runs a script of `bigquery/` in an environment of its own, with what the script needs."""
+    path, environment = ROOT / "tests/targets/bigquery" / f"{name}.py", LENDER / f"bigquery-{name}"
+    with _alone(LENDER / "lock"):
+        uv("venv", "--allow-existing", environment)
+        uv("pip", "install", "--python", environment, "--requirements", path)
+        executable = environment / "run"
+        python = shlex.join([str(environment / "bin/python"), str(path)])
+        executable.write_text(f'#!/bin/sh\nexec {python} "$@"\n', encoding="utf-8")
+        executable.chmod(0o755)
+    return executable
+
+
 def plugin(kind: str, name: str, executable: str) -> Path:
     """An executable of an installed plugin; `kind` is extractors, loaders or utilities."""
     return LENDER / ".meltano" / kind / name / "venv/bin" / executable
@@ -151,8 +165,8 @@ class Project:
         if select:
             tap["select"] = select
         target = loader(self._destination.kind, self._destination.config)
-        if executable:
-            target["executable"] = str(executable)
+        if executable or self._destination.executable:
+            target["executable"] = str(executable or self._destination.executable)
         plugins = {"extractors": [tap], "loaders": [target]}
         write(self.directory, plugins, environments=[{"name": "dev"}, {"name": "prod"}])
 

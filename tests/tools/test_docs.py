@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 
 from tap_siro.settings import ADVANCED, CONFIG, CREDENTIALS, ORDINARY
 from tap_siro.tap import TapSiro
+from tests.support.documents import RECIPES, blocks
 from tests.support.process import ROOT
 from tools import __main__ as generated
 from tools import marked, plugin_settings
@@ -114,6 +115,18 @@ def test_meltano_yml_still_has_what_is_not_made() -> None:
     assert {each["name"] for each in plugin["settings"]} >= {*ORDINARY, *ADVANCED, "stream_maps", "flattening_enabled"}
     assert [each["name"] for each in plugin["settings"] if each.get("sensitive")] == SECRET
     assert plugin["settings_group_validation"] == [["api_token"], ["client_id", "client_secret"]]
+
+
+def test_the_nested_columns_are_left_out_by_removing_comment_signs() -> None:
+    """In `meltano.yml` as the recipe says, and in the page on BATCH messages."""
+    wanted = yaml.safe_load(blocks(RECIPES)["yaml: each fact once"])
+    for text in ((ROOT / "meltano.yml").read_text(encoding="utf-8"), blocks("docs/batch.md")["yaml: batch"]):
+        lines = re.findall(r"^    # (- .!recordings\..*)$", text, re.MULTILINE)
+        assert yaml.safe_load("\n".join(lines)) == wanted
+    text = (ROOT / "meltano.yml").read_text(encoding="utf-8").replace("    # - '!recordings", "    - '!recordings")
+    (plugin,) = yaml.safe_load(text)["plugins"]["extractors"]
+    assert plugin["select"][-len(wanted) :] == wanted
+    assert not plugin_settings.check_select(text)
 
 
 def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.package
 IN_SDIST = {
     ".env.example", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md",
     "constraints.txt", "meltano.yml", "pyproject.toml", "requirements-dev.txt",
-    ".ci", ".github", "benchmarks", "demo", "docs", "hub", "tap_siro", "tests", "tools",
+    ".ci", ".github", "benchmarks", "demo", "docs", "hub", "sql", "tap_siro", "tests", "tools",
     ".gitignore", "PKG-INFO",
 }  # fmt: skip
 JUNK = re.compile(r"/(\.venv|\.meltano|__pycache__|\.\w+_cache|output|\.env)/|\.(pyc|so|db|duckdb|log)$")

@@ -1,0 +1,1 @@
+"""A stand-in for BigQuery: scripts, each with an environment of its own."""
