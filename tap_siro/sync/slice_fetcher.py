@@ -249,6 +249,8 @@ class SliceFetcher:
                 ]
         with self._reader.changed:
             again = self.planner.read_again(moments, *self._earlier)
+            # Once it is read again, its slices are known, and must not be left beside it.
+            self._earlier = [each for each in self._earlier if each not in again]
             self._checks = self._checks + 1 if again else MAX_REREADS
             self._is_checking = False
             self._reader.changed.notify_all()
