@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_REREADS = 3
 """Times that a slice is read again because it changed meanwhile."""
+MAX_POISON = 20
+"""Recordings on which the API may fail in a pass; if it fails on more, something else is wrong."""
 LATEST = timestamps.of(datetime(9000, 1, 1, tzinfo=UTC))
 """Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
 
@@ -172,10 +174,16 @@ class SliceFetcher:
             with self._reader.changed:
                 self.planner.halve(task)
                 self._reader.changed.notify_all()
-        except PageTooHeavyError:
+        except PageTooHeavyError as error:
             with self._reader.changed:
                 self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
                 self._reader.changed.notify_all()
+                if len(self.planner.poison) <= MAX_POISON:
+                    return
+            raise TapSiroError(
+                f"{error} More than {MAX_POISON} recordings cannot be loaded, so they are not the reason. Run the sync "
+                "again later, and report it to Siro if it stays."
+            ) from None
 
     def _fetch_slice(self, part: Slice) -> Iterator[RecordingsPage | Done]:
         """Read a slice until nothing in it changes meanwhile, but not for ever."""
@@ -183,7 +191,7 @@ class SliceFetcher:
         parameters = query.parameters(part)
         names = frozenset(parameters)
         has_bounds = any(name.startswith("createdAt:") for name in names)
-        is_last_resort = part.set_aside and part.failed_at == self._endpoint.host.successes
+        is_last_resort = part.set_aside > 1 and part.failed_at == self._endpoint.host.successes
         known: set[int] = set()
         for rereads in range(MAX_REREADS + 1):
             chain = Chain(
