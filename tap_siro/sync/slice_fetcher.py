@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_REREADS = 3
 """Times that a slice is read again because it changed meanwhile."""
-MAX_POISON = 20
+MAX_POISON = 10
 """Recordings on which the API may fail in a pass; if it fails on more, something else is wrong."""
 LATEST = timestamps.of(datetime(9000, 1, 1, tzinfo=UTC))
 """Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
