@@ -217,6 +217,10 @@ class SlicePlanner:
         """All rows of a slice that is done have been written."""
         self._unwritten.discard(part)
 
+    def again(self, part: Slice) -> None:
+        """Leave a slice to be read again, and cut anew, because the size of pages has changed."""
+        self._leave(part, [part])
+
     def halve(self, part: Slice) -> None:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
         self._leave(part, self._halves(replace(part, halvings=part.halvings + 1), self._start(part)))

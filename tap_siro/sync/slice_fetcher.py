@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_REREADS = 3
 """Times that a slice is read again because it changed meanwhile."""
+MUCH_LARGER = 4
+"""A slice is read from its beginning if pages can be so many times larger than when it was begun."""
 MAX_POISON = 10
 """Recordings on which the API may fail in a pass; if it fails on more, something else is wrong."""
 LATEST = timestamps.of(datetime(9000, 1, 1, tzinfo=UTC))
@@ -176,7 +178,11 @@ class SliceFetcher:
                 self._reader.changed.notify_all()
         except PageTooHeavyError as error:
             with self._reader.changed:
-                self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
+                if error.is_reduced:
+                    self.planner.resize(self._sizes.rows(self._query.page_size))
+                    self.planner.again(task)
+                else:
+                    self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
                 self._reader.changed.notify_all()
                 if len(self.planner.poison) <= MAX_POISON:
                     return
@@ -223,8 +229,12 @@ class SliceFetcher:
                 del page, arrived  # not to be kept while the next one is fetched
                 if more:
                     with changed:
-                        self.planner.resize(self._sizes.rows(query.page_size))
+                        size = self._sizes.rows(query.page_size)
+                        self.planner.resize(size)
                         go_on = self.planner.page(part, number, count, created)
+                        if go_on and chain.page_size and size >= MUCH_LARGER * chain.page_size:
+                            self.planner.again(part)
+                            go_on = False
                         changed.notify_all()  # a page may say how to cut what others wait for
                     if not go_on:
                         return
