@@ -94,6 +94,16 @@ class BoundsRefusedError(RefusedError):
 class PageTooHeavyError(TapSiroError):
     """The server seems unable to answer with a page of that size."""
 
+    def __init__(self, message: str, *, is_reduced: bool = False) -> None:
+        """Describe the last try.
+
+        Args:
+            message: What happened.
+            is_reduced: The next chain requests smaller pages.
+        """
+        super().__init__(message)
+        self.is_reduced = is_reduced
+
 
 class CursorRefusedError(TapSiroError):
     """The server no longer takes a cursor that it gave."""

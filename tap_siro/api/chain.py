@@ -141,6 +141,8 @@ class Chain:
         self._divisible = divisible
         self._heavy_tries = heavy_tries
         self._bounds_optional = bounds_optional
+        self.page_size: int | None = page_size
+        """Records that are requested with each page; it changes only when the chain starts over."""
 
     def __iter__(self) -> Iterator[Page]:
         """Read from the first page to the last.
@@ -148,19 +150,21 @@ class Chain:
         Raises:
             BoundsRefusedError: The API may not take the `createdAt` bounds, or not beside the other parameters.
             CursorRefusedError: The API no longer takes a cursor, and the caller can divide the query.
-            PageTooHeavyError: The smallest page is too heavy, and the caller can divide the query.
+            PageTooHeavyError: A page is too heavy, and the caller can divide the query.
             IncompleteError: The API said that records are missing. The pages that it sent have been returned.
             TapSiroError: A page cannot be loaded.
             StoppedError: The run is to end.
         """
         restarts = 0
         while True:
-            size = self._sizes.begin(self._wanted)
+            self.page_size = size = self._sizes.begin(self._wanted)
             try:
                 yield from self._follow(size)
-            except PageTooHeavyError:
+            except PageTooHeavyError as error:
                 if not self._sizes.reduce(size):
                     raise
+                if self._divisible:
+                    raise PageTooHeavyError(str(error), is_reduced=True) from None
             except CursorRefusedError as error:
                 if self._divisible:
                     raise

@@ -83,14 +83,17 @@ class DetailClient:
         return name_speakers(utterances, speakers)
 
     def check_host(self) -> None:
-        """Make sure that `user_api_url` is the API, where it knew none of many recordings. Raises a `TapSiroError`."""
+        """Make sure that `user_api_url` is the API, if all it said is that it has nothing. Raises a `TapSiroError`."""
         host = self._client.user_host
         if not host.successes:
             try:
                 self._client.get(PATH, {"limit": "1"}, decode=decode_object, host=host)
             except RefusedError as error:
-                if error.status in GONE:
-                    raise TapSiroError(str(error)) from None
+                if error.status != HTTPStatus.FORBIDDEN:
+                    message = (
+                        f"{host.name} answered {error.status} to a request for recordings. Check `{host.setting}`."
+                    )
+                    raise TapSiroError(message) from None
             host.successes += 1
 
     def host_of(self, source: type[DetailStream]) -> Host:
@@ -165,10 +168,12 @@ class Detail:
         try:
             return self.source.fetch(self._client, request.recording)
         except RefusedError as error:
-            if error.status not in GONE or not error.is_json:
+            if error.status not in GONE:
                 raise
-        if self.source.on_user_host and self._gone >= FIRST_REQUESTS and not self._found:
-            self._client.check_host()
+            if self.source.on_user_host:
+                self._client.check_host()
+            if not error.is_json:
+                raise
         request.gone = True
         return []
 

@@ -11,7 +11,8 @@
 5. Pages of a chain that is given up are read again. There may be 20 of them, and one for every 8 pages in all. While
    there are more, chains are followed to their end.
 6. A slice that is too heavy even in the smallest pages is halved, down to a second, if other requests succeed: a
-   recording in it is poison. If none does, the slice waits until all others have been read: that tells an outage.
+   recording in it is poison. If none does, the slice waits until all others have been read, and is then tried in 8
+   parts: if one of them succeeds, it is poison; if none does, an outage.
 
 No order is relied on, and a wrong guess costs requests, never rows: the slices that are left, that are read and that
 are written cover everything, without a gap. Nothing here reads the network or a clock, and the caller holds a lock.
@@ -43,6 +44,8 @@ FREE_WASTE = 20
 """Pages that may be read in vain..."""
 WASTE = 8
 """...besides one for so many pages."""
+PROBES = 8
+"""Parts of a slice that are tried while nothing else is left that could tell poison from an outage."""
 KEPT = 20
 """Moments that are kept of a page."""
 APART = 4
@@ -139,7 +142,8 @@ class SlicePlanner:
     def take(self) -> Slice | None:
         """Return the earliest slice left, cut to a sensible size; None if there is none for now."""
         if not self._pending and not self._reading:
-            self._pending, self._set_aside = sorted(self._set_aside, key=_start), []
+            self._pending = sorted((part for each in self._set_aside for part in self._probes(each)), key=_start)
+            self._set_aside = []
         if not self._pending:
             return None
         part = self._pending.pop(0)
@@ -213,6 +217,10 @@ class SlicePlanner:
         """All rows of a slice that is done have been written."""
         self._unwritten.discard(part)
 
+    def again(self, part: Slice) -> None:
+        """Leave a slice to be read again, and cut anew, because the size of pages has changed."""
+        self._leave(part, [part])
+
     def halve(self, part: Slice) -> None:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
         self._leave(part, self._halves(replace(part, halvings=part.halvings + 1), self._start(part)))
@@ -227,9 +235,9 @@ class SlicePlanner:
         """
         if not others_succeed:
             del self._reading[part]
-            self._set_aside.append(replace(part, failed_at=successes, set_aside=True))
+            self._set_aside.append(replace(part, failed_at=successes, set_aside=part.set_aside + 1))
             return
-        halves = self._halves(replace(part, failed_at=successes, set_aside=False), self._start(part))
+        halves = self._halves(replace(part, failed_at=successes, set_aside=0), self._start(part))
         if len(halves) > 1:
             self._leave(part, halves)
         else:
@@ -239,6 +247,12 @@ class SlicePlanner:
     def _halves(self, part: Slice, start: int) -> list[Slice]:
         """The halves of a slice; only itself if it is a second, or cannot be divided."""
         return part.cut((start + self._end(part)) // 2) if self._divisible else [part]
+
+    def _probes(self, part: Slice) -> list[Slice]:
+        """The parts in which a slice that was set aside is tried: for the first time, several."""
+        start, end = part.start or 0, self._end(part)
+        points = [start + (end - start) * number // PROBES for number in range(1, PROBES)]
+        return part.cut(*points) if self._divisible and part.set_aside == 1 else [part]
 
     def _leave(self, part: Slice, parts: list[Slice]) -> None:
         """A slice is no longer read, but left in parts."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 MAX_REREADS = 3
 """Times that a slice is read again because it changed meanwhile."""
+MUCH_LARGER = 4
+"""A slice is read from its beginning if pages can be so many times larger than when it was begun."""
+MAX_POISON = 10
+"""Recordings on which the API may fail in a pass; if it fails on more, something else is wrong."""
 LATEST = timestamps.of(datetime(9000, 1, 1, tzinfo=UTC))
 """Recordings said to be created later, or before 1970, do not say where to cut: the API's dates end somewhere."""
 
@@ -172,10 +176,20 @@ class SliceFetcher:
             with self._reader.changed:
                 self.planner.halve(task)
                 self._reader.changed.notify_all()
-        except PageTooHeavyError:
+        except PageTooHeavyError as error:
             with self._reader.changed:
-                self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
+                if error.is_reduced:
+                    self.planner.resize(self._sizes.rows(self._query.page_size))
+                    self.planner.again(task)
+                else:
+                    self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
                 self._reader.changed.notify_all()
+                if len(self.planner.poison) <= MAX_POISON:
+                    return
+            raise TapSiroError(
+                f"{error} More than {MAX_POISON} recordings cannot be loaded, so they are not the reason. Run the sync "
+                "again later, and report it to Siro if it stays."
+            ) from None
 
     def _fetch_slice(self, part: Slice) -> Iterator[RecordingsPage | Done]:
         """Read a slice until nothing in it changes meanwhile, but not for ever."""
@@ -183,7 +197,7 @@ class SliceFetcher:
         parameters = query.parameters(part)
         names = frozenset(parameters)
         has_bounds = any(name.startswith("createdAt:") for name in names)
-        is_last_resort = part.set_aside and part.failed_at == self._endpoint.host.successes
+        is_last_resort = part.set_aside > 1 and part.failed_at == self._endpoint.host.successes
         known: set[int] = set()
         for rereads in range(MAX_REREADS + 1):
             chain = Chain(
@@ -215,8 +229,12 @@ class SliceFetcher:
                 del page, arrived  # not to be kept while the next one is fetched
                 if more:
                     with changed:
-                        self.planner.resize(self._sizes.rows(query.page_size))
+                        size = self._sizes.rows(query.page_size)
+                        self.planner.resize(size)
                         go_on = self.planner.page(part, number, count, created)
+                        if go_on and chain.page_size and size >= MUCH_LARGER * chain.page_size:
+                            self.planner.again(part)
+                            go_on = False
                         changed.notify_all()  # a page may say how to cut what others wait for
                     if not go_on:
                         return
@@ -249,6 +267,8 @@ class SliceFetcher:
                 ]
         with self._reader.changed:
             again = self.planner.read_again(moments, *self._earlier)
+            # Once it is read again, its slices are known, and must not be left beside it.
+            self._earlier = [each for each in self._earlier if each not in again]
             self._checks = self._checks + 1 if again else MAX_REREADS
             self._is_checking = False
             self._reader.changed.notify_all()

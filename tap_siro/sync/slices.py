@@ -16,8 +16,8 @@ class Slice:
     end: int | None = None
     halvings: int = 0
     """Times that it was halved because a cursor in it had expired."""
-    set_aside: bool = False
-    """It is left until all others have been read."""
+    set_aside: int = 0
+    """Times that it was left until all others have been read."""
     failed_at: int | None = None
     """The host's successful requests when it, or the slice it is a half of, was too heavy; None if never."""
 

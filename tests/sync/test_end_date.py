@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Sandbox
+from tests.sandbox import Request, Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import loaded, sync
+from tests.support.in_process import loaded, selecting, sync
 from tests.support.process import config_for, discover
 
 if TYPE_CHECKING:
@@ -90,3 +91,81 @@ def test_a_history_that_was_begun_without_an_end_goes_on_with_one() -> None:
     rows, wanted = loaded(begun, ended)["recordings"], expected_rows(within(None, END))["recordings"]
     assert {key: rows[key] for key in wanted} == wanted
     assert max(bookmarks(ended.state)) <= END
+
+
+# What leaves the result while it is read
+
+LIMITS: dict[str, dict[str, Any]] = {"end_date": {"end_date": "2026-03-01"}, "filter": {"is_processing_done": True}}
+MANY = [each | {"isProcessingDone": True} for each in plain(300, sections=1, extractions=1)]
+RUNS = {"whole": (0, 1), "interrupted": (20, 1), "interrupted, with threads": (20, 4)}
+"""Requests after which a run is ended, if it is, and threads."""
+
+
+class Edits:
+    """Edits recordings that the chain that is being read has returned: each pushes another one past the cursor."""
+
+    def __init__(self, every: int, most: int) -> None:
+        self.every, self.most = every, most
+        self.touched: set[str] = set()
+        self._served: dict[str, list[str]] = {}
+        self._waited = 0
+
+    def __call__(self, sandbox: Sandbox, request: Request) -> None:
+        if not {"updatedAt:lt", "isProcessingDone"} & request.params.keys():
+            return
+        chain = json.dumps(sorted((name, value) for name, value in request.pairs if name != "cursor"))
+        served = self._served.setdefault(chain, [])
+        left = [name for name in served if name not in self.touched]
+        self._waited += 1
+        if "cursor" in request.params and self._waited >= self.every and left and len(self.touched) < self.most:
+            self._waited = 0
+            self.touched.add(left[0])
+            sandbox.update(left[0], isProcessingDone=False)
+        served += [json.loads(row)["id"] for row in sandbox.peek(request).rows]
+
+
+@pytest.mark.parametrize("end", RUNS)
+@pytest.mark.parametrize(("created", "order"), [("taken", "newest_created"), ("taken", "id"), ("refused", "id")])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_what_leaves_the_result_hides_no_other(limit: str, created: str, order: str, end: str) -> None:
+    """A recording that nobody touched would be missing for ever: its neighbour, edited, pulled it past the cursor."""
+    catalog, runs, edits = selecting("recordings"), [], Edits(every=4, most=6)
+    at_request, threads = RUNS[end]
+    with Sandbox(MANY, cursor="count", created=created, order=order) as sandbox:
+        sandbox.hook = edits
+        config = config_for(sandbox, start_date="2024-12-01", concurrency=threads, **LIMITS[limit], **FAST)
+        if at_request:
+            fault = sandbox.fault("status", status=401, on=None, when=lambda request: request.number > at_request)
+            runs.append(sync(config, catalog=catalog, status=1))
+            fault.on = 0
+        runs.append(sync(config, catalog=catalog, state=runs[-1].state if runs else None))
+    assert edits.touched
+    untouched = expected_rows([each for each in MANY if each["id"] not in edits.touched])["recordings"]
+    rows = loaded(*runs)["recordings"]
+    assert {key: rows.get(key) for key in untouched} == untouched
+
+
+@pytest.mark.parametrize("created", ["taken", "refused"])
+@pytest.mark.parametrize("limit", LIMITS)
+def test_where_nothing_is_edited_a_window_takes_few_requests_more(limit: str, created: str) -> None:
+    """Every poll with a status filter would cost twice as much."""
+    requests = []
+    with Sandbox(MANY, cursor="count", created=created) as sandbox:
+        for settings in ({}, LIMITS[limit]):
+            config = config_for(sandbox, start_date="2024-12-01", concurrency=1, **settings, **FAST)
+            assert loaded(sync(config)) == expected_rows(MANY)
+            requests.append(len(sandbox.requests))
+            sandbox.clear()
+    assert requests[1] <= requests[0] + 3
+
+
+def test_a_window_that_never_rests_is_not_read_for_ever() -> None:
+    """A busy organization would never have a bookmark, nor an end of its bill."""
+    with Sandbox(MANY[:100], cursor="count", created="refused") as sandbox:
+        sandbox.hook = Edits(every=5, most=100)
+        config = config_for(sandbox, start_date="2024-12-01", **LIMITS["end_date"], **FAST)
+        run = sync(config, catalog=selecting("recordings"))
+        firsts = [each.params for each in sandbox.requests if "cursor" not in each.params]
+        history = [each for each in firsts if each["updatedAt:gte"] < "2025" and "createdAt" not in str(each)]
+        assert len(history) == 1 + 1 + 3, "with slices in vain, then in one chain, then again"
+    assert [each for each in run.warnings if "kept changing while they were read, 3 times over" in each]

@@ -11,7 +11,7 @@ from tap_siro.sync.page_size import ENOUGH, MissingScores, PageSizeSetting
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import loaded, sync
+from tests.support.in_process import Clock, loaded, selecting, sync
 from tests.support.process import config_for, discover
 
 if TYPE_CHECKING:
@@ -127,3 +127,27 @@ def test_a_history_without_any_score_is_warned_of() -> None:
         (warning,) = sync(config_for(sandbox)).warnings
         assert "not one of" in warning
         assert sync(config_for(sandbox, show_evaluation_score=False)).warnings == []
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_outage_is_over_some_time(threads: int) -> None:
+    """A 502 for twenty seconds would leave the smallest pages for hours: 1,100 requests instead of 76."""
+    data, clock, began = plain(4_000, sections=0, extractions=0), Clock(), list[float]()
+
+    def is_away(request: Request) -> bool:
+        if request.number == 10:
+            began.append(clock.slept)
+        return bool(began) and clock.slept < began[0] + 20
+
+    with Sandbox(data) as sandbox:
+        config = config_for(sandbox, show_evaluation_score=False, concurrency=threads, requests_per_minute=100_000)
+        sync(config, catalog=selecting("recordings"))
+        undisturbed = len(sandbox.requests)
+        sandbox.clear()
+        sandbox.fault("status", status=502, on=None, when=is_away)
+        run = sync(config, catalog=selecting("recordings"), clock=clock)
+        answered = [each for each in sandbox.requests if each.fault is None]
+    assert loaded(run)["recordings"].keys() == {(each["id"],) for each in data}
+    assert {each.params["pageSize"] for each in answered} > {"12", "100"}
+    assert answered[-1].params["pageSize"] == "100"
+    assert len(answered) < undisturbed + 130, "the size doubles after twenty pages, four times or five"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_siro.sync.planner import FIRST_PARTS, FREE_WASTE, GROWTH, SLICE_PAGES, WASTE, SlicePlanner
+from tap_siro.sync.planner import FIRST_PARTS, FREE_WASTE, GROWTH, PROBES, SLICE_PAGES, WASTE, SlicePlanner
 from tap_siro.sync.slices import Slice
 from tap_siro.timestamps import DAY, SECOND
 
@@ -434,7 +434,7 @@ def test_halves_remember_when_the_trouble_began() -> None:
     """If nothing succeeds between two of them, it is an outage and no poison."""
     plan = planner(days(0, 2))
     plan.heavy(take(plan), 7, others_succeed=True)
-    assert [(part.failed_at, part.set_aside) for part in parts_left(plan)] == [(7, False)] * 2
+    assert [(part.failed_at, part.set_aside) for part in parts_left(plan)] == [(7, 0)] * 2
     plan.heavy(take(plan), 7, others_succeed=False)
     assert bounds([take(plan)]) == [(DAY, 2 * DAY)]
     assert plan.take() is None
@@ -452,16 +452,19 @@ def test_while_nothing_succeeds_a_slice_waits_until_nothing_else_is_left() -> No
     assert (plan.finished, plan.poison, plan.position) == (False, [], 0)
     plan.done(third, 1)
     plan.written(third)
-    again = take(plan)
-    assert (again.start, again.end, again.set_aside, again.failed_at) == (0, DAY, True, 5)
+    parts = [plan.take() for _ in range(2 * PROBES)]
+    check_cover(days(0, 2), [part for part in parts if part])
+    assert [(part.set_aside, part.failed_at) for part in parts if part] == [(1, 5)] * PROBES + [(1, 6)] * PROBES
     assert plan.position == 0
-    plan.done(again, 1)
-    plan.written(again)
-    assert plan.position == DAY
+    first, *others = [part for part in parts if part]
+    for part in others:
+        plan.done(part, 1)
+        plan.written(part)
+    plan.heavy(first, 6, others_succeed=False)
     last = take(plan)
-    assert (last.start, last.end, last.set_aside, last.failed_at) == (DAY, 2 * DAY, True, 6)
+    assert (last.start, last.end, last.set_aside) == (0, DAY // PROBES, 2), "not divided a second time"
     plan.heavy(last, 9, others_succeed=True)
-    assert {part.set_aside for part in parts_left(plan)} == {False}
+    assert {part.set_aside for part in parts_left(plan)} == {0}
     read_all(plan, lambda _: False)
     assert (plan.position, plan.complete, plan.poison) == (3 * DAY, True, [])
 

@@ -1,0 +1,261 @@
+"""Every source fails alone: one recording, one stream or one host that fails costs nothing but itself."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_siro.sync.slice_fetcher import MAX_POISON
+from tests.sandbox import Sandbox
+from tests.sandbox.data import plain, recordings
+from tests.sandbox.expected import expected_rows
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.routes import USER_API
+from tests.sandbox.streams import PATHS, expected_details, expected_lists
+from tests.support.in_process import Clock, Outcome, selecting, sync
+from tests.support.process import Warehouse, config_for
+
+if TYPE_CHECKING:
+    from tests.sandbox import Request
+    from tests.sandbox.faults import Fault
+
+DATA = plain(120, sections=1, extractions=1)
+FAST: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+
+
+def poison(sandbox: Sandbox, *names: str) -> Fault:
+    """Let every page fail that has one of these recordings."""
+
+    def is_there(request: Request) -> bool:
+        return any(name.encode() in row for row in sandbox.peek(request).rows for name in names)
+
+    return sandbox.fault("status", status=500, on=None, when=is_there)
+
+
+def without(names: set[str], *runs: Outcome) -> Warehouse:
+    """Load the runs, and make sure that these recordings are not there."""
+    warehouse = Warehouse()
+    for run in runs:
+        warehouse.load(run)
+    assert not names & {key[0] for key in warehouse.tables["recordings"]}
+    return warehouse
+
+
+def bookmarks(run: Outcome) -> dict[str, Any]:
+    return {name: each.get("replication_key_value") for name, each in run.state.get("bookmarks", {}).items()}
+
+
+@pytest.mark.parametrize(
+    ("place", "order", "threads"),
+    [(0, "oldest_updated", 4), (60, "newest_created", 4), (119, "newest_created", 1), (119, "oldest_updated", 4)],
+)
+@pytest.mark.parametrize("is_poll", [False, True])
+def test_a_recording_that_the_api_cannot_return_costs_only_itself(
+    *, is_poll: bool, place: int, order: str, threads: int
+) -> None:
+    """All recordings and all lists would be missing in every run, until Siro has mended one recording."""
+    bad, other = DATA[place]["id"], DATA[(place + 50) % 120]["id"]
+    catalog = selecting("recordings", "users")
+    with Sandbox(DATA, order=order) as sandbox:
+        config = config_for(sandbox, concurrency=threads, **FAST)
+        state: dict[str, Any] = {}
+        if is_poll:
+            state = sync(config, catalog=catalog).state
+            for each in DATA:
+                sandbox.update(each["id"], title="edited")
+        fault, clock = poison(sandbox, bad), Clock()
+        first = sync(config, catalog=catalog, state=state, clock=clock, status=1)
+        expected = expected_rows([each for each in sandbox.recordings if each["id"] != bad])["recordings"]
+        assert without({bad}, first).tables["recordings"] == expected
+        assert without({bad}, first).lists["users"] == expected_lists(sandbox.lists)["users"]
+        assert clock.slept < 60, "an outage would be waited for longer"
+        assert f"created at {DATA[place]['createdAt'][:19]}.000Z (within a second)" in first.errors[0]
+        assert bookmarks(first).get("recordings") == (
+            (state and state["bookmarks"]["recordings"]["replication_key_value"]) or None
+        )
+        sandbox.update(other, title="later")
+        second = sync(config, catalog=catalog, state=first.state, status=1)
+        assert {"later"} <= {row["title"] for row in second.records["recordings"]}
+        if not is_poll:
+            assert second.count()["recordings"] <= 120 - place + 1, "what was created before came already"
+        fault.on = 0
+        third = sync(config, catalog=catalog, state=second.state)
+        assert (
+            without(set(), first, second, third).tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
+        )
+        fourth = sync(config, catalog=catalog, state=third.state)
+        assert fourth.count()["recordings"] <= 3 + (119 if is_poll else 0), "the bookmark has moved"
+
+
+def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
+    """Each second of a history would be asked for apart, for days."""
+    with Sandbox(DATA) as sandbox:
+        poison(sandbox, *(each["id"] for each in DATA))
+        run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users"), status=1)
+        assert len(sandbox.requests) < 200 * MAX_POISON
+        assert run.records["users"]
+    assert f"More than {MAX_POISON} recordings" in run.errors[0]
+
+
+@pytest.mark.parametrize("begins_at", [1, 12])
+@pytest.mark.parametrize("seconds", [120, 10_000])
+def test_an_outage_is_not_taken_for_such_a_recording(seconds: int, begins_at: int) -> None:
+    """A night's outage would leave a message about one recording, and a history in pieces."""
+    clock = Clock()
+
+    def is_away(request: Request) -> bool:
+        return request.number >= begins_at and clock.slept < seconds
+
+    with Sandbox(DATA) as sandbox:
+        fault = sandbox.fault("status", status=502, on=None, when=is_away)
+        config = config_for(sandbox, **FAST)
+        is_short = seconds < 600
+        run = sync(config, catalog=selecting("recordings", "users"), clock=clock, status=0 if is_short else 1)
+        assert run.records["users"]
+        if is_short:
+            assert without(set(), run).tables["recordings"] == expected_rows(DATA)["recordings"]
+            return
+        assert "Gave up" in run.errors[0]
+        assert "however small" not in run.errors[0]
+        assert not bookmarks(run).get("recordings")
+        fault.on = 0
+        rest = sync(config, catalog=selecting("recordings", "users"), state=run.state)
+        assert without(set(), run, rest).tables["recordings"] == expected_rows(DATA)["recordings"]
+
+
+# Details
+
+VARIED = recordings(50, odd=False)
+PROCESSED = [each["id"] for each in VARIED if each["isProcessingDone"]]
+UTTERANCE, FOLLOWUP = "recording_utterances", "recording_followup_details"
+STREAMS = ("recordings", UTTERANCE, FOLLOWUP, "users")
+
+
+def with_details(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    oauth = sandbox.oauth
+    credentials = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
+    defaults = {"user_api_url": sandbox.user_api_url, "oauth_user_id": oauth.user_id, **credentials, **FAST}
+    return config_for(sandbox, **defaults | settings)
+
+
+def check_all_but(sandbox: Sandbox, lost: set[str], *runs: Outcome) -> None:
+    """Everything is there but the utterances of some recordings."""
+    warehouse, expected = Warehouse(), expected_details(sandbox)
+    for run in runs:
+        warehouse.load(run)
+    expected[UTTERANCE] = {key: row for key, row in expected[UTTERANCE].items() if key[0] not in lost}
+    assert warehouse.details == expected
+    assert warehouse.tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
+    assert warehouse.lists["users"] == expected_lists(sandbox.lists)["users"]
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
+    "403": ("status", {"status": 403}),
+    "422": ("status", {"status": 422}),
+}
+LATER: dict[str, tuple[str, dict[str, Any]]] = {
+    "500": ("status", {"status": 500}),
+    "no JSON": ("html", {}),
+    "time-out": ("timeout", {"seconds": 30.0}),
+    "an error beside the data": ("edit", {"edit": lambda page: {**page, "error": "partial result"}}),
+    "more without a cursor": ("edit", {"edit": lambda page: {**page, "cursor": None, "hasNextPage": True}}),
+    "fewer than the total": ("edit", {"edit": lambda page: {**page, "total": 500}}),
+}
+
+
+@pytest.mark.parametrize("kind", [*REFUSED, *LATER])
+def test_a_recording_whose_details_cannot_be_loaded_costs_only_them(kind: str) -> None:
+    """One transcript that the user may not see would keep all recordings and lists away, in every run."""
+    fault, options = (REFUSED | LATER)[kind]
+    catalog, bad = selecting(*STREAMS), PROCESSED[20]
+    with Sandbox(VARIED) as sandbox:
+        hit = sandbox.fault(fault, path=UTTERANCES, on=None, when=lambda each: each.values["id"] == bad, **options)
+        short = {"request_timeout": 0.7, "max_retry_seconds": 2} if kind == "time-out" else {}
+        run = sync(with_details(sandbox, **short), catalog=catalog, status=1)
+        check_all_but(sandbox, {bad}, run)
+        newest = max(each["updatedAt"] for each in VARIED)
+        assert bookmarks(run) == dict.fromkeys(STREAMS[:3], newest) | ({UTTERANCE: None} if kind in LATER else {})
+        (error,) = run.errors
+        assert f"'{UTTERANCE}' could not be loaded of 1 recording(s)" in error
+        hit.on = 0
+        sandbox.clear()
+        healed = sync(with_details(sandbox), catalog=catalog, state=run.state)
+        asked = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
+        assert (bad in asked) is (kind in LATER)
+        check_all_but(sandbox, set() if kind in LATER else {bad}, run, healed)
+
+
+WRONG = ("all 403", "all 500", "all 401", "an unknown path", "HTML 404", "refused", "the other host")
+
+
+@pytest.mark.parametrize(("kind", "count"), [*((kind, 50) for kind in WRONG), *((kind, 8) for kind in WRONG[2:])])
+def test_a_host_that_has_no_details_costs_only_its_stream(kind: str, count: int) -> None:
+    """A typing error in `user_api_url`, or that host's outage, would stop everything; or pass for no transcripts."""
+    catalog, clock = selecting(*STREAMS), Clock()
+    with Sandbox(VARIED[:count]) as sandbox, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        urls = {
+            "an unknown path": f"{sandbox.user_api_url}/nowhere",
+            "refused": f"http://127.0.0.1:{deaf.getsockname()[1]}",
+            "the other host": sandbox.url,
+        }
+        config = with_details(sandbox, user_api_url=urls.get(kind, sandbox.user_api_url))
+        if kind == "HTML 404":
+            sandbox.fault("html", status=404, path=None, on=None, when=lambda each: each.path.startswith(USER_API))
+        elif kind not in urls:
+            sandbox.fault("status", status=int(kind[-3:]), path=UTTERANCES, on=None)
+        run = sync(config, catalog=catalog, clock=clock, status=1)
+        check_all_but(sandbox, set(PROCESSED), run)
+    newest = max(each["updatedAt"] for each in VARIED[:count])
+    assert bookmarks(run) == {"recordings": newest, FOLLOWUP: newest, UTTERANCE: None}
+    (error,) = run.errors
+    assert f"So '{UTTERANCE}' could not be loaded" in error
+    assert f"`!{UTTERANCE}.*`" in error
+    assert "user_api_url" in error
+    assert clock.slept < 700, "what was waited for in vain is not waited for again"
+
+
+def test_many_recordings_that_are_gone_are_no_fault() -> None:
+    """A purge of 25 recordings would end a poll with a wrong advice, each time."""
+    catalog = selecting(*STREAMS)
+    with Sandbox(VARIED) as sandbox:
+        first = sync(with_details(sandbox), catalog=catalog)
+        for name in PROCESSED[:25]:
+            sandbox.update(name, title="purged")
+            sandbox.details.gone.add(name)
+        sandbox.clear()
+        poll = sync(with_details(sandbox, lookback_seconds=1), catalog=catalog, state=first.state)
+        assert len({request.values["id"] for request in sandbox.requests_to(UTTERANCES)}) >= 25
+        assert poll.count()["recordings"] >= 25
+        assert poll.warnings == []
+        assert bookmarks(poll).keys() == {*STREAMS[:3]}
+        assert all(moment > bookmarks(first)[name] for name, moment in bookmarks(poll).items())
+
+
+# Lists
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_lists_come_though_the_recordings_do_not(status: int) -> None:
+    """Without the scope for recordings, there would be no users either."""
+    with Sandbox(DATA) as sandbox:
+        sandbox.fault("status", status=status, on=None)
+        run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users", "teams"), status=1)
+        assert without(set(), run).lists["users"] == expected_lists(sandbox.lists)["users"]
+    assert [each["stream"] for each in run.messages if each["type"] == "ACTIVATE_VERSION"] == ["users", "teams"]
+    assert not bookmarks(run).get("recordings")
+    assert "So 'recordings' could not be loaded" in run.errors[0]
+
+
+def test_a_host_that_is_down_is_waited_for_once() -> None:
+    """With six lists, a nightly run would take an hour and ten minutes to fail."""
+    clock = Clock()
+    with Sandbox(DATA) as sandbox:
+        sandbox.fault("status", status=502, path=None, on=None)
+        run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", *PATHS), clock=clock, status=1)
+        for path in PATHS.values():
+            assert len(sandbox.requests_to(path)) <= 1
+    assert clock.slept < 700
+    assert "Not retried, because an earlier request to it has failed for so long" in run.errors[0]
