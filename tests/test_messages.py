@@ -168,7 +168,7 @@ def probed(kind: str) -> Provoke:
         assert tap.settings
         client = Client(tap.settings, tap.clock)
         with closing(client), pytest.raises(TapSiroError) as error:
-            probe(client, per_minute=900)
+            probe(client)
         return [str(error.value)]
 
     return provoke
