@@ -19,6 +19,7 @@ from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS, USER_API
 from tests.sandbox.scorecards import SCORECARDS
 from tests.sandbox.tokens import USER_TOKEN
+from tests.support.canary import CANARY, sing
 from tests.support.process import user_host
 
 if TYPE_CHECKING:
@@ -371,15 +372,6 @@ def credentials(sandbox: Sandbox) -> dict[str, Any]:
 
 
 # Secrecy
-
-CANARY = "kanarienvogel"
-
-
-def sing(value: Any) -> Any:
-    """Put the canary into every text."""
-    if isinstance(value, dict):
-        return {name: sing(inner) for name, inner in value.items()}
-    return [sing(item) for item in value] if isinstance(value, list) else f"{CANARY} {value}"
 
 
 def test_nothing_of_a_recording_nor_the_token_is_printed(
