@@ -14,9 +14,8 @@ from unittest import mock
 
 import pytest
 
-from tap_siro.api.client import Client
 from tap_siro.errors import TapSiroError
-from tap_siro.probe.command import probe
+from tap_siro.probe.command import CountedClient, probe
 from tap_siro.singer.run_directory import LOCK
 from tap_siro.sync import reader
 from tap_siro.tap import TapSiro
@@ -166,9 +165,9 @@ def probed(kind: str) -> Provoke:
         sandbox.fault(kind)
         tap = TapSiro(config=config_for(sandbox))
         assert tap.settings
-        client = Client(tap.settings, tap.clock)
+        client = CountedClient(tap.settings, tap.clock)
         with closing(client), pytest.raises(TapSiroError) as error:
-            probe(client, per_minute=900)
+            probe(client)
         return [str(error.value)]
 
     return provoke

@@ -1,7 +1,8 @@
-"""Compares the tap with Siro's OpenAPI document, a file or an address: `python -m tools.drift OPENAPI`.
+"""Compares the tap with an OpenAPI document of Siro, a file or an address: `python -m tools.drift OPENAPI`.
 
-Tells the fields of an answer and the query parameters that only the document has, that only the tap has, or that
-have another type, for each endpoint of `ENDPOINTS`. Ends with status 1 unless every difference is one of `KNOWN`.
+There are two documents, one of `api_url` and one of `user_api_url`: the paths in a document tell which one it is.
+Prints the fields of answers and the query parameters that only the document has, that only the tap has, or that have
+another type. Ends with status 1 unless each difference is a known one.
 """
 
 from __future__ import annotations
@@ -15,23 +16,38 @@ import requests
 
 from tap_siro import timestamps
 from tap_siro.api.client import IDENTITY, ORGANIZATIONS, PATH
+from tap_siro.records.scorecards import (
+    _AI_METRIC,
+    _CITED,
+    _CONFIGURATION,
+    _METRIC,
+    _RUBRIC,
+    EVALUATION_LEFT_OUT,
+    OUTCOME_LEFT_OUT,
+)
 from tap_siro.schemas.columns import JSON_TEXT
-from tap_siro.schemas.details import FOLLOWUPS
+from tap_siro.schemas.details import FOLLOWUPS, UTTERANCES
+from tap_siro.schemas.lists import RECORDING_OUTCOMES
 from tap_siro.schemas.recordings import RECORDINGS
+from tap_siro.schemas.scorecards import RECORDING_SCORECARD_NODES, RECORDING_SCORECARDS, SCORECARD_NODES, SCORECARDS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.streams import (
     LISTS,
     EngagementsStream,
+    FollowupListStream,
     IntegrationConnectionsStream,
     MobileEventsStream,
     OpportunitiesStream,
+    RecordingOutcomesStream,
+    RecordingScorecardsStream,
+    ScorecardsStream,
     UsersStream,
 )
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tap_siro.sync.stream_kinds import ListStream
 
@@ -78,7 +94,14 @@ KNOWN = {
         if each.property_name != "followups"
     },
 }
-"""Differences that are meant, each with its reason."""
+"""Differences between the tap and the document of `api_url` that are meant, each with its reason."""
+EVALUATION = f"{RecordingScorecardsStream.path}/{{id}}"
+USER_HOST_KNOWN = {
+    f"{ScorecardsStream.path}: parameter cursor: nothing in the document, any type in the tap": (
+        "the answer has a cursor all the same"
+    ),
+}
+"""The same for the document of `user_api_url`."""
 
 
 OWN = {"otherFields", "recordingUpdatedAt"}
@@ -87,6 +110,15 @@ ANY = "any type"
 """Of a parameter: it is text in a query."""
 UNUSED = {"externalId", "recordingId", "userId", "eventCode", "eventCodeIn", "integrationPlatform"}
 """Parameters that filter lists which the tap reads whole."""
+USER_HOST_UNUSED = {
+    *("starred", "statuses", "scores", "userIds", "teamIds", "createdBefore", "conversationTypes"),  # of follow-ups
+    *("conversationTypeId", "isActive"),  # of scorecards
+    *("conversationType", "result", "organizationId", "teamId", "orderBy", "orderDirection", "crmLinkStatus"),
+    *("excludeCrmCustomer", "showCrmCustomer", "showEvaluationScore", "showFollowups"),  # `api_url` has these
+    "groupBy",
+    "pageSize",
+}
+"""The same on the user host, and parameters for what the tap reads elsewhere."""
 
 
 class Endpoint(NamedTuple):
@@ -101,6 +133,8 @@ class Endpoint(NamedTuple):
     """The fields of the answer that the tap reads, if it leaves others alone."""
     json_text: tuple[str, ...] = ()
     """Fields that are JSON text in the tap whatever is in them, or left out. Lists are looked into: `data.event`."""
+    unused: frozenset[str] = frozenset(UNUSED)
+    """Parameters that the tap does not need."""
 
     def compares(self, field: str) -> bool:
         """Whether a field is looked at."""
@@ -172,26 +206,128 @@ def organizations() -> Endpoint:
     return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
 
 
-ENDPOINTS = (
-    recordings(),
-    single_recording(),
-    identity(),
-    organizations(),
-    *(listed(stream) for stream in LISTS if not stream.on_user_host),
+def _pick(schema: Mapping[str, Any], *names: str, **fields: Any) -> dict[str, Any]:
+    """An object with some columns of a schema, and with other fields."""
+    columns = schema["properties"]
+    return {"type": "object", "properties": {**{name: columns[name] for name in names}, **fields}}
+
+
+def _array(items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+_TEXT, _NUMBER = {"type": "string"}, {"type": "number"}
+_NODE = ("parentId", "nodeType", "name", "description", "indexNumber")
+
+
+def user_host(path: str, data: Mapping[str, Any], parameters: Iterable[str], *, unread: Iterable[str]) -> Endpoint:
+    """An endpoint of the user host."""
+    return Endpoint(
+        path,
+        {"properties": {"data": data}},
+        dict.fromkeys(parameters, ANY),
+        within="data",
+        json_text=tuple(f"data.{each}" for each in unread),
+        unused=frozenset(USER_HOST_UNUSED.difference(parameters)),
+    )
+
+
+def followups() -> Endpoint:
+    """The list of follow-ups."""
+    data = _pick({"properties": {}}, followups=_array(_theirs(FollowupListStream.columns)))
+    unread = (*_json_text(FollowupListStream.columns, "followups"), "totalCount", "totalRevenue")
+    return user_host(FollowupListStream.path, data, FollowupListStream.parameters, unread=unread)
+
+
+def scorecards() -> Endpoint:
+    """The list of scorecards, with what `scorecard_nodes` has of them."""
+    metadata = _pick(SCORECARD_NODES, *_METRIC, sectionWeight=_NUMBER)
+    scorecard = _theirs(SCORECARDS)
+    scorecard["properties"] |= {
+        "nodes": _array(_pick(SCORECARD_NODES, "id", *_NODE, metadata=metadata)),
+        "metricConfigurations": _array(_pick(SCORECARD_NODES, "id", *_CONFIGURATION)),
+        "metricRubrics": _array(
+            _pick(SCORECARD_NODES, *_RUBRIC, **dict.fromkeys(("scorecardNodeId", "scorecardMetricId"), _TEXT))
+        ),
+        "sectionWeights": _array(_pick(SCORECARD_NODES, "weight", scorecardNodeId=_TEXT)),
+    }
+    data = _pick({"properties": {}}, **{ScorecardsStream.list_name: _array(scorecard)})
+    # Evaluations have these.
+    unread = (f"{ScorecardsStream.list_name}.nodes.metadata.{each}" for each in (*_AI_METRIC, "thinkingWithCitation"))
+    return user_host(ScorecardsStream.path, data, ScorecardsStream.parameters, unread=unread)
+
+
+def outcomes() -> Endpoint:
+    """The list of recordings with their outcomes."""
+    extracted = ("outcomes", "outcomeExtractionId")
+    names = RECORDING_OUTCOMES["properties"].keys() - {"recordingId", *extracted, *OWN}
+    recording = _pick(
+        RECORDING_OUTCOMES, *names, id=_TEXT, extractedCustomOutcomes=_pick(RECORDING_OUTCOMES, *extracted)
+    )
+    unread = (*OUTCOME_LEFT_OUT, "crmCustomer")
+    return user_host(PATH, _array(recording), RecordingOutcomesStream.parameters, unread=unread)
+
+
+def utterances() -> Endpoint:
+    """The transcript of a recording."""
+    own = {"recordingId", "ordinal", "speakerName", *OWN}
+    speakers = {"type": "object", "additionalProperties": _TEXT}
+    items = _pick(UTTERANCES, *(UTTERANCES["properties"].keys() - own))
+    data = _pick({"properties": {}}, utterances=_array(items), speakerMap=speakers)
+    return user_host(f"{SINGLE}/utterances", data, ["cursor"], unread=["isLowDataMode"])
+
+
+def evaluation() -> Endpoint:
+    """A scorecard as it evaluated a recording."""
+    nodes = RECORDING_SCORECARD_NODES
+    own = {"recordingId", "scorecardId", "nodeId", *_METRIC, *_AI_METRIC, *_CITED, *OWN}
+    metadata = _pick(nodes, *_METRIC, *_AI_METRIC, sectionWeight=_NUMBER, thinkingWithCitation=_pick(nodes, *_CITED))
+    node = _pick(nodes, *(nodes["properties"].keys() - own), id=_TEXT, metadata=metadata)
+    names = RECORDING_SCORECARDS["properties"].keys() - {"recordingId", "scorecardId", "scorecardName", *OWN}
+    data = _pick(RECORDING_SCORECARDS, *names, id=_TEXT, name=_TEXT, evaluatedNodes=_array(node))
+    # `spotlightSummaries` and `tags` are of many recordings: if they come, they are kept in `otherFields`.
+    unread = {*EVALUATION_LEFT_OUT, "spotlightSummaries", "tags"} - {"evaluatedNodes"}
+    return user_host(EVALUATION, data, ("startAt", "endAt", "filterBy", "filterByIds"), unread=unread)
+
+
+class Known(NamedTuple):
+    """A document of Siro's, as far as the tap reads it."""
+
+    endpoints: Sequence[Endpoint]
+    differences: Mapping[str, str]
+    """Those that are meant, each with its reason."""
+
+
+API = Known(
+    (
+        recordings(),
+        single_recording(),
+        identity(),
+        organizations(),
+        *(listed(stream) for stream in LISTS if not stream.on_user_host),
+    ),
+    KNOWN,
 )
-"""All that the tap reads and the document describes. Transcripts are on another host, in no document that is public."""
+USER_HOST = Known((followups(), scorecards(), outcomes(), utterances(), evaluation()), USER_HOST_KNOWN)
+
+
+def recognized(document: Mapping[str, Any]) -> Known:
+    """Return the document that has most of the paths."""
+    paths = document.get("paths") or {}
+    return max((API, USER_HOST), key=lambda known: sum(each.path in paths for each in known.endpoints))
 
 
 def differences(document: Mapping[str, Any]) -> set[str]:
-    """What differs, a sentence each."""
-    return {each for endpoint in ENDPOINTS for each in _differences(Document(document), endpoint)}
+    """Return the differences, a sentence each."""
+    endpoints = recognized(document).endpoints
+    return {each for endpoint in endpoints for each in _differences(Document(document), endpoint)}
 
 
 def _differences(document: Document, endpoint: Endpoint) -> set[str]:
     fields, parameters = document.endpoint(endpoint.path)
     # The document has the list of events in another list.
     their_fields = {name.replace("data[][]", "data[]"): kind for name, kind in fields.items()}
-    their_parameters = {name: kind for name, kind in parameters.items() if name not in UNUSED}
+    their_parameters = {name: kind for name, kind in parameters.items() if name not in endpoint.unused}
     our_fields = Document({}).fields(endpoint.answer)
     return {
         f"{endpoint.path}: {what} {name}: {theirs.get(name, 'nothing')} in the document, "
@@ -232,16 +368,19 @@ def main() -> None:
     """Compare and tell."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its argument
         raise SystemExit("Give it the OpenAPI document, a file or an address: python -m tools.drift OPENAPI")
-    found = differences(read(sys.argv[1]))
-    for difference in sorted(found & KNOWN.keys()):
-        print(f"Known: {difference} ({KNOWN[difference]}).")
-    for difference in sorted(found - KNOWN.keys()):
+    document = read(sys.argv[1])
+    if not isinstance(document, dict):
+        raise SystemExit(f"{sys.argv[1]} is not an OpenAPI document.")
+    found, known = differences(document), recognized(document).differences
+    for difference in sorted(found & known.keys()):
+        print(f"Known: {difference} ({known[difference]}).")
+    for difference in sorted(found - known.keys()):
         print(f"NEW: {difference}.")
-    for difference in sorted(KNOWN.keys() - found):
+    for difference in sorted(known.keys() - found):
         print(f"GONE: {difference}.")
-    if found != KNOWN.keys():
+    if found != known.keys():
         raise SystemExit(
-            "The tap and the document differ. For what is new, change the schemas in tap_siro/records or "
+            "The tap and the document differ. For what is new, change the schemas in tap_siro/schemas or "
             "tap_siro/settings.py, or give the reason in tools/drift.py, where what is gone can be taken out."
         )
     print("Otherwise the tap has what the document has.")

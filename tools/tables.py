@@ -51,6 +51,11 @@ RELATIONS = (
     'opportunities ||--o{ recording_crm_links : "id"',
     'opportunities ||--o{ opportunity_users : "opportunityId"',
     'recordings ||--o{ mobile_events : "recordingId"',
+    'recordings ||--o{ followups : "recordingId"',
+    'recordings ||--o| recording_outcomes : "recordingId"',
+    'scorecards ||--o{ scorecard_nodes : "scorecardId"',
+    'scorecards ||--o{ recording_scorecards : "scorecardId"',
+    'recording_scorecards ||--o{ recording_scorecard_nodes : "recordingId, scorecardId"',
 )
 FEW = 12
 

@@ -1,1 +1,1 @@
-"""`tap-siro-probe`: what the API does where its documentation is silent, asked of a real one."""
+"""`tap-siro-probe`: finds out what a real API does where its documentation is silent."""

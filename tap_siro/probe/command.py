@@ -1,9 +1,10 @@
-"""The command: asks the API at most `MOST_REQUESTS` times, and prints a table that can be pasted into an issue."""
+"""The command: sends at most `MAX_REQUESTS` requests, and prints a table that is safe to paste into an issue."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import time
 from collections import ChainMap
@@ -17,23 +18,30 @@ from tap_siro import timestamps
 from tap_siro.api.client import PATH, Client
 from tap_siro.api.responses import ANSWERS, failure
 from tap_siro.errors import RetryableError, TapSiroError
-from tap_siro.probe import findings
+from tap_siro.probe import findings, user_host
 from tap_siro.probe.fields import Finding, fields
-from tap_siro.probe.findings import Answer, Wanted
+from tap_siro.probe.findings import Answer, FilterCheck
 from tap_siro.schemas.recordings import RECORDINGS
 from tap_siro.settings import ENRICHMENTS, STATUS_FILTERS
 from tap_siro.singer.exit_status import exit_with_status
 from tap_siro.singer.input_files import read_object
+from tap_siro.sync.page_size import SCORED_PAGE
 from tap_siro.tap import TapSiro
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tap_siro.api.client import Host
+    import requests
 
-MOST_REQUESTS = 40
+    from tap_siro.api.client import Host
+    from tap_siro.api.retries import Request
+    from tap_siro.clock import Clock
+    from tap_siro.settings import Settings
+
+MAX_REQUESTS = 40
+"""Requests of a probe, those for tokens included."""
 FLAGS = {each.flag: "true" for each in ENRICHMENTS}
-SMALL, LARGE, LARGEST = 25, 100, 500
+SMALL, LARGE, LARGEST = SCORED_PAGE, 100, 500
 ENDPOINTS: dict[str, tuple[str, dict[str, str]]] = {
     "caller-identity": ("/v1/core/auth/caller-identity", {}),
     "organizations": ("/v1/core/organizations", {}),
@@ -45,25 +53,53 @@ ENDPOINTS: dict[str, tuple[str, dict[str, str]]] = {
     "opportunities": ("/v1/integrations/opportunities", {}),
     "mobile-events": ("/v1/core/mobile-events", {}),
 }
-"""Besides recordings: the path of each, and its query."""
+"""Endpoints besides recordings: the path and the query of each."""
+
+
+class CountedClient(Client):
+    """Client that counts its requests, those for tokens included."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Make a client that has sent nothing. It retries nothing, so that each request for a token counts as one."""
+        super().__init__(dataclasses.replace(settings, max_retry_seconds=0), clock)
+        self.requests = 0
+        self.token_statuses: dict[str, int] = {}
+        """Status of the answer to a request for a token, by the setting of the address."""
+
+    def send_once(self, request: Request[Any]) -> requests.Response:
+        """Send a request, unless `MAX_REQUESTS` have been sent."""
+        if self.requests >= MAX_REQUESTS:
+            message = f"The probe stops after {MAX_REQUESTS} requests."
+            raise TapSiroError(message)
+        self.requests += 1
+        response = super().send_once(request)
+        if request.body is not None:
+            self.token_statuses[request.host.setting] = response.status_code
+        return response
 
 
 class Probe:
-    """Asks, and keeps what one question finds out for the next."""
+    """Sends requests one by one."""
 
-    def __init__(self, client: Client) -> None:
-        """Take the client of a sync: its token, rate limit and user agent."""
-        self._client = client
-        self.requests = 0
+    def __init__(self, client: CountedClient) -> None:
+        """Take a client with the token, rate limit and user agent of a sync."""
+        self.client = client
+
+    @property
+    def left(self) -> int:
+        """Return the number of requests left."""
+        return MAX_REQUESTS - self.client.requests
 
     def ask(self, path: str = PATH, **query: str) -> Answer:
-        """Send one request."""
-        assert self.requests < MOST_REQUESTS  # noqa: S101 - no answer leads to more
-        self.requests += 1
+        """Send one request to `api_url`."""
+        return self.ask_host(self.client.api, path, **query)
+
+    def ask_host(self, host: Host, path: str = PATH, /, **query: Any) -> Answer:
+        """Send one request to a host."""
         asked_at = timestamps.of(datetime.now(UTC))
         started = time.monotonic()
         try:
-            response = self._client.exchange(path, query)
+            response = self.client.exchange(path, query, host)
         except RetryableError:
             return Answer(0, time.monotonic() - started, asked_at=asked_at)
         seconds = time.monotonic() - started
@@ -73,21 +109,21 @@ class Probe:
         return Answer(response.status_code, seconds, body, response, asked_at)
 
 
-def probe(client: Client, *, per_minute: int) -> list[Finding]:
-    """Ask everything: the findings, in the order of the table.
+def probe(client: CountedClient) -> list[Finding]:
+    """Send all requests, and return the findings in the order of the table.
 
     Raises:
-        TapSiroError: The very first page cannot be had, so nothing can be asked.
+        TapSiroError: The first page cannot be read, so nothing can be found out.
     """
     asking = Probe(client)
-    first = asking.ask(pageSize=str(SMALL), **FLAGS)  # not timed: it opens the connection
+    first = asking.ask(pageSize=str(SMALL), **FLAGS)
     if not first.ok:
         raise _failure(first, client.api)
-    pages = _pages(asking)
+    pages = _pages(asking, first)
     small, large = pages[SMALL, True], pages[LARGE, True]
     largest = asking.ask(pageSize=str(LARGEST))
     sample, size = (large, LARGE) if large.ok else (small, SMALL)
-    scored = [size for size, page in ((SMALL, small), (LARGE, large)) if findings.scored(page)[0]]
+    scored = [SMALL] if findings.scored(small.records)[0] else []  # a sync requests no larger pages with scores
     times = {
         (size, enriched): (page.seconds, len(page.records))
         for (size, enriched), page in pages.items()
@@ -101,28 +137,30 @@ def probe(client: Client, *, per_minute: int) -> list[Finding]:
         *_cursors(asking, small, size),
         findings.clock(first),
         findings.rate_limit(first),
-        findings.speed(times, scored, per_minute),
+        findings.speed(times, scored, client.settings.requests_per_minute),
         *fields(sample.records, RECORDINGS),
         _followups(asking, small),
         *_endpoints(asking, first),
+        *user_host.probe(asking, small, _organization(first)),
     ]
 
 
 def _failure(answer: Answer, api: Host) -> TapSiroError:
     if answer.response is None:
-        return TapSiroError("Siro's API did not answer, so nothing can be found out: check `api_url`, or try later.")
+        return TapSiroError("Siro's API did not answer, so nothing can be found out. Check `api_url`, or try later.")
     if answer.status in ANSWERS:
-        return TapSiroError("Siro's API answered with something that is not JSON: check `api_url`.")
+        return TapSiroError("Siro's API answered with something that is not JSON. Check `api_url`.")
     return failure(answer.response, FLAGS, api)
 
 
-def _pages(asking: Probe) -> dict[tuple[int, bool], Answer]:
-    """A page of each size with and without enrichments: of two, the faster."""
+def _pages(asking: Probe, first: Answer) -> dict[tuple[int, bool], Answer]:
+    """Return a page of each size with and without enrichments: the faster of two. `first` is one of them."""
     pages = {}
     for size in (SMALL, LARGE):
         for enriched in (True, False):
             query = {"pageSize": str(size), **(FLAGS if enriched else {})}
-            tries = [asking.ask(**query) for _ in range(2)]
+            tries = [first] if size == SMALL and enriched else [asking.ask(**query)]
+            tries.append(asking.ask(**query))
             pages[size, enriched] = min(tries, key=lambda page: (not page.ok, page.seconds))
     return pages
 
@@ -134,26 +172,26 @@ def _filters(asking: Probe, sample: Sequence[Mapping[str, Any]], size: int) -> l
     low, high = created[len(created) // 4], created[3 * len(created) // 4]
     middle = updated[len(updated) // 2]
 
-    def ask(wanted: Wanted, **query: str) -> str:
+    def ask(wanted: FilterCheck, **query: str) -> str:
         return findings.kept(asking.ask(pageSize=str(size), **query), sample, wanted)
 
-    wanted = Wanted("createdAt", low, high)
+    wanted = FilterCheck("createdAt", low, high)
     bounds = {"createdAt:gt": timestamps.text(low), "createdAt:lt": timestamps.text(high)}
     beside = ask(wanted, **bounds, **{"updatedAt:gte": timestamps.text(updated[0])})
     return [
         findings.bounds(beside, None if beside == "kept" else ask(wanted, **bounds)),
         findings.simple(
             "`updatedAt:gte`",
-            ask(Wanted("updatedAt", middle, None), **{"updatedAt:gte": timestamps.text(middle)}),
-            "every sync ends with an error: report it to Siro",
+            ask(FilterCheck("updatedAt", middle, None), **{"updatedAt:gte": timestamps.text(middle)}),
+            "each sync ends with an error: report it to Siro",
         ),
         findings.simple(
             "`updatedAt:lt`",
-            ask(Wanted("updatedAt", None, middle), **{"updatedAt:lt": timestamps.text(middle)}),
+            ask(FilterCheck("updatedAt", None, middle), **{"updatedAt:lt": timestamps.text(middle)}),
             "`end_date` does not work",
         ),
         *(
-            findings.simple(f"`{name}`", ask(Wanted(name), **{name: "false"}), "the setting of that name does not work")
+            findings.simple(f"`{name}`", ask(FilterCheck(name), **{name: "false"}), "the setting for it does not work")
             for name in STATUS_FILTERS.values()
         ),
     ]
@@ -180,9 +218,13 @@ def _followups(asking: Probe, page: Answer) -> Finding:
     return findings.followups(page, single)
 
 
-def _endpoints(asking: Probe, page: Answer) -> list[Finding]:
+def _organization(page: Answer) -> str | None:
     organizations = (record.get("organizationId") for record in page.records)
-    organization = next((each for each in organizations if isinstance(each, str)), None)
+    return next((each for each in organizations if isinstance(each, str)), None)
+
+
+def _endpoints(asking: Probe, page: Answer) -> list[Finding]:
+    organization = _organization(page)
     found = []
     for name, (path, query) in ENDPOINTS.items():
         answer = None
@@ -193,33 +235,33 @@ def _endpoints(asking: Probe, page: Answer) -> list[Finding]:
 
 
 def table(found: Sequence[Finding]) -> str:
-    """The findings in Markdown; what a sync is worse for is marked."""
+    """Return the findings as a Markdown table. Those that harm a sync are marked."""
     lines = ["| | assumption | found | what it means |", "|---|---|---|---|"]
     lines += [f"| {'!' if each.bad else ''} | {each.assumption} | {each.found} | {each.meaning} |" for each in found]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Probe and print; status 1 if a sync would be worse for what was found."""
+    """Probe and print. Ends with status 1 if a finding would harm a sync."""
     parser = argparse.ArgumentParser(prog="tap-siro-probe", description=__doc__)
     parser.add_argument(
         "--config",
         action="append",
         metavar="FILE",
         required=True,
-        help="the tap's settings, or ENV to read them from TAP_SIRO_… variables; may be given more than once",
+        help="file with the tap's settings, or ENV to read them from the environment and .env; can be repeated",
     )
     config = parser.parse_args(arguments).config
     with exit_with_status(None):
         files = [partial(Path(path).read_text, encoding="utf-8") for path in config if path != "ENV"]
         settings = [json.loads(read_object("config", read)) for read in files]
         tap = TapSiro(config=dict(ChainMap(*reversed(settings))), parse_env_config="ENV" in config)
-        assert tap.settings is not None  # noqa: S101 - or there would have been an error
-        client = Client(tap.settings, tap.clock)
+        assert tap.settings is not None  # noqa: S101 - else the tap raises
+        client = CountedClient(tap.settings, tap.clock)
         try:
-            found = probe(client, per_minute=tap.settings.requests_per_minute)
+            found = probe(client)
         finally:
             client.close()
-        print(f"tap-siro {tap.plugin_version}\n\n{table(found)}")  # noqa: T201 - what it is for
+        print(f"tap-siro {tap.plugin_version}\n\n{table(found)}")  # noqa: T201 - the output
     if any(each.bad for each in found):
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""How the fields of recordings differ from the tap's columns, in names and types alone."""
+"""Differences between the fields of recordings and the tap's columns, in names and types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing to do"
 OURS = {"otherFields", "entityExtractions[].value", "entityExtractions[].valueType"}
-"""Columns that the API has not, or not of one type."""
+"""Columns that are not in the API, or have several types there."""
 _NAME = re.compile(r"[A-Za-z]{1,24}")
 
 
@@ -24,24 +24,24 @@ class Finding(NamedTuple):
     found: str
     meaning: str
     bad: bool = False
-    """Whether a sync would be worse for it."""
+    """True if it harms a sync."""
 
 
 def shown(name: object) -> str:
-    """A field's name, unless it might be more than that: ids are longer, or have digits or signs in them."""
+    """Return a field's name, unless it may be an id: ids are longer, or contain digits or signs."""
     return name if isinstance(name, str) and _NAME.fullmatch(name) else "(a name that is not shown)"
 
 
 def fields(records: Sequence[Mapping[str, Any]], schema: Mapping[str, Any]) -> list[Finding]:
-    """Fields that are missing, unknown, or of another type than the tap's columns."""
+    """Return the fields that are missing, unknown, or of another type than the tap's columns."""
     counts: dict[str, Counter[str]] = {"missing": Counter(), "unknown": Counter(), "of another type": Counter()}
     for record in records:
         for what, path in set(_differences(record, schema, "")):
             counts[what][path] += 1
     meanings = {
         "missing": "the column is null",
-        "unknown": "kept in `otherFields`, but for those inside a list",
-        "of another type": "taken as it is meant where nothing is lost, else null, with a warning",
+        "unknown": "kept in `otherFields`, except inside lists",
+        "of another type": "converted if nothing is lost, else null, with a warning",
     }
     return [
         Finding(
@@ -79,7 +79,7 @@ def _inside(value: Any, column: Mapping[str, Any], place: str) -> Iterator[tuple
 
 
 def kind(value: object) -> str:
-    """The JSON type of a value."""
+    """Return the JSON type of a value."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,6 +1,6 @@
-"""What the answers to a probe mean, assumption by assumption. Pure, and nothing of a recording comes out of it.
+"""Findings about the answers to a probe. Pure functions, which show no content of a recording.
 
-Whatever is shown of an answer is a number, a status, a form, or a name that no id can be: see `fields.shown`.
+All they show of an answer is numbers, statuses, forms, and names that cannot be ids: see `fields.shown`.
 """
 
 from __future__ import annotations
@@ -23,93 +23,104 @@ if TYPE_CHECKING:
 
     import requests
 
-NOT_KNOWN = "nothing can be said"
+NOT_KNOWN = "unknown"
 LEAVES_OUT = "leaves out what it asks for"
+ENVELOPE = ("hasNextPage", "hasMore", "total", "limit", "pageSize")
+"""Fields that may stand beside the list in an answer."""
 SCORABLE = 10
-"""Processed recordings on a page of which at least one should have a score."""
+"""Processed recordings on a page, at least one of which should have a score."""
 
 
 @dataclass
 class Answer:
-    """What came back for a request."""
+    """Answer to a request."""
 
     status: int
-    """0 if nothing came."""
+    """0 if no answer came."""
     seconds: float
     body: Any = None
-    """The decoded JSON, if it was any."""
+    """The decoded JSON; None if it is not JSON."""
     response: requests.Response | None = None
     asked_at: int = 0
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Its headers."""
+        """Return the headers."""
         return {} if self.response is None else self.response.headers
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for."""
+        """Return True for a success with JSON."""
         return self.status in ANSWERS and self.body is not None
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The records that it lists."""
-        listed = self.body.get("data") if isinstance(self.body, dict) else self.body
+        """Return the records of a list."""
+        return self.listed()
+
+    @property
+    def data(self) -> Any:
+        """Return the `data` of an object, or the whole answer if there is none."""
+        return self.body.get("data", self.body) if isinstance(self.body, dict) else self.body
+
+    def listed(self, name: str = "") -> list[dict[str, Any]]:
+        """Return the records of a list; with a name, those of `data.<name>` if the answer has it."""
+        listed = self.data.get(name) if isinstance(self.data, dict) and name else self.data
         return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
     @property
     def cursor(self) -> Any:
-        """Its cursor."""
+        """Return the cursor."""
         return self.body.get("cursor") if isinstance(self.body, dict) else None
 
     @property
     def outcome(self) -> str:
-        """How it went, where it is not as it should be."""
+        """Return a description of a failure."""
         if self.status in ANSWERS:
             return "an answer that is not JSON"
         return f"status {self.status}" if self.status else "no answer"
 
 
 def moments(records: Sequence[Mapping[str, Any]], name: str) -> list[int]:
-    """A date-time of each record, in order, as far as they can be read."""
+    """Return a date-time of each record, in order. Unreadable ones are left out."""
     found = (timestamps.parse(record.get(name)) for record in records)
     return [moment for moment in found if moment is not None]
 
 
 def order(page: Answer) -> Finding:
-    """Whether the newest come first."""
+    """Return the order of the records of a page."""
     created = moments(page.records, "createdAt")
     found = "in no order of `createdAt`"
-    if len(set(created)) < 2:  # noqa: PLR2004 - nothing to compare
+    if len(set(created)) < 2:  # noqa: PLR2004 - a pair
         found = NOT_KNOWN
     elif created == sorted(created, reverse=True):
         found = "newest created first"
     elif created == sorted(created):
         found = "oldest created first"
-    return Finding("order of a list", found, "nothing: the tap relies on no order")
+    return Finding("order of a list", found, "nothing to do: the tap relies on no order")
 
 
-class Wanted(NamedTuple):
-    """What a filter asks for: a flag, or a date-time within bounds, to the second."""
+class FilterCheck(NamedTuple):
+    """Filter on a flag, or on a date-time within bounds, with a tolerance of a second."""
 
     name: str
     start: int | None = None
     end: int | None = None
 
     def leaves_out(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is surely not asked for."""
+        """Return True if the filter surely excludes a record."""
         if self.start is None and self.end is None:
             return record.get(self.name) is True
         return self._distance(record) > timestamps.SECOND
 
     def takes(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is surely asked for."""
+        """Return True if the filter surely includes a record."""
         if self.start is None and self.end is None:
             return record.get(self.name) is False
         return self._distance(record) < -timestamps.SECOND
 
     def _distance(self, record: Mapping[str, Any]) -> int:
-        """How far outside it is, in milliseconds: less than 0 inside, and 0 if that is not known."""
+        """Return the distance outside the bounds in milliseconds: negative inside, 0 if unknown."""
         moment = timestamps.parse(record.get(self.name))
         if moment is None:
             return 0
@@ -119,13 +130,13 @@ class Wanted(NamedTuple):
         )
 
 
-def kept(answer: Answer, sample: Sequence[Mapping[str, Any]], wanted: Wanted) -> str:
-    """What became of a filter.
+def kept(answer: Answer, sample: Sequence[Mapping[str, Any]], wanted: FilterCheck) -> str:
+    """Return the effect of a filter.
 
     Args:
-        answer: The answer to a request with it.
-        sample: Records that come without it.
-        wanted: What it asks for.
+        answer: The answer to a request with the filter.
+        sample: Records without it.
+        wanted: The filter.
     """
     if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status not in {408, 429}:
         return f"refused with status {answer.status}"
@@ -135,29 +146,27 @@ def kept(answer: Answer, sample: Sequence[Mapping[str, Any]], wanted: Wanted) ->
         return "ignored"
     if not answer.records and any(map(wanted.takes, sample)):
         return LEAVES_OUT
-    return "kept" if any(map(wanted.leaves_out, sample)) else f"{NOT_KNOWN}: no recording would be left out"
+    return "kept" if any(map(wanted.leaves_out, sample)) else f"{NOT_KNOWN}: it would exclude no recording"
 
 
 def bounds(beside: str, alone: str | None) -> Finding:
-    """What becomes of `createdAt` bounds beside `updatedAt:gte`, and alone if that does not work."""
+    """Return the effect of `createdAt` bounds beside `updatedAt:gte`, and alone if they do not work beside it."""
     name, found = "`createdAt` beside `updatedAt`", beside if alone is None else f"{beside}; alone: {alone}"
     if beside == "ignored" or beside.startswith("refused"):
-        return Finding(
-            name, found, "a sync reads in one chain: slower, and begins anew when it is interrupted", bad=True
-        )
+        return Finding(name, found, "a full sync is slower, and starts over if it is interrupted", bad=True)
     return simple(name, found, "")
 
 
 def simple(name: str, found: str, lost: str) -> Finding:
-    """What becomes of another filter; `lost` says what does not work if it has no effect."""
+    """Return the effect of another filter. `lost` is the meaning if it has none."""
     if found.startswith(LEAVES_OUT):
-        return Finding(name, found, "recordings would be missing: report it to Siro", bad=True)
+        return Finding(name, found, "recordings will be missing: report it to Siro", bad=True)
     refused = found.startswith("refused")
     return Finding(name, found, lost if refused or found == "ignored" else NOTHING, bad=found == "ignored")
 
 
 def page_sizes(pages: Mapping[int, Answer]) -> Finding:
-    """How many recordings are served when so many are asked for."""
+    """Return the number of recordings served for each page size."""
     parts = []
     capped = None
     for size, page in pages.items():
@@ -166,32 +175,32 @@ def page_sizes(pages: Mapping[int, Answer]) -> Finding:
         if page.ok and rows < size and page.cursor is not None:
             parts[-1] += " and a cursor"
             capped = rows
-    meaning = NOTHING if capped is None else f"a `page_size` above {capped} does nothing"
+    meaning = NOTHING if capped is None else f"a `page_size` above {capped} has no effect"
     if not all(page.ok for page in pages.values()):
-        meaning = "a `page_size` that is not answered is made smaller by the tap itself"
+        meaning = "the tap reduces a `page_size` that gets no answer"
     return Finding("recordings on a page, by what is asked for", ", ".join(parts), meaning)
 
 
-def scored(page: Answer) -> tuple[int, int]:
-    """How many of the processed recordings on a page have a score, and how many there are."""
-    processed = [record for record in page.records if record.get("isProcessingDone") is not False]
+def scored(records: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Return the number of processed recordings on a page with a score, and of all processed ones."""
+    processed = [record for record in records if record.get("isProcessingDone") is not False]
     return sum(kind(record.get("evaluationScore")) == "number" for record in processed), len(processed)
 
 
 def scores(small: Answer, large: Answer) -> Finding:
-    """Whether pages of 25 and of 100 have evaluation scores."""
+    """Return the scores on pages of 25 and of 100."""
     name = "evaluation scores on pages of 25 and 100"
-    (first, processed), (second, others) = scored(small), scored(large)
+    (first, processed), (second, others) = scored(small.records), scored(large.records)
     found = f"{first} of {processed}, {second} of {others}"
     if not first and processed >= SCORABLE:
-        return Finding(name, found, "no scores will arrive: does the organization have any? If so, report it", bad=True)
+        return Finding(name, found, "no scores will arrive. If there are scores at Siro, report it", bad=True)
     if first and large.ok and not second:
-        return Finding(name, found, "left out on large pages: nothing to do, the tap asks for 25 while it wants scores")
+        return Finding(name, found, "left out of large pages: nothing to do, with scores the tap requests 25")
     return Finding(name, found, NOTHING if first else NOT_KNOWN)
 
 
 def cursors(first: Answer, second: Answer | None, again: Answer | None) -> Finding:
-    """The form of a cursor, and whether it works twice."""
+    """Return the form of a cursor, and its effect when it is sent twice."""
     if second is None or again is None:
         return Finding("cursor", "none: all recordings fit on a page", NOT_KNOWN)
     found, meaning = form(first.cursor), NOTHING
@@ -199,17 +208,17 @@ def cursors(first: Answer, second: Answer | None, again: Answer | None) -> Findi
         return Finding("cursor", f"{found}; the next page: {second.outcome}", "no second page can be read", bad=True)
     if not again.ok:
         found += f"; the second time: {again.outcome}"
-        meaning = "a page that is lost on the way costs its slice being read again"
+        meaning = "a page that is lost on the way is read again with its slice"
     elif [record.get("id") for record in again.records] == [record.get("id") for record in second.records]:
         found += "; works twice"
     else:
         found += "; the second time with other recordings"
-        meaning = "report it: a page that is tried again may leave recordings out"
+        meaning = "a retried page may leave out recordings: report it to Siro"
     return Finding("cursor", found, meaning)
 
 
 def form(cursor: object) -> str:
-    """What a cursor looks like, without what is in it."""
+    """Return the form of a cursor, without its content."""
     if not isinstance(cursor, str):
         return f"a JSON {kind(cursor)}"
     text, inside = cursor, ""
@@ -240,74 +249,77 @@ def _is_json(text: str) -> bool:
 
 
 def last_page(page: Answer, after: Answer | None) -> Finding:
-    """Whether a page that ends a list has a cursor."""
+    """Return the cursor of the last page of a list."""
     name = "cursor on the last page"
     if not page.ok:
         return Finding(name, f"{NOT_KNOWN}: {page.outcome}", NOTHING)
     if page.cursor is None:
         return Finding(name, "none", NOTHING)
     if after is not None and after.ok and not after.records and after.cursor is None:
-        return Finding(name, "one, to an empty page", "one request more for each slice")
+        return Finding(name, "one, to an empty page", "one more request per slice")
     return Finding(name, NOT_KNOWN, NOTHING)
 
 
 def clock(answer: Answer) -> Finding:
-    """How far the server's clock is ahead."""
+    """Return the lead of the server's clock."""
     server = parse_date(answer.headers.get("Date"))
     if server is None:
-        return Finding("clock", "no `Date` header", "the tap goes by this machine's clock, which must be right")
+        return Finding("clock", "no `Date` header", "the tap relies on this machine's clock, which must be right")
     middle = answer.asked_at + answer.seconds * timestamps.SECOND / 2
     seconds = round((server - middle) / timestamps.SECOND)
-    return Finding("clock", f"the server's is {seconds} s ahead, to the second", "nothing: the tap takes the earlier")
+    return Finding("clock", f"the server's is {seconds} s ahead", "nothing to do: the tap uses the earlier time")
 
 
 def rate_limit(answer: Answer) -> Finding:
-    """What the headers say of a limit."""
+    """Return the headers about a rate limit."""
     named = {name.lower(): value for name, value in answer.headers.items() if "ratelimit" in name.lower()}
     found = [
         f"{name}: {value}" if value.isdigit() and len(value) < len("1700000000") else name
         for name, value in sorted(named.items())
         if re.fullmatch(r"[a-z-]{1,40}", name)
     ]
-    return Finding("headers of the rate limit", ", ".join(found) or "none", "nothing: the tap keeps its own count")
+    return Finding("headers of the rate limit", ", ".join(found) or "none", "nothing to do: the tap counts itself")
 
 
 def followups(page: Answer, single: Answer | None) -> Finding:
-    """What a list says of follow-ups, and what a single recording says."""
+    """Return the fields of follow-ups on a list and of a single recording."""
     listed = [item for record in page.records for item in record.get("followups") or () if isinstance(item, dict)]
     names = sorted({shown(name) for item in listed for name in item})
     if single is None or not listed:
         return Finding("follow-ups", "none on the page", NOT_KNOWN)
     found = f"on a list: {', '.join(names)}; of a single recording: "
-    whole = single.body.get("data", single.body) if isinstance(single.body, dict) else {}
-    items = whole.get("followups") if isinstance(whole, dict) else None
+    items = single.data.get("followups") if isinstance(single.data, dict) else None
     if not single.ok or not isinstance(items, list):
         return Finding("follow-ups", found + single.outcome, "the stream `recording_followup_details` cannot be read")
     count = len({name for item in items if isinstance(item, dict) for name in item})
     return Finding("follow-ups", f"{found}{count} fields", NOTHING)
 
 
-def endpoint(name: str, answer: Answer | None) -> Finding:
-    """Whether another endpoint answers."""
+def endpoint(name: str, answer: Answer | None, list_name: str = "") -> Finding:
+    """Return the form of an endpoint's answer. `list_name` is the list's name inside `data`, if it has one."""
     if answer is None:
-        return Finding(f"`{name}`", "not asked: what its address needs is not known", NOT_KNOWN)
+        return Finding(f"`{name}`", "not asked: an id for its address is missing", NOT_KNOWN)
     if not answer.ok:
-        meaning = "deselect the streams that are read from it"
+        meaning = "deselect the streams that come from it"
         return Finding(f"`{name}`", answer.outcome, meaning if answer.status in {403, 404} else NOT_KNOWN)
     what = f"a list of {len(answer.records)}"
     if isinstance(answer.body, dict):
         what = f"`data` with {len(answer.records)}" if isinstance(answer.body.get("data"), list) else "an object"
+        if isinstance(answer.data, dict) and isinstance(answer.data.get(list_name), list):
+            where = "data." if "data" in answer.body else ""
+            what = f"`{where}{list_name}` with {len(answer.listed(list_name))}"
+        what += "".join(f", `{each}`" for each in ENVELOPE if each in answer.body)
     cursor = f", a cursor ({form(answer.cursor)})" if answer.cursor is not None else ""
     return Finding(f"`{name}`", f"{what}{cursor}", NOTHING)
 
 
 def speed(times: Mapping[tuple[int, bool], tuple[float, int]], scored: Sequence[int], per_minute: int) -> Finding:
-    """Seconds for pages, and the settings that follow.
+    """Return the seconds a page takes, and the best settings.
 
     Args:
-        times: Seconds and recordings, by how many were asked for and whether with enrichments.
-        scored: The sizes at which scores come.
-        per_minute: Requests that may be made in a minute.
+        times: Seconds and recordings, by page size and by enrichments (True if requested).
+        scored: Page sizes of a sync with scores.
+        per_minute: Maximum number of requests per minute.
     """
     parts = [
         f"{size} {'with' if enriched else 'without'} enrichments: {seconds:.2f} s"

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.probe import command
-from tap_siro.probe.command import ENDPOINTS, MOST_REQUESTS
+from tap_siro.probe.command import ENDPOINTS, MAX_REQUESTS
 from tests.sandbox import Route, Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.faults import Answer
-from tests.sandbox.routes import RECORDINGS
+from tests.sandbox.followups import FOLLOWUPS
+from tests.sandbox.recording_outcomes import OUTCOMES
+from tests.sandbox.recording_scorecards import EVALUATIONS
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.routes import RECORDINGS, USER_API
+from tests.sandbox.scorecards import SCORECARDS
+from tests.sandbox.tokens import USER_TOKEN
+from tests.support.canary import CANARY, sing
+from tests.support.process import user_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +51,7 @@ def probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., O
             command.main(["--config", str(path)])
         except SystemExit as error:
             status = int(error.code or 0)
-        assert len(sandbox.all_requests) <= MOST_REQUESTS
+        assert len(sandbox.all_requests) <= MAX_REQUESTS
         return Outcome(status, *capsys.readouterr())
 
     return run
@@ -117,7 +125,7 @@ def test_an_organization_without_recordings(probe: Callable[..., Outcome]) -> No
     with Sandbox([]) as sandbox:
         outcome = probe(sandbox)
     assert (outcome.status, outcome.marked) == (0, set())
-    assert outcome.found["order of a list"] == "nothing can be said"
+    assert outcome.found["order of a list"] == "unknown"
     assert outcome.meaning["filters"] == "there are no recordings"
     assert outcome.found["`teams`"].startswith("not asked")
 
@@ -156,7 +164,8 @@ def test_pages_that_are_too_heavy(probe: Callable[..., Outcome]) -> None:
 
 
 def test_times_and_the_settings_that_follow(probe: Callable[..., Outcome]) -> None:
-    with Sandbox(DATA, latency=0.1) as sandbox:
+    # A sync would warn of larger pages with scores, and keep to 25.
+    with Sandbox(DATA, latency=0.1, most_scored=None) as sandbox:
         outcome = probe(sandbox)
     assert outcome.found["seconds a page"].count(" s") == 4
     advice = outcome.meaning["seconds a page"]
@@ -206,13 +215,90 @@ def test_which_endpoints_answer(probe: Callable[..., Outcome]) -> None:
         sandbox._routes[:0] = routes
         outcome = probe(sandbox)
         (teams,) = sandbox.requests_to("/v1/core/organizations/{id}/teams")
-    assert outcome.found["`users`"] == "`data` with 2, a cursor (a JSON number)"
+    assert outcome.found["`users`"] == "`data` with 2, `hasNextPage`, a cursor (a JSON number)"
     assert outcome.found["`engagements`"] == "a list of 1"
     assert outcome.found["`caller-identity`"] == "an object"
     assert outcome.found["`teams`"] == "status 403"
     assert teams.values == {"id": DATA[0]["organizationId"]}
     assert {f"`{name}`" for name in ENDPOINTS} <= outcome.found.keys()
     assert outcome.status == 0
+
+
+# The user host
+
+TOKEN = "token for the user host"
+CLIENT = "client credentials on the user host"
+ONE = "`evaluated-instances` of a scored recording"
+GROUPED = "`populations` with 25 ids and `groupBy=RECORDING`"
+
+
+def test_the_user_host_is_asked_only_with_credentials(probe: Callable[..., Outcome]) -> None:
+    with Sandbox(DATA) as sandbox:
+        outcome = probe(sandbox, user_api_url=sandbox.user_api_url)
+    assert outcome.found["user host"].startswith("not asked")
+    assert not [name for name in outcome.found if name.startswith(("`user host", "token"))]
+
+
+def test_what_the_user_host_answers(probe: Callable[..., Outcome]) -> None:
+    with Sandbox(DATA) as sandbox:
+        outcome = probe(sandbox, **user_host(sandbox))
+        (evaluations, *more) = (request for request in sandbox.requests_to(EVALUATIONS) if "groupBy" in request.params)
+    found = {name.removeprefix("`user host: "): what for name, what in outcome.found.items()}
+    assert (found[TOKEN], found[CLIENT]) == ("status 201", "not asked: `client_id` is not set")
+    assert found["recordings`"].startswith("`data` with 25, a cursor (")
+    assert found["followups`"].startswith("`data.followups` with 25, `hasNextPage`, `total`, `limit`, a cursor (")
+    assert found["scorecards`"] == "`data.scorecardInstances` with 4, `hasNextPage`, `total`"
+    assert found["utterances`"].startswith("`data.utterances` with ")
+    assert found[ONE].startswith("one, by scorecard ")
+    assert found["`evaluated-instances` with 25 ids and `groupBy=RECORDING`"].startswith("1 evaluations, ")
+    assert found[GROUPED] == "status 404"
+    assert [name for name, _ in evaluations.pairs].count("filterByIds") == 25
+    assert (more, outcome.status) == ([], 0)
+
+
+def test_evaluations_of_several_recordings_in_one_answer_are_reported(probe: Callable[..., Outcome]) -> None:
+    def populations(request: Any) -> Answer:
+        ids = [value for name, value in request.pairs if name == "filterByIds"]
+        items = [{"recordingsEvaluatedCount": 1, "filterByIds": each} for each in (*ids[1:], [ids[0]], ids[2:4])]
+        return Answer(200, json.dumps({"data": {"evaluatedInstances": items}}).encode())
+
+    route = Route(f"{EVALUATIONS}/populations", populations, base=USER_API, allows=lambda _: True)
+    with Sandbox(DATA, routes=[route]) as sandbox:
+        sandbox.details.unevaluated = 1.0
+        outcome = probe(sandbox, **user_host(sandbox))
+    assert outcome.found[GROUPED] == "26 evaluations, 25 of which name their recording"
+    assert outcome.meaning[GROUPED].startswith("report it")
+    assert outcome.found[ONE] == "none by 4 of 4 scorecards"
+
+
+@pytest.mark.parametrize(
+    ("app", "accepted", "found"),
+    [(False, True, "accepted"), (True, True, "accepted"), (True, False, "status 401"), (False, False, "status 401")],
+)
+def test_client_credentials_on_the_user_host(
+    app: bool, accepted: bool, found: str, probe: Callable[..., Outcome]
+) -> None:
+    with Sandbox(DATA, last_page_cursor=True, created="refused") as sandbox:  # as many requests as there can be
+        if not accepted:
+            sandbox.fault("status", path=OUTCOMES, status=401, on=None, when=lambda request: request.bearer is not None)
+        host = user_host(sandbox) if app else {"user_api_url": sandbox.user_api_url}
+        outcome = probe(sandbox, **credentials(sandbox), **host)
+    assert outcome.found[CLIENT] == found
+    assert outcome.found[TOKEN] == ("status 201" if app else "status 200")
+    assert outcome.marked == {BOUNDS}
+
+
+@pytest.mark.parametrize(("status", "found"), [(403, "none, status 403"), (503, "none, status 503")])
+def test_without_a_token_the_user_host_is_left_alone(
+    status: int, found: str, probe: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Sandbox(DATA) as sandbox:
+        sandbox.fault("status", path=USER_TOKEN, status=status, on=None)
+        outcome = probe(sandbox, **user_host(sandbox))
+        assert len(sandbox.requests_to(USER_TOKEN)) == 1
+    assert outcome.found[TOKEN] == found
+    assert (outcome.status, outcome.marked) == (1, {TOKEN})
+    assert not caplog.records
 
 
 # What ends it
@@ -287,8 +373,6 @@ def credentials(sandbox: Sandbox) -> dict[str, Any]:
 
 # Secrecy
 
-CANARY = "kanarienvogel"
-
 
 def test_nothing_of_a_recording_nor_the_token_is_printed(
     probe: Callable[..., Outcome], caplog: pytest.LogCaptureFixture
@@ -309,9 +393,12 @@ def test_nothing_of_a_recording_nor_the_token_is_printed(
         with Sandbox(data, token=f"{CANARY}-token", **extra) as sandbox:
             sandbox._routes[:0] = [Route(path, lambda _: answer) for path, _ in ENDPOINTS.values()]
             sandbox.fault("status", on=3, when=lambda request: "cursor" in request.params, body=CANARY.encode())
-            outcome = probe(sandbox)
+            for path in (FOLLOWUPS, SCORECARDS, UTTERANCES, OUTCOMES, EVALUATIONS):
+                sandbox.fault("edit", path=path, on=None, edit=lambda body: sing(body) | {CANARY: CANARY})
+            outcome = probe(sandbox, **user_host(sandbox))
             assert CANARY in json.dumps(sandbox.recordings)
         assert "fields that are unknown" in outcome.found
+        assert "`user host: utterances`" in outcome.found
         assert CANARY not in outcome.out + outcome.err + caplog.text
 
 

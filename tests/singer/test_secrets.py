@@ -14,6 +14,7 @@ import pytest
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
+from tests.support.canary import CANARY, sing
 from tests.support.in_process import FATAL, HANGS, RETRIED, Clock, loaded, sync
 from tests.support.process import Run, config_for, run_tap
 
@@ -21,21 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CANARY = "KANARIENVOGEL"
 TOKEN = f"token-{CANARY}-0123456789"
 DEBUG = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
 SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000, "concurrency": 2}
-
-
-def sing(value: Any) -> Any:
-    """Put the canary into every text, but for ids of recordings and dates."""
-    if isinstance(value, str):
-        return f"{CANARY} {value}"
-    if isinstance(value, list):
-        return [sing(item) for item in value]
-    if isinstance(value, dict):
-        return {name: sing(inner) for name, inner in value.items()}
-    return value
 
 
 def canaries(count: int) -> list[dict[str, Any]]:

@@ -16,13 +16,16 @@ from tap_siro.sync import reader, reporting
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.expected import expected_rows
+from tests.sandbox.followups import FOLLOWUPS as FOLLOWUP_LIST
 from tests.sandbox.recording_followup_details import RECORDING
+from tests.sandbox.recording_outcomes import OUTCOMES
 from tests.sandbox.recording_scorecards import EVALUATIONS
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.scorecards import SCORECARDS
 from tests.sandbox.store import ORDERS
 from tests.sandbox.streams import DETAIL_KEYS, expected_details
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
+from tests.support.canary import CANARY, sing
 from tests.support.in_process import sync
 from tests.support.process import Run, Warehouse, config_for, discover, run_and_kill, run_tap, start_tap, user_host
 
@@ -301,19 +304,40 @@ def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) ->
 
 
 def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) -> None:
-    canary = "KANARIENVOGEL"
+    """What comes and fits, what is of the wrong type, and what is unknown."""
+    ids = ("id", "recordingId", "followupId", "organizationId", "filterByIds", "cursor")
+    lists = {"followups": FOLLOWUP_LIST, "scorecards": SCORECARDS, "recording_outcomes": OUTCOMES}
+
+    def odd(body: Any) -> Any:
+        body = sing(body, ids)
+        data = body["data"]
+        rows = data if isinstance(data, list) else next(each for each in data.values() if isinstance(each, list))
+        rows[0] |= {"history": CANARY, "isActive": CANARY, "dateCreated": CANARY, CANARY: CANARY, "new": {"a": CANARY}}
+        return body
+
+    def evaluation(body: Any) -> Any:
+        data = sing(body["data"], ids)
+        data["evaluatedNodes"][0] |= {"metadata": CANARY, "pointsEarned": CANARY, CANARY: 1}
+        return {"data": data | {"spotlightSummaries": [CANARY], "pointsPossible": CANARY}}
+
     with Sandbox(recordings(12, odd=False)) as sandbox:
         for each in sandbox.recordings:
-            line = {"utterance": canary, "speakerTag": {"odd": canary}, canary: 1}
-            sandbox.details.transcripts[each["id"]] = {"utterances": [line, canary], "speakerMap": {"0": canary}}
-            sandbox.details.followups[each["id"]] = [{"followupId": {"a": canary}, "thinking": [canary]}]
+            line = {"utterance": CANARY, "speakerTag": {"odd": CANARY}, CANARY: 1}
+            sandbox.details.transcripts[each["id"]] = {"utterances": [line, CANARY], "speakerMap": {"0": CANARY}}
+            sandbox.details.followups[each["id"]] = [{"followupId": {"a": CANARY}, "thinking": [CANARY]}]
+        sandbox.fault("edit", path=EVALUATIONS, on=None, edit=evaluation)
+        for path in lists.values():
+            sandbox.fault("edit", path=path, on=None, edit=odd)
+        catalog = selected(tmp_path, *STREAMS, *lists, "scorecard_nodes")
         debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
-        run = run_tap(tmp_path, app(sandbox), catalog=selected(tmp_path), environment=debug, status=1)
-    said = [line for line in run.stderr.splitlines() if canary in line and "tap-siro does not know" not in line]
+        run = run_tap(tmp_path, app(sandbox), catalog=catalog, environment=debug, status=1)
+    said = [line for line in run.stderr.splitlines() if CANARY in line and "tap-siro does not know" not in line]
     assert not said
-    assert canary not in str(run.states)
+    assert CANARY not in str(run.states)
     assert {row["ordinal"] for row in run.records["recording_utterances"]} == {0}
-    assert all(row["utterance"] == canary for row in run.records["recording_utterances"])
+    assert all(row["utterance"] == CANARY for row in run.records["recording_utterances"])
+    for stream in (*lists, "scorecard_nodes", "recording_scorecards", "recording_scorecard_nodes"):
+        assert CANARY in str(run.records[stream])
 
 
 def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:

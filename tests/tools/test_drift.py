@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from copy import deepcopy
@@ -18,6 +19,7 @@ from tap_siro.streams import (
     LISTS,
     IntegrationConnectionsStream,
     MobileEventsStream,
+    ScorecardsStream,
     UsersStream,
 )
 from tests.sandbox import Route, Sandbox
@@ -137,6 +139,66 @@ def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
     del agreeing["paths"][drift.SINGLE]
     with pytest.raises(SystemExit, match=r"does not say what GET /v1/core/recordings/\{id\} answers"):
         drift.differences(agreeing)
+
+
+@pytest.fixture
+def user_host() -> Document:
+    """A document of the user host that differs only where it is meant to."""
+    paths = {}
+    for endpoint in drift.USER_HOST.endpoints:
+        answer = deepcopy(dict(endpoint.answer))
+        names = [*endpoint.parameters, *endpoint.unused]
+        if endpoint.path == ScorecardsStream.path:
+            names.remove("cursor")
+        data = answer["properties"]["data"]
+        data = data.get("items", data)
+        for name in (each.removeprefix("data.") for each in endpoint.json_text):
+            if "." not in name:  # what the tap does not read
+                data["properties"][name] = {"type": "object", "properties": {"some": TEXT}}
+        paths[endpoint.path] = {"get": {**answering(answer), "parameters": [parameter(each) for each in names]}}
+    return {"openapi": "3.0.0", "paths": paths}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "place"),
+    [
+        (drift.followups(), "followups[]"),
+        (drift.followups(), "followups[].history[]"),
+        (drift.scorecards(), "scorecardInstances[]"),
+        (drift.scorecards(), "scorecardInstances[].nodes[]"),
+        (drift.scorecards(), "scorecardInstances[].nodes[].metadata"),
+        (drift.scorecards(), "scorecardInstances[].metricConfigurations[]"),
+        (drift.scorecards(), "scorecardInstances[].metricRubrics[]"),
+        (drift.outcomes(), "[]"),
+        (drift.outcomes(), "[].extractedCustomOutcomes.outcomes[]"),
+        (drift.utterances(), "utterances[]"),
+        (drift.evaluation(), "evaluatedNodes[]"),
+        (drift.evaluation(), "evaluatedNodes[].metadata"),
+    ],
+    ids=lambda each: each.path if isinstance(each, drift.Endpoint) else each,
+)
+def test_the_user_hosts_document_is_compared_too(user_host: Document, endpoint: drift.Endpoint, place: str) -> None:
+    """A step of a scorecard would lose its weight, and nobody see why."""
+    assert drift.recognized(user_host) is drift.USER_HOST
+    assert drift.differences(user_host) == drift.USER_HOST_KNOWN.keys()
+    operation = user_host["paths"][endpoint.path]["get"]
+    operation["parameters"][0] = parameter("sortBy")
+    part = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["data"]
+    for step in re.findall(r"\w+|\[\]", place):
+        part = part["items"] if step == "[]" else part["properties"][step]
+    fields = part["properties"]
+    gone, changed = [name for name, field in fields.items() if "string" in field["type"] and "format" not in field][:2]
+    del fields[gone]
+    fields |= {"nickname": TEXT, changed: {"type": "boolean"}}
+    path = f"{endpoint.path}: field data{'' if place.startswith('[') else '.'}{place}"
+    sent = next(iter(endpoint.parameters))
+    assert drift.differences(user_host) - drift.USER_HOST_KNOWN.keys() == {
+        f"{path}.nickname: string in the document, nothing in the tap",
+        f"{path}.{gone}: nothing in the document, string in the tap",
+        f"{path}.{changed}: boolean in the document, string in the tap",
+        f"{endpoint.path}: parameter sortBy: string in the document, nothing in the tap",
+        f"{endpoint.path}: parameter {sent}: nothing in the document, any type in the tap",
+    }
 
 
 def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) -> None:
