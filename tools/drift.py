@@ -39,10 +39,10 @@ from tap_siro.streams import (
     MobileEventsStream,
     OpportunitiesStream,
     RecordingOutcomesStream,
-    RecordingScorecardsStream,
     ScorecardsStream,
     UsersStream,
 )
+from tap_siro.sync.evaluations import EVALUATIONS_PATH
 from tap_siro.sync.query import Query
 from tools.openapi import Document, Types
 
@@ -95,7 +95,7 @@ KNOWN = {
     },
 }
 """Differences between the tap and the document of `api_url` that are meant, each with its reason."""
-EVALUATION = f"{RecordingScorecardsStream.path}/{{id}}"
+EVALUATION = f"{EVALUATIONS_PATH}/{{id}}"
 USER_HOST_KNOWN = {
     f"{ScorecardsStream.path}: parameter cursor: nothing in the document, any type in the tap": (
         "the answer has a cursor all the same"

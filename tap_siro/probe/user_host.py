@@ -14,7 +14,8 @@ from tap_siro.errors import TapSiroError
 from tap_siro.probe.fields import NOTHING, Finding
 from tap_siro.probe.findings import NOT_KNOWN, Answer, endpoint, moments, scored
 from tap_siro.records.scorecards import is_evaluated
-from tap_siro.streams import FollowupListStream, RecordingScorecardsStream, ScorecardsStream, UtterancesStream
+from tap_siro.streams import FollowupListStream, ScorecardsStream, UtterancesStream
+from tap_siro.sync.evaluations import EVALUATIONS_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ def _evaluations(asking: Probe, processed: Sequence[Mapping[str, Any]], scorecar
     if not recordings or not cards:
         missing = "scorecard" if recordings else "scored recording"
         return [Finding(name, f"not asked: there is no {missing}", NOT_KNOWN)]
-    host, path = asking.client.user_host, RecordingScorecardsStream.path
+    host, path = asking.client.user_host, EVALUATIONS_PATH
     outcome, evaluating = "", cards[0]
     for place, card in enumerate(cards[: max(1, asking.left - 2)], start=1):
         answer = asking.ask_host(host, f"{path}/{quote(card, safe='')}", **_query(recordings[:1]))
