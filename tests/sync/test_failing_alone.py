@@ -131,6 +131,7 @@ VARIED = recordings(50, odd=False)
 PROCESSED = [each["id"] for each in VARIED if each["isProcessingDone"]]
 UTTERANCE, FOLLOWUP = "recording_utterances", "recording_followup_details"
 DETAILS = (UTTERANCE, FOLLOWUP)
+API_LISTS = [name for name in PATHS if name not in {"followups", "scorecards", "recording_outcomes"}]
 STREAMS = ("recordings", *DETAILS, "users")
 
 
@@ -255,8 +256,8 @@ def test_a_host_that_is_down_is_waited_for_once() -> None:
     clock = Clock()
     with Sandbox(DATA) as sandbox:
         sandbox.fault("status", status=502, path=None, on=None)
-        run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", *PATHS), clock=clock, status=1)
-        for path in PATHS.values():
-            assert len(sandbox.requests_to(path)) <= 1
+        run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", *API_LISTS), clock=clock, status=1)
+        for name in API_LISTS:
+            assert len(sandbox.requests_to(PATHS[name])) <= 1
     assert clock.slept < 700
     assert "Not retried, because an earlier request to it has failed for so long" in run.errors[0]
