@@ -30,17 +30,19 @@ def read_credentials(config: Mapping[str, Any], faults: list[str]) -> dict[str, 
     found = dict.fromkeys(("api_token", "client_id", "client_secret"), "")
     client = [name for name in ("client_id", "client_secret") if str(config.get(name) or "").strip()]
     if client and str(config.get("api_token") or "").strip():
-        faults.append(f"`api_token` and `{client[0]}` are both set: keep the token, or the client's id and secret.")
+        faults.append(
+            f"`api_token` and `{client[0]}` are both set. Remove one: the token, or the client's id and secret."
+        )
     elif client:
         for name, other in (("client_id", "client_secret"), ("client_secret", "client_id")):
             if name in client:
                 found[name] = read_secret(config[name], name, faults)
             else:
-                faults.append(f"`{name}` is not set, and without it `{other}` is of no use: set both.")
+                faults.append(f"`{name}` is not set, but `{other}` is. Set both.")
     elif config.get("api_token") is None:
         faults.append(
-            "`api_token` is not set, and nothing can be read without it: set it to an organization token from Siro's "
-            "admin pages, or set `client_id` and `client_secret`."
+            "`api_token` is not set. Put an organization token from Siro's admin pages into `.env` as "
+            "`TAP_SIRO_API_TOKEN`, or set `client_id` and `client_secret`."
         )
     else:
         found["api_token"] = read_secret(config["api_token"], "api_token", faults)
@@ -57,9 +59,7 @@ def read_oauth_app(config: Mapping[str, Any], faults: list[str]) -> dict[str, st
     names = ("oauth_client_id", "oauth_client_secret", "oauth_user_id")
     given = [name for name in names if str(config.get(name) or "").strip()]
     faults += [
-        f"`{name}` is not set, and without it `{given[0]}` is of no use: set all three."
-        for name in names
-        if given and name not in given
+        f"`{name}` is not set, but `{given[0]}` is. Set all three." for name in names if given and name not in given
     ]
     return {name: read_secret(config[name], name, faults) if name in given else "" for name in names}
 
@@ -71,13 +71,14 @@ def read_secret(value: object, name: str, faults: list[str]) -> str:
         secret = secret[1:-1].strip()
     if secret[:7].lower() == "bearer ":
         secret = secret[7:].strip()
+    where = f"Set it to the value from Siro's admin pages, in `.env` as `TAP_SIRO_{name.upper()}`."
     if not secret or secret.lower() == "bearer":
-        faults.append(f"`{name}` is blank: set it to what Siro's admin pages show.")
+        faults.append(f"`{name}` is blank. {where}")
     elif _PLACEHOLDER.fullmatch(secret):
-        faults.append(f"`{name}` is a placeholder that was never replaced: set it to what Siro's admin pages show.")
+        faults.append(f"`{name}` is still a placeholder. {where}")
     elif not secret.isascii() or not secret.isprintable() or any(sign in secret for sign in " '\"`"):
         faults.append(
-            f"`{name}` holds white space, quotes or characters that no token has: copy it again, without quotes."
+            f"`{name}` contains spaces, quotes or characters that no token has. Copy it again, without quotes."
         )
     return secret
 
@@ -95,11 +96,11 @@ def read_url(value: object, name: str, default: str, faults: list[str]) -> str:
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:
-        faults.append(f"`{name}` is not a web address: it should look like {default}.")
+        faults.append(f"`{name}` is not a web address. An example is {default}.")
     elif parts.username is not None or parts.query or parts.fragment:
-        faults.append(f"`{name}` may hold no user name, no query and no fragment.")
+        faults.append(f"`{name}` must not contain a user name, a query or a fragment. Remove it.")
     elif parts.scheme == "http" and not is_loopback(host):
-        faults.append(f"`{name}` must be https: over http anybody on the way could read the token and the calls.")
+        faults.append(f"`{name}` must be https. Over http, the network could read the token and the recordings.")
     return url
 
 
@@ -107,7 +108,7 @@ def read_agent(value: object, faults: list[str]) -> str:
     """Return a User-Agent header."""
     agent = str(value)
     if not agent.isascii() or not agent.isprintable():
-        faults.append("`user_agent` may only hold printable ASCII characters.")
+        faults.append("`user_agent` contains characters that a header cannot carry. Use printable ASCII characters.")
     return agent.strip()
 
 

@@ -287,12 +287,12 @@ class Settings:
         after = _timestamp(config, "created_after", faults)
         before = _timestamp(config, "created_before", faults)
         if after is not None and before is not None and after + 1 >= before:
-            faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
+            faults.append("`created_after` must be before `created_before`. Swap them, or widen the range.")
         agent = read_agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
         start = _timestamp(config, "start_date", faults)
         end = _timestamp(config, "end_date", faults)
         if start is not None and end is not None and start >= end:
-            faults.append("`start_date` and `end_date` leave no moment between them: swap or widen them.")
+            faults.append("`start_date` must be before `end_date`. Swap them, or widen the range.")
         if faults:
             return None, faults
         return cls(
@@ -341,6 +341,6 @@ def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int |
         return None
     timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
     if timestamp is None:
-        faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
+        faults.append(f"`{name}` is not a date. Write it as 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
     return timestamp

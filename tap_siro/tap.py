@@ -63,7 +63,7 @@ class TapSiro(SiroTap):
         for each in ENRICHMENTS:
             if each.property_name == stream.property_name and self.settings and each.flag not in self.settings.flags:
                 logger.warning(
-                    "'%s' is selected but `%s` is off: it gets no records, and its state stays as it is. Switch the "
+                    "'%s' is selected but `%s` is off. It gets no records, and its state does not change. Turn the "
                     "setting on, or deselect the stream.",
                     stream.name, each.setting,
                 )  # fmt: skip
@@ -78,5 +78,5 @@ def _check_tokens(settings: Settings, streams: Iterable[SiroStream | type[SiroSt
         raise TapSiroError(
             f"{' and '.join(names)} cannot be loaded with an organization token. Set `oauth_client_id`, "
             "`oauth_client_secret` and `oauth_user_id`, or `client_id` and `client_secret` in place of `api_token`, or "
-            "deselect what is named."
+            "deselect the stream."
         )

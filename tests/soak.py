@@ -142,7 +142,7 @@ def main() -> int:
         tap.returncode = os.waitstatus_to_exitcode(status)
         tap.stdout.close()
         told = log.read_text()
-        warnings, tail = told.count("Trying again"), told[-1000:]
+        warnings, tail = told.count("Retrying in"), told[-1000:]
         requests, hits = len(sandbox.requests), sum(fault.hits for fault in faults)
     if tap.returncode or not samples:
         sys.exit(f"The tap ended with status {tap.returncode}:\n{tail}")

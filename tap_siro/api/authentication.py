@@ -48,8 +48,8 @@ class BearerToken(Authentication):
     """A token that stays the same."""
 
     refusal = (
-        "the token is not valid. Set `api_token` to an organization token from Siro's admin pages (not an OAuth "
-        "token), or make a new one if it was revoked."
+        "the token is invalid. Set `api_token` (in `.env`: `TAP_SIRO_API_TOKEN`) to an organization token from Siro's "
+        "admin pages, not an OAuth token. If it was revoked, create a new one."
     )
 
     def __init__(self, token: str) -> None:
@@ -163,16 +163,16 @@ def client_refused(error: RefusedError) -> TapSiroError:
     said = f"`auth_url` answered {error.status}"
     if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return TapSiroError(
-            f"{said}: it does not take `client_id` and `client_secret`. Copy both again from the client app's page "
-            "at Siro; was it revoked?"
+            f"{said}: `client_id` or `client_secret` is wrong. Copy both again from the client app's page at Siro, and "
+            "check that the app was not revoked."
         )
-    return TapSiroError(f"{said}, so there is no token to be had at that address. Check `auth_url`.")
+    return TapSiroError(f"{said} instead of issuing a token. Check `auth_url`.")
 
 
 def app_refused(error: RefusedError) -> TapSiroError:
     """What it means that the API makes no token of an OAuth app."""
     return TapSiroError(
-        f"Siro's API answered {error.status} when asked for a token for transcripts: check `oauth_client_id`, "
+        f"Siro's API answered {error.status} when asked for a token for transcripts. Check `oauth_client_id`, "
         "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "
         "'recording_utterances'."
     )

@@ -87,7 +87,7 @@ class Client(Retries):
         with self._identity_lock:
             own = str(self._identity.get("organizationId") or "")
         if not own:
-            message = "Siro's API does not say which organization the token is for."
+            message = "Siro's API does not say which organization the token belongs to. Report it to Siro."
             raise TapSiroError(message)
         return own
 
@@ -110,7 +110,8 @@ class Client(Retries):
                 raise
             whole = False
             logger.warning(
-                "The token is for a group of organizations, but may not list them: only its own teams are loaded."
+                "The token is for a group of organizations, but may not list them. Only the teams of its own "
+                "organization are loaded. Give the token the scope to list organizations."
             )
         return list(dict.fromkeys(filter(None, [own, *group]))), whole
 
@@ -133,8 +134,8 @@ class Client(Retries):
 
         return RenewedToken(
             make,
-            refusal="it does not take the token that `client_id` and `client_secret` gave. Check that this client app "
-            "may read recordings.",
+            refusal="the token issued for `client_id` and `client_secret` is rejected. Check that this client app may "
+            "read recordings.",
             prefixes={**BEARER, **USER},  # one token for both hosts
         )
 
@@ -154,7 +155,7 @@ class Client(Retries):
 
         return RenewedToken(
             make,
-            refusal="it does not take the token that `oauth_client_id` and `oauth_client_secret` gave. Check that the "
-            "user of `oauth_user_id` may see the organization's recordings.",
+            refusal="the token issued for `oauth_client_id` and `oauth_client_secret` is rejected. Check that the user "
+            "in `oauth_user_id` may see the organization's recordings.",
             prefixes=USER,
         )

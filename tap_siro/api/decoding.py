@@ -37,10 +37,10 @@ DEEPEST = 400
 """Levels of nesting that are kept of a body that is nested too deep: far fewer than any reader of JSON takes."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-NOT_UTF_8 = "text that is not UTF-8: the bad bytes were replaced by \N{REPLACEMENT CHARACTER}"
-NOT_FINITE = "NaN or an infinity as a number: it was written as null"
-TOO_LONG = "an integer of more than 4,300 digits: it was read as text"
-TOO_DEEP = f"something nested too deep: from level {DEEPEST} on, it was written as null"
+NOT_UTF_8 = "text that is not UTF-8; the invalid bytes are replaced by \N{REPLACEMENT CHARACTER}"
+NOT_FINITE = "NaN or infinity as a number; it is written as null"
+TOO_LONG = "an integer of more than 4,300 digits; it is read as text"
+TOO_DEEP = f"JSON that is nested too deep; values below level {DEEPEST} are written as null"
 
 
 class MalformedPageError(ValueError):
@@ -56,7 +56,7 @@ def decode(body: bytes) -> Any:
     try:
         return _decode_cleaned(body) if _needs_cleaning(body) else _decode(body)
     except (ValueError, RecursionError):
-        message = f"{len(body)} bytes that are not JSON"
+        message = f"{len(body)} bytes, not JSON"
         raise MalformedPageError(message) from None
 
 

@@ -137,7 +137,7 @@ class Retries:
                     # What was waited for in vain, no other request needs to wait for.
                     host.is_down = host.is_down or host.successes == succeeded
                     raise GaveUpError(message, unreachable=error.unreachable) from None
-                logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
+                logger.warning("%s Retrying in %.1f seconds (try %d).", error, wait, tries + 1)
                 clock.wait(wait)
             else:
                 host.successes += 1
@@ -190,26 +190,29 @@ class Retries:
                 decoded = request.decode(repaired)
         except decoding.MalformedPageError as error:
             host = request.host
-            message = f"{host.name} answered with {error}, which is not what was asked for."
-            hint = f"Check `{host.setting}` and proxies: something else may be answering."
+            message = f"{host.name} sent an invalid response ({error})."
+            hint = f"Check `{host.setting}` and proxies: another server may be answering."
             raise RetryableError(message, hint=hint) from None
         for fault in faults - self._warned_of:
             self._warned_of.add(fault)
-            logger.warning("%s sent %s. Report it to Siro if you need what was there.", request.host.name, fault)
+            logger.warning("%s sent %s. If you need the lost value, report it to Siro.", request.host.name, fault)
         return decoded
 
     def _gave_up(self, error: RetryableError, request: Request[T], tries: int, spent: float) -> str:
         limit = f"`max_retry_seconds` is {self._max_seconds:g}"
         if error.retry_after is not None and error.retry_after > self._max_seconds:
-            why = f"It asks to wait for {error.retry_after:.0f} seconds, which is too long ({limit})."
+            why = (
+                f"The API asked to wait {error.retry_after:.0f} seconds, longer than `max_retry_seconds` "
+                f"({self._max_seconds:g})."
+            )
         elif request.host.is_down:
-            why = f"Not retried, because an earlier request to it has failed for so long ({limit})."
+            why = f"Not retried, because an earlier request to the same host failed ({limit})."
         else:
             why = f"Gave up after {tries} tries in {spent:.0f} seconds ({limit})."
         query = request.query
         bounds = [f"{name} {query[name]}" for name in ("createdAt:gt", "createdAt:lt") if name in query]
-        where = f" What was asked for: {', '.join(bounds)}." if bounds else ""
-        return f"{error} {why}{where} Nothing is lost; the next run goes on from here."
+        where = f" Requested: {', '.join(bounds)}." if bounds else ""
+        return f"{error} {why}{where} Nothing is lost; the next run continues from here."
 
 
 def _is_empty(response: requests.Response) -> bool:

@@ -29,7 +29,7 @@ LONGEST_NAME = 100
 """Characters of a field's name that are shown."""
 DEEP = 380
 """Levels of nesting that no value has: less than what decoding leaves of a body that is too deep."""
-SHALLOW = f"something that is nested less than {DEEP} times"
+SHALLOW = f"nested less than {DEEP} times"
 LARGEST = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
@@ -50,23 +50,21 @@ class FieldWarnings:
         """The warnings of one stream, counted with all others of the run."""
         return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
 
-    def wrong_type(self, path: str, kind: str, *, then: str = "it is null") -> None:
+    def wrong_type(self, path: str, kind: str, *, then: str = "other values are written as null") -> None:
         """A field did not hold what it should; it is written as null, or what `then` says."""
-        self._warn_once(
-            "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, {then}."
-        )
+        self._warn_once("wrong type", path, f"Siro's field `{path}` is not always {kind}; {then}.")
 
     def unknown(self, path: str, *, kept: bool) -> None:
         """A field is not in the schema; it is kept in `otherFields` or left out."""
         shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
-        where = "it is inside a list and left out"
+        where = "is left out, because it is inside a list"
         if kept:
-            where = f"it is kept in `{OTHER_FIELDS}`"
+            where = f"is kept in `{OTHER_FIELDS}`"
             if not self._keeps_others:
-                where = f"it is left out, because the column `{OTHER_FIELDS}` is not selected"
+                where = f"is left out, because the column `{OTHER_FIELDS}` is not selected"
         self._warn_once(
-            "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; {where}. "
-            "A newer version may have a column for it."
+            "unknown", path, f"Unknown field `{shown}` from Siro {where}. A newer version of tap-siro may "
+            "have a column for it."
         )  # fmt: skip
 
     def _warn_once(self, what: str, path: str, message: str) -> None:

@@ -61,7 +61,7 @@ class RecordingCleaner(RecordCleaner):
             return extraction
         value = extraction.get("value")
         if value.__class__ is float and not math.isfinite(value):
-            self._field_warnings.wrong_type("entityExtractions.value", "a number that is finite")
+            self._field_warnings.wrong_type("entityExtractions.value", "a finite number")
             value = None
         if value.__class__ is not str and is_deep(value):
             self._field_warnings.wrong_type("entityExtractions.value", SHALLOW)

@@ -115,8 +115,8 @@ class BatchFiles:
             yield
         except OSError as error:
             self._fault = TapSiroError(
-                f"The files of BATCH messages cannot be written below {self._config.root} ({error.strerror}): make "
-                "room there or set another `batch_config.storage.root`; the next run goes on from the last state."
+                f"Failed to write batch files below {self._config.root} ({error.strerror}). Free disk space, or set "
+                "another `batch_config.storage.root`. The next run continues from the last state."
             )
             raise self._fault from None
 

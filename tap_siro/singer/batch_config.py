@@ -94,9 +94,9 @@ class BatchConfig:
             or "~" in Path(prefix).parts
         ):
             fault = (
-                "`batch_config.storage.root` must be a directory of this machine, such as `file:///var/tmp/siro`, "
-                "without `?`, `#`, unknown users or unset variables in it or in the `prefix`: the target has to find "
-                "the files there."
+                "`batch_config.storage.root` must be a directory on this machine, such as `file:///var/tmp/siro`. "
+                "Neither it nor `prefix` may contain `?`, `#`, unknown users or unset variables, because the target "
+                "would not find the files."
             )
             return None, [fault]
         # A prefix may have directories in it, as the SDK's.

@@ -32,8 +32,8 @@ def warn_of_differences(stream: str, mine: Schema, theirs: Schema) -> None:
     """Say which of a catalog's columns are not written as it declares them."""
     if names := differences(mine, theirs):
         logger.warning(
-            "The catalog has columns of '%s' that the tap does not write so (%s): they are written as the tap declares "
-            "them, or not at all. Remove Meltano's `schema` extra; cast types in the target.",
+            "The catalog has columns of '%s' that the tap lacks or declares differently (%s). The tap ignores the "
+            "catalog's declarations. Remove Meltano's `schema` extra; cast types in the target.",
             stream, ", ".join(names),
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
     try:
         load_dotenv(find_dotenv(usecwd=True), override=False, encoding="utf-8-sig")
     except ValueError:
-        raise TapSiroError("The file `.env` is not UTF-8: save it as such, or remove it.") from None
+        raise TapSiroError("The file `.env` is not UTF-8. Save it as UTF-8, or remove it.") from None
     return {name: value for name, variable in variables.items() if (value := os.environ.get(variable, "")).strip()}
 
 
@@ -80,7 +80,7 @@ def describe_error(error: ValidationError) -> str:
     given: Any = error.instance
     if error.validator == "required" and not error.absolute_path:
         missing = ", ".join(f"`{name}`" for name in rule if name not in given)
-        return f"{missing} is not set, and nothing can be read without it."
+        return f"{missing} is not set. Set it: the tap reads nothing without it."
     name = ".".join(str(part) for part in error.absolute_path)
     limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
     if error.validator in limits:
@@ -91,4 +91,4 @@ def describe_error(error: ValidationError) -> str:
         return f"`{name}` must be true or false."
     if error.validator == "type":
         return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
-    return f"`{name}` is not as it should be; see the documentation of this setting."
+    return f"`{name}` is invalid. See the documentation of this setting."

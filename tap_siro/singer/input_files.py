@@ -19,9 +19,9 @@ def read_object(option: str, read: Callable[[], str]) -> str:
         if isinstance(json.loads(text), dict):
             return text
     # Without the text: it may hold the token.
-    begin = " To begin without a state, leave the option out." if option == "state" else ""
+    begin = " To start without a state, omit the option." if option == "state" else ""
     raise TapSiroError(
-        f"The file given with `--{option}` does not hold a JSON object in UTF-8: it is empty, was cut, or is another "
+        f"The file given with `--{option}` is not a JSON object in UTF-8. Check that it is complete and the right "
         f"file.{begin}"
     )
 
@@ -39,6 +39,6 @@ def check_state(state: Mapping[str, Any]) -> None:
     )
     if not is_state:
         raise TapSiroError(
-            "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
-            "leave the state out to begin anew."
+            "Invalid state: `bookmarks` must have an object for each stream. Restore the state, or omit it to read "
+            "everything again."
         )

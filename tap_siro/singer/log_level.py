@@ -41,6 +41,6 @@ def warn_of_log_level(variable: str | None) -> None:
     """Warn of a variable that held an unknown level."""
     if variable is not None:
         logger.warning(
-            "Unknown log level in `%s`; the tap logs at %s. Set DEBUG, INFO, WARNING, ERROR, CRITICAL or a number.",
+            "Unknown log level in `%s`. The tap logs at %s. Set DEBUG, INFO, WARNING, ERROR, CRITICAL or a number.",
             variable, DEFAULT,
         )  # fmt: skip

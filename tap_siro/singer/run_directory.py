@@ -60,7 +60,7 @@ def remove_leftovers(root: Path, prefix: str) -> None:
         return
     except OSError as error:
         raise TapSiroError(
-            f"`batch_config.storage.root` cannot be read ({error.strerror}): set another directory, or its rights."
+            f"`batch_config.storage.root` cannot be read ({error.strerror}). Set another directory, or its permissions."
         ) from None
     for directory in found:
         try:
@@ -69,7 +69,7 @@ def remove_leftovers(root: Path, prefix: str) -> None:
             pass  # it has no lock yet, or another run has just removed it
         except OSError as error:
             logger.warning(
-                "What an earlier run left in %s cannot be removed (%s): remove it by hand, it holds recordings.",
+                "Failed to remove the files of an earlier run in %s (%s). They hold recordings: remove them by hand.",
                 directory, error.strerror,
             )  # fmt: skip
 

@@ -269,9 +269,9 @@ class SiroTap(Tap):
             self.batch_config, more = BatchConfig.read(self._config)
             faults += more
         if faults and raise_errors:
-            raise ConfigValidationError("The settings are not right.", errors=faults)
+            raise ConfigValidationError("Invalid configuration.", errors=faults)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
-            logger.warning("There is no setting `%s`; it does nothing. Check its spelling.", name)
+            logger.warning("Unknown setting `%s` is ignored. Check the spelling.", name)
         return faults
 
     @classproperty
@@ -287,7 +287,9 @@ class SiroTap(Tap):
         super()._set_compatible_replication_methods()
         warn_of_unknown_streams(self.config.get("stream_maps", {}), self.streams)
         if not any(stream.selected for stream in self.streams.values()):
-            logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
+            logger.warning(
+                "No stream is selected, so nothing is read. Check the catalog; with Meltano, check `select`."
+            )
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""

@@ -49,7 +49,7 @@ def write_wholly() -> None:
         TapSiroError: It is closed.
     """
     if sys.stdout is None:
-        raise TapSiroError("stdout is closed, so there is nowhere to write to: connect it to a target or a file.")
+        raise TapSiroError("stdout is closed, so nothing can be written. Connect it to a target or a file.")
     if sys.stdout is sys.__stdout__:  # not redirected within Python
         whole = WholeWrites(sys.__stdout__.fileno())
         sys.stdout = io.TextIOWrapper(whole, encoding="utf-8", write_through=True)

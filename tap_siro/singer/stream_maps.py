@@ -45,7 +45,11 @@ def warn_of_unknown_streams(stream_maps: Mapping[str, Any], streams: Iterable[st
     for name, each in stream_maps.items():
         source = each.get("__source__", name) if isinstance(each, dict) else name
         if name != "__else__" and not matching(streams, source):
-            logger.warning("`stream_maps` is for a stream '%s', which there is not. Check its spelling.", source)
+            logger.warning(
+                "`stream_maps` has an entry for '%s', which is not a stream of this tap. The entry is ignored. Check "
+                "the spelling.",
+                source,
+            )
 
 
 @contextlib.contextmanager
@@ -57,8 +61,8 @@ def explain_flattening(stream: str) -> Iterator[None]:
         if "Duplicate column name" not in str(error):
             raise
         raise TapSiroError(
-            f"Flattening gives two columns of '{stream}' the same name. Set a larger `flattening_max_key_length`, or "
-            "leave it out."
+            f"Flattening gives two columns of '{stream}' the same name. Increase `flattening_max_key_length`, or "
+            "remove it."
         ) from None
 
 
@@ -71,7 +75,7 @@ def _explained(stream_map: StreamMap) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
         kind = type(error.__cause__ or error).__name__
         raise TapSiroError(
-            f"The stream map of '{stream_map.stream_alias}' fails on a record ({kind}): check the names in its "
-            "expressions. Any column but the keys can be null, which an expression must allow for: "
-            "`md5(title) if title else None`."
+            f"The stream map of '{stream_map.stream_alias}' failed on a record ({kind}). Check the names in its "
+            "expressions, and that no variable in `stream_map_config` is blank. Any column but the keys can be null, "
+            "so write `md5(title) if title else None`."
         ) from None

@@ -55,7 +55,7 @@ def test_a_passing_fault_costs_no_row(sandbox: Sandbox, kind: str, where: str, t
     check(outcome, sandbox)
     assert fault.hits == 1
     assert len(outcome.warnings) == len(clock.waits) == 1
-    assert "Trying again" in outcome.warnings[0]
+    assert "Retrying in" in outcome.warnings[0]
     assert outcome.errors == []
 
 

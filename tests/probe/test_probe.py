@@ -221,8 +221,8 @@ def test_which_endpoints_answer(probe: Callable[..., Outcome]) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "sentence"),
     [
-        ("status", {"status": 401}, "the token is not valid"),
-        ("status", {"status": 403, "body": b"{}"}, "the token may not read this"),
+        ("status", {"status": 401}, "the token is invalid"),
+        ("status", {"status": 403, "body": b"{}"}, "the token lacks a scope"),
         ("html", {}, "something that is not JSON"),
         ("reset", {}, "did not answer"),
         ("status", {"status": 503}, "503"),

@@ -415,7 +415,7 @@ def test_http_to_this_machine_is_allowed(sandbox: Sandbox, host: str) -> None:
     if host == "127.8.9.10":
         # The sandbox does not listen there, so it is asked and not found.
         outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"}, status=1)
-        assert "could not be reached" in outcome.errors[0]
+        assert "failed to respond" in outcome.errors[0]
     else:
         outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"})
         assert loaded(outcome) == EXPECTED

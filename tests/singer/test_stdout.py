@@ -109,8 +109,8 @@ def test_a_signal_in_the_middle_of_a_line_cuts_nothing(tmp_path: Path) -> None:
     assert {json.loads(line)["type"] for line in out.splitlines()} == {"SCHEMA", "RECORD", "STATE"}
 
 
-FULL = "A file cannot be read or written: [Errno 28] No space left on device"
-CLOSED = "stdout is closed, so there is nowhere to write to"
+FULL = "Failed to read or write a file: [Errno 28] No space left on device"
+CLOSED = "stdout is closed, so nothing can be written"
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) ->
         recording, user = sorted(warning for warning in warnings if "new`" in warning)
         return recording.split("; ")[1].partition(".")[0], user.split("; ")[1].partition(".")[0]
 
-    kept, lost = "it is kept in `otherFields`", "it is left out, because the column `otherFields` is not selected"
+    kept, lost = "is kept in `otherFields`", "is left out, because the column `otherFields` is not selected"
     assert told() == (kept, kept)
     assert told(flattening_enabled=True, flattening_max_depth=3) == (kept, kept)
     assert told(stream_maps={"recordings": {"otherFields": None}}) == (lost, kept)
@@ -133,6 +133,6 @@ def test_flattening_makes_rows_that_fit_their_schema(tmp_path: Path) -> None:
 
 def test_an_expression_that_fails_says_so_without_showing_the_row(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"recordings": {"title": "float(title)"}}, status=1)
-    assert "The stream map of 'recordings' fails on a record (ValueError)" in run.stderr
+    assert "The stream map of 'recordings' failed on a record (ValueError)" in run.stderr
     assert "Traceback" not in run.stderr
     assert not any(str(each["title"]) in run.stderr for each in DATA if each.get("title"))

@@ -99,7 +99,7 @@ def test_a_refusal_of_something_else_still_ends_the_sync() -> None:
     with Sandbox(DATA) as sandbox:
         sandbox.fault("status", on=None, status=400)
         outcome = sync(config_for(sandbox, created_after="2025-02-01", **FAST), status=1)
-        assert "does not take this request" in outcome.errors[0]
+        assert "the request is invalid" in outcome.errors[0]
         assert len(sandbox.requests) == 2
 
 
