@@ -24,7 +24,7 @@ class RetryableError(TapSiroError):
         message: str,
         *,
         retry_after: float | None = None,
-        heavy: bool = False,
+        reduce_page: bool = False,
         hint: str | None = None,
         unreachable: bool = False,
     ) -> None:
@@ -33,13 +33,13 @@ class RetryableError(TapSiroError):
         Args:
             message: What happened.
             retry_after: Seconds after which the server asked to be tried again, if it did.
-            heavy: The page may have been too much for the server.
+            reduce_page: The page may have been too much for the server.
             hint: What to do about it, if other tries are unlikely to help.
             unreachable: No connection was made.
         """
         super().__init__(message)
         self.retry_after = retry_after
-        self.heavy = heavy
+        self.reduce_page = reduce_page
         self.hint = hint
         self.unreachable = unreachable
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.settings import CONFIG, Settings
+from tap_siro.singer.log_level import DEBUG_ONLY
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
@@ -316,6 +317,20 @@ def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str
     levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line}
     names = ["DEBUG", "INFO", "WARNING"]
     assert levels == (set(names[names.index(lowest) :]) if lowest else set())
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_misleading_lines_of_the_sdk_are_shown_at_debug_only(tmp_path: Path, level: str) -> None:
+    """Sixteen lines at the start would say what is not true, and hide the first that matters."""
+    with Sandbox([]) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox), environment={"LOGLEVEL": level})
+    levels = {
+        message: {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if pattern in line}
+        for message in DEBUG_ONLY
+        for pattern in [message.partition("%s")[0]]
+    }
+    assert levels == dict.fromkeys(DEBUG_ONLY, {"DEBUG"} if level == "DEBUG" else set())
+    assert "| INFO     | tap-siro " in run.stderr, "its other lines stay"
 
 
 @pytest.mark.parametrize("value", ["trace", "Verbose", "7x", "-5", "9" * 5_000], ids=lambda value: value[:9])

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     import requests
 
-BEARER = MappingProxyType({"Authorization": "Bearer "})
+BEARER_HEADER = MappingProxyType({"Authorization": "Bearer "})
 """The header of a token on the API's host, and what stands before it there."""
-USER = MappingProxyType({"x-siro-auth-token": ""})
+USER_HEADER = MappingProxyType({"x-siro-auth-token": ""})
 """The same on the host of transcripts."""
-USER_SECONDS = 12 * 3_600
+USER_TOKEN_SECONDS = 12 * 3_600
 """How long a user's token is used: its answer does not say, but it lives for some 16 hours."""
-EARLY = 300
+RENEW_SECONDS = 300
 """Seconds before its end at which a token is renewed, if it lives long enough for that."""
 
 
@@ -72,7 +72,7 @@ class Token(NamedTuple):
 class RenewedToken(Authentication):
     """A token that is made when it is first needed, and again before its end. All threads share one."""
 
-    def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER) -> None:
+    def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER_HEADER) -> None:
         """Make no token yet.
 
         Args:
@@ -113,7 +113,9 @@ class RenewedToken(Authentication):
                 except TapSiroError as error:
                     self._failure = error
                     raise
-                self._renew_at = float("inf") if seconds is None else asked_at + max(seconds - EARLY, seconds / 2)
+                self._renew_at = (
+                    float("inf") if seconds is None else asked_at + max(seconds - RENEW_SECONDS, seconds / 2)
+                )
             return self._value
 
 
@@ -133,7 +135,7 @@ def user_token(body: bytes) -> Token:
     Raises:
         MalformedPageError: There is no token in it.
     """
-    return Token(_token(_answer(body, "accessToken").get("accessToken")), USER_SECONDS + EARLY)
+    return Token(_token(_answer(body, "accessToken").get("accessToken")), USER_TOKEN_SECONDS + RENEW_SECONDS)
 
 
 def _answer(body: bytes, name: str) -> dict[str, Any]:

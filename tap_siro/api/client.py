@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from tap_siro.api.authentication import (
-    BEARER,
-    USER,
+    BEARER_HEADER,
+    USER_HEADER,
     Authentication,
     BearerToken,
     RenewedToken,
@@ -136,7 +136,7 @@ class Client(Retries):
             make,
             refusal="the token issued for `client_id` and `client_secret` is rejected. Check that this client app may "
             "read recordings.",
-            prefixes={**BEARER, **USER},  # one token for both hosts
+            prefixes={**BEARER_HEADER, **USER_HEADER},  # one token for both hosts
         )
 
     def _user_authentication(self) -> Authentication:
@@ -157,5 +157,5 @@ class Client(Retries):
             make,
             refusal="the token issued for `oauth_client_id` and `oauth_client_secret` is rejected. Check that the user "
             "in `oauth_user_id` may see the organization's recordings.",
-            prefixes=USER,
+            prefixes=USER_HEADER,
         )

@@ -33,14 +33,14 @@ _NEARLY_JSON = re.compile(
     rb'("(?:[^"\\]|\\.)*")|(-?\d{4301,})(?![\d.eE])|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE | re.DOTALL
 )
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
-DEEPEST = 400
+MAX_NESTING = 400
 """Levels of nesting that are kept of a body that is nested too deep: far fewer than any reader of JSON takes."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 NOT_UTF_8 = "text that is not UTF-8; the invalid bytes are replaced by \N{REPLACEMENT CHARACTER}"
 NOT_FINITE = "NaN or infinity as a number; it is written as null"
 TOO_LONG = "an integer of more than 4,300 digits; it is read as text"
-TOO_DEEP = f"JSON that is nested too deep; values below level {DEEPEST} are written as null"
+TOO_DEEP = f"JSON that is nested too deep; values below level {MAX_NESTING} are written as null"
 
 
 class MalformedPageError(ValueError):
@@ -111,15 +111,15 @@ def repair(body: bytes) -> tuple[bytes, set[str]]:
 
 
 def _cut_deep(text: bytes) -> tuple[bytes, bool]:
-    """Write null for what is nested deeper than `DEEPEST`, and say whether there was something."""
+    """Write null for what is nested deeper than `MAX_NESTING`, and say whether there was something."""
     pieces, kept_from, depth = [], 0, 0
     for match in _BRACKETS.finditer(text):
         if match[1]:
             depth += 1
-            if depth == DEEPEST:
+            if depth == MAX_NESTING:
                 pieces += [text[kept_from : match.start()], b"null"]
         elif match[0] in b"]}":
-            if depth == DEEPEST:
+            if depth == MAX_NESTING:
                 kept_from = match.end()
             depth -= 1
     return b"".join([*pieces, text[kept_from:]]), bool(pieces)

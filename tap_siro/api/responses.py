@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 ANSWERS = frozenset(range(200, 300)) - {HTTPStatus.NO_CONTENT}
 """The statuses of what was asked for, if the body is as it should be."""
-RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-HEAVY = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+RETRIED_STATUSES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+HEAVY_STATUSES = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 LATER = "a conflict at Siro, not in the settings. Run again later, and report it to Siro if it persists."
 PROXY_CREDENTIALS = (
@@ -41,13 +41,13 @@ def failure(response: requests.Response, query: Mapping[str, str], host: Host) -
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
     if (
-        status in RETRIED
+        status in RETRIED_STATUSES
         or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         or status < HTTPStatus.MULTIPLE_CHOICES
         or (status == HTTPStatus.FORBIDDEN and "Retry-After" in response.headers)
     ):
         message = f"{host.name} answered {name}."
-        return RetryableError(message, retry_after=retry_after_seconds(response), heavy=status in HEAVY)
+        return RetryableError(message, retry_after=retry_after_seconds(response), reduce_page=status in HEAVY_STATUSES)
     if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
         return CursorRefusedError(f"{host.name} rejected its own cursor ({name}).")
     message = f"{host.name} answered {name}{_meaning(response, query, host)}"

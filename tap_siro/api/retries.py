@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_siro.clock import Clock
     from tap_siro.settings import Settings
 
-LONGEST_WAIT = 60
+MAX_WAIT_SECONDS = 60
 """Seconds; a try after a longer wait gains nothing."""
 HEAVY_TRIES = 3
 """After so many in a row that ended as if the page was too much, smaller ones are requested."""
@@ -124,7 +124,7 @@ class Retries:
                         decoded = self._decoded(response.content, request)
             except RetryableError as error:
                 renewed = False  # the waits may outlast a token's life
-                heavy = heavy + 1 if error.heavy else 0
+                heavy = heavy + 1 if error.reduce_page else 0
                 if heavy and heavy == request.heavy_tries:
                     raise PageTooHeavyError(str(error)) from None
                 permanent = permanent + 1 if error.hint else 0
@@ -217,11 +217,13 @@ class Retries:
 
 def _is_empty(response: requests.Response) -> bool:
     status = response.status_code
-    return status == HTTPStatus.NO_CONTENT or (status in ANSWERS and response.content.strip() in {b"", b"null"})
+    return status == HTTPStatus.NO_CONTENT or (
+        status in ANSWERS and response.content.strip() in {b"", b"null"}
+    )
 
 
 def _waits() -> Generator[float, None, None]:
-    seconds = backoff.expo(base=2, factor=2, max_value=LONGEST_WAIT)
+    seconds = backoff.expo(base=2, factor=2, max_value=MAX_WAIT_SECONDS)
     next(seconds)  # the generator is primed with a first value
     for wait in seconds:
         yield wait / 2 + backoff.full_jitter(wait / 2)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tap_siro.api.authentication import Authentication
 
-WHOLE_ANSWER = 3
+TIMEOUTS_PER_RESPONSE = 3
 """A whole answer may take so many times as long as the next part of one."""
 NO_PROXY = {"http": None, "https": None, "all": None}
 
@@ -56,7 +56,7 @@ class Transport:
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_maxsize=connections)
-        adapter.seconds = WHOLE_ANSWER * timeout
+        adapter.seconds = TIMEOUTS_PER_RESPONSE * timeout
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -110,7 +110,7 @@ class Transport:
             message = f"{name} at {parts.netloc} failed to respond ({reason.words})."
             hint = reason.hint and reason.hint.format(setting=setting)
             raise RetryableError(
-                message, heavy=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
+                message, reduce_page=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
             ) from None
         except (requests.RequestException, ValueError) as error:  # the latter of a proxy's name
             # Only the kind: the text of these errors may hold the address with its query.

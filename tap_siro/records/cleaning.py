@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 Cleaner = Callable[[Any], Any]
 
-MOST_WARNINGS = 50
+MAX_WARNINGS = 50
 """Different fields that are warned of in one run; names may be data too if the API uses them so."""
-LONGEST_NAME = 100
+MAX_NAME_CHARACTERS = 100
 """Characters of a field's name that are shown."""
-DEEP = 380
+MAX_NESTING = 380
 """Levels of nesting that no value has: less than what decoding leaves of a body that is too deep."""
-SHALLOW = f"nested less than {DEEP} times"
-LARGEST = Decimal(repr(1.7976931348623157e308))
+NESTING_RULE = f"nested less than {MAX_NESTING} times"
+LARGEST_NUMBER = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
 
@@ -56,7 +56,9 @@ class FieldWarnings:
 
     def unknown(self, path: str, *, kept: bool) -> None:
         """A field is not in the schema; it is kept in `otherFields` or left out."""
-        shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
+        shown = (
+            path if len(path) <= MAX_NAME_CHARACTERS and path.isprintable() else f"{ascii(path)[:MAX_NAME_CHARACTERS]}…"
+        )
         where = "is left out, because it is inside a list"
         if kept:
             where = f"is kept in `{OTHER_FIELDS}`"
@@ -68,7 +70,7 @@ class FieldWarnings:
         )  # fmt: skip
 
     def _warn_once(self, what: str, path: str, message: str) -> None:
-        if (what, path) not in self._warned and len(self._warned) < MOST_WARNINGS:
+        if (what, path) not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add((what, path))
             logger.warning("%s", message)
 
@@ -99,9 +101,11 @@ class RecordCleaner:
         }
         self._split = _splitter(columns, path, field_warnings)
         self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
-        apart = [name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column]
-        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in apart]
-        self._fitting = fitting({"type": "object", "properties": columns}, but=apart)
+        converted = [
+            name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column
+        ]
+        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in converted]
+        self._valid_type = msgspec_type({"type": "object", "properties": columns}, ignored=converted)
         self._empty = dict.fromkeys(schema["properties"])
         self._other_fields = _json_text(_joined(path, OTHER_FIELDS), field_warnings)
         self._left_out = left_out
@@ -127,7 +131,7 @@ class RecordCleaner:
     def _fits(self, record: Mapping[str, Any]) -> bool:
         """Whether there is nothing to clean but dates. Nearly always so, and several times faster than cleaning."""
         try:
-            msgspec.convert(record, self._fitting)
+            msgspec.convert(record, self._valid_type)
         except msgspec.ValidationError:
             return False
         return True
@@ -140,7 +144,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 def is_deep(value: Any) -> bool:
     """Whether lists and objects are nested so deep in a value that Python may fail on it, or that it came cut."""
     level = [value]
-    for _ in range(DEEP):
+    for _ in range(MAX_NESTING):
         level = [each for each in level if each.__class__ is list or each.__class__ is dict]
         if not level:
             return False
@@ -172,22 +176,22 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
     return _scalar(kind, path, field_warnings)
 
 
-def fitting(schema: Mapping[str, Any], but: Sequence[str] = ()) -> Any:
+def msgspec_type(schema: Mapping[str, Any], ignored: Sequence[str] = ()) -> Any:
     """A type that takes nothing but values that `cleaner` would return as they are.
 
     `msgspec.convert` checks a value against it many times faster than a cleaner can look at it.
 
     Args:
         schema: A JSON schema with one type besides null.
-        but: Properties that are not looked at.
+        ignored: Properties that are not looked at.
     """
     (kind,) = set(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]) - {"null"}
     if kind == "object":
-        types = {name: Any if name in but else fitting(field) for name, field in schema["properties"].items()}
+        types = {name: Any if name in ignored else msgspec_type(field) for name, field in schema["properties"].items()}
         fields = [(name, each, None) for name, each in types.items()]
         return msgspec.defstruct("Fitting", fields, forbid_unknown_fields=True, gc=False) | None
     if kind == "array":
-        return list[fitting(schema["items"])] | None  # type: ignore[misc]
+        return list[msgspec_type(schema["items"])] | None  # type: ignore[misc]
     if schema.get("format") == "date-time" or JSON_TEXT in schema:
         return None  # only null needs no further look
     return {"string": str, "number": _ORDINARY, "boolean": bool}[kind] | None
@@ -229,7 +233,7 @@ def _number(value: Any) -> int | float | Decimal | None:
             value = Decimal(value)
         except ArithmeticError:  # an exponent beyond all measure
             return None
-    return value if _is_finite(value) and -LARGEST <= value <= LARGEST else None
+    return value if _is_finite(value) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER else None
 
 
 def _boolean(value: Any) -> bool | None:
@@ -260,7 +264,7 @@ def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
 
     def json_text(value: Any) -> str | None:
         if is_deep(value):
-            field_warnings.wrong_type(path, SHALLOW)
+            field_warnings.wrong_type(path, NESTING_RULE)
             return None
         return None if value is None else encode(value).decode()
 

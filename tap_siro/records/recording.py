@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.records.cleaning import SHALLOW, FieldWarnings, RecordCleaner, encode, is_deep
+from tap_siro.records.cleaning import NESTING_RULE, FieldWarnings, RecordCleaner, encode, is_deep
 from tap_siro.schemas.recordings import RECORDINGS
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class RecordingCleaner(RecordCleaner):
             self._field_warnings.wrong_type("entityExtractions.value", "a finite number")
             value = None
         if value.__class__ is not str and is_deep(value):
-            self._field_warnings.wrong_type("entityExtractions.value", SHALLOW)
+            self._field_warnings.wrong_type("entityExtractions.value", NESTING_RULE)
             value = None
         text, value_type = value_text(value)
         mappings = extraction.get("mappings")

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from tap_siro.singer.batch_config import BatchConfig
 
-LEVEL = 1
+COMPRESSION_LEVEL = 1
 """Of compression: the SDK's would take three times the CPU for files that are a quarter smaller."""
-PIECE = 128 * 1024
+WRITE_BYTES = 128 * 1024
 """Bytes that are compressed and written at once."""
 ENCODING = {"format": "jsonl", "compression": "gzip"}
 
@@ -64,7 +64,7 @@ class BatchFiles:
         for stream, group in groupby(messages, key=itemgetter("stream")):
             records = list(group)
             while records:
-                with self._explained():
+                with self._explain_errors():
                     file = self._open.get(stream) or self._begin(stream)
                     part = records[: self._config.records - file.records]
                     # A target makes these of what it knows of a RECORD; of a BATCH it cannot.
@@ -101,7 +101,7 @@ class BatchFiles:
 
     def _end(self, stream: str) -> None:
         file = self._open.pop(stream)
-        with self._explained():
+        with self._explain_errors():
             file.close()
         # One file in a message: of a key that comes again, Snowflake's target takes the last row of a file, but of
         # several files any. Its name is not quoted, because the SDK's targets take it as it is.
@@ -109,7 +109,7 @@ class BatchFiles:
         self._write_lines(self._encode_lines([message]))
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Turn what goes wrong with a file into a sentence, and keep it."""
         try:
             yield
@@ -129,7 +129,7 @@ class _File:
         self.records = 0
         self.begun = timestamps.text(timestamps.of(datetime.now(UTC)))
         self._lines = bytearray()
-        self._gzip = zlib.compressobj(LEVEL, wbits=31)
+        self._gzip = zlib.compressobj(COMPRESSION_LEVEL, wbits=31)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._close = weakref.finalize(self, os.close, self._file)
 
@@ -137,7 +137,7 @@ class _File:
         """Add lines, which are so many records."""
         self.records += records
         self._lines += lines
-        if len(self._lines) >= PIECE:
+        if len(self._lines) >= WRITE_BYTES:
             self._put(self._gzip.compress(self._lines))
             self._lines.clear()
 

@@ -13,7 +13,7 @@ from singer_sdk import typing as th
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RECORDS = 100_000
+DEFAULT_FILE_RECORDS = 100_000
 """Records in a file. A target merges each file into its table, so larger ones make a warehouse merge seldom."""
 
 
@@ -44,7 +44,7 @@ BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
                 "batch_size",
                 th.IntegerType(minimum=1),
                 title="Batch Size",
-                description=f"Records in a file. Default: {RECORDS:,}.",
+                description=f"Records in a file. Default: {DEFAULT_FILE_RECORDS:,}.",
             ),
         ),
         title="Batch Configuration",
@@ -101,4 +101,6 @@ class BatchConfig:
             return None, [fault]
         # A prefix may have directories in it, as the SDK's.
         *directories, prefix = prefix.split("/")
-        return cls(Path(path, *filter(None, directories)).absolute(), prefix, batch.get("batch_size") or RECORDS), []
+        return cls(
+            Path(path, *filter(None, directories)).absolute(), prefix, batch.get("batch_size") or DEFAULT_FILE_RECORDS
+        ), []

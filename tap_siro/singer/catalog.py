@@ -10,7 +10,7 @@ Schema = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-def narrowed(mine: Schema, theirs: Schema) -> Schema:
+def narrow_schema(mine: Schema, theirs: Schema) -> Schema:
     """The stream's own schema, with only those of its properties that the catalog has too, at all depths, and the keys.
 
     A catalog from before a column came, or edited by hand, makes no row wider than its SCHEMA.
@@ -19,12 +19,12 @@ def narrowed(mine: Schema, theirs: Schema) -> Schema:
     if "properties" in mine and "properties" in theirs:
         kept = {*mine.get("required", ()), *theirs["properties"]}
         made["properties"] = {
-            name: narrowed(own, theirs["properties"].get(name, {}))
+            name: narrow_schema(own, theirs["properties"].get(name, {}))
             for name, own in mine["properties"].items()
             if name in kept
         }
     if "items" in mine and "items" in theirs:
-        made["items"] = narrowed(mine["items"], theirs["items"])
+        made["items"] = narrow_schema(mine["items"], theirs["items"])
     return made
 
 

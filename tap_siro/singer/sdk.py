@@ -33,14 +33,14 @@ from tap_siro.clock import Clock
 from tap_siro.schemas.columns import OTHER_FIELDS
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
-from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
+from tap_siro.singer.catalog import drop_empty_objects, narrow_schema, warn_of_differences
 from tap_siro.singer.config import describe_error, parse_config, read_environment
 from tap_siro.singer.declaration import Declaration
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
-from tap_siro.singer.log_level import prepare_logging, warn_of_log_level
+from tap_siro.singer.log_level import prepare_logging, quiet_sdk, warn_of_log_level
 from tap_siro.singer.stdout import write_wholly
-from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transformed, warn_of_unknown_streams
+from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transform_record, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class SiroStream(Declaration, Stream):
         entry = catalog.get_stream(self.name)
         if self._input_schema is not None:
             warn_of_differences(self.name, type(self).schema, self._input_schema)
-            self._input_schema = narrowed(type(self).schema, self._input_schema)
+            self._input_schema = narrow_schema(type(self).schema, self._input_schema)
         wanted = entry and (entry.metadata.root.forced_replication_method or entry.replication_method)
         full = wanted == REPLICATION_FULL_TABLE or self.replication_key is None
         self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
@@ -147,7 +147,7 @@ class SiroStream(Declaration, Stream):
             flags=flags,
             selected=maps[0].raw_schema,
             aliases=[each.stream_alias for each in kept],
-            mapped=None if _are_identity(maps) else partial(transformed, maps),
+            mapped=None if _are_identity(maps) else partial(transform_record, maps),
             # What is read whole in each run has no state; the SDK would make an empty entry.
             state=self.stream_state if self.replication_key else {},
             counter=self.get_record_counter(),
@@ -183,6 +183,7 @@ class SiroTap(Tap):
         """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
         self.batch_config: BatchConfig | None = None
         warn_of_log_level(prepare_logging(self._env_var_prefix))
+        quiet_sdk(self.name)
         super().__init__(**options)
 
     def sync_selected(self, max_records: int | None) -> None:
@@ -262,17 +263,17 @@ class SiroTap(Tap):
         """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
         self.append_builtin_config(self.config_jsonschema)
         self._config = parse_config(self._config, self.config_jsonschema)
-        errors = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
-        faults = sorted({describe_error(error) for error in errors})
-        if not faults:
-            self.settings, faults = Settings.read(self._config, version=self.plugin_version)
+        invalid = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
+        errors = sorted({describe_error(error) for error in invalid})
+        if not errors:
+            self.settings, errors = Settings.read(self._config, version=self.plugin_version)
             self.batch_config, more = BatchConfig.read(self._config)
-            faults += more
-        if faults and raise_errors:
-            raise ConfigValidationError("Invalid configuration.", errors=faults)
+            errors += more
+        if errors and raise_errors:
+            raise ConfigValidationError("Invalid configuration.", errors=errors)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
             logger.warning("Unknown setting `%s` is ignored. Check the spelling.", name)
-        return faults
+        return errors
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805

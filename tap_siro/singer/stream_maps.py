@@ -23,10 +23,10 @@ _evaluating = threading.Lock()
 """An expression's evaluator keeps the record in hand, and filters are asked in several threads."""
 
 
-def transformed(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str, Record]]:
+def transform_record(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str, Record]]:
     """What stream maps and flattening make of a record, with the names of the streams."""
     for stream_map in maps:
-        with _explained(stream_map):
+        with _explain_errors(stream_map):
             made = stream_map.transform(record)
         if made is not None:
             # The SDK leaves an object that is null where its flattened columns should be.
@@ -36,7 +36,7 @@ def transformed(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str
 
 def passes_filter(stream_map: CustomStreamMap, record: Record) -> bool:
     """Whether a record passes the map's `__filter__`."""
-    with _explained(stream_map):
+    with _explain_errors(stream_map):
         return stream_map.get_filter_result(record)
 
 
@@ -67,7 +67,7 @@ def explain_flattening(stream: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(stream_map: StreamMap) -> Iterator[None]:
+def _explain_errors(stream_map: StreamMap) -> Iterator[None]:
     """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
     try:
         with _evaluating:

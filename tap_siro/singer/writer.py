@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-PIECE_BYTES = 128 * 1024
+WRITE_BYTES = 128 * 1024
 """Bytes that are written at once."""
 
 
@@ -177,7 +177,7 @@ class RecordWriter:
                 continue
             pieces.append(self._encode_lines(messages))
             size += len(pieces[-1])
-            if size > PIECE_BYTES:
+            if size > WRITE_BYTES:
                 self._write_lines(b"".join(pieces))
                 pieces, size = [], 0
         self._write_lines(b"".join(pieces))

@@ -11,9 +11,9 @@ import pytest
 
 from tap_siro.records import children
 from tap_siro.records.cleaning import (
-    LARGEST,
-    LONGEST_NAME,
-    MOST_WARNINGS,
+    LARGEST_NUMBER,
+    MAX_NAME_CHARACTERS,
+    MAX_WARNINGS,
     FieldWarnings,
     RecordCleaner,
     cleaner,
@@ -269,8 +269,8 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
         (NUMBER, 0, 0, ""),
         (NUMBER, 1.5, 1.5, ""),
         (NUMBER, Decimal("1.5"), Decimal("1.5"), ""),
-        (NUMBER, LARGEST, LARGEST, ""),
-        (NUMBER, -LARGEST, -LARGEST, ""),
+        (NUMBER, LARGEST_NUMBER, LARGEST_NUMBER, ""),
+        (NUMBER, -LARGEST_NUMBER, -LARGEST_NUMBER, ""),
         (NUMBER, Decimal("1.8E308"), None, "a number"),
         (NUMBER, Decimal("-1.8E308"), None, "a number"),
         (NUMBER, True, None, "a number"),
@@ -333,16 +333,16 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
         field_warnings.unknown("a", kept=True)
     assert len(caplog.messages) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    for number in range(2 * MOST_WARNINGS):
+    for number in range(2 * MAX_WARNINGS):
         field_warnings.unknown(f"name {number}", kept=True)
-    assert len(caplog.messages) == MOST_WARNINGS
+    assert len(caplog.messages) == MAX_WARNINGS
 
 
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("n" * LONGEST_NAME, "n" * LONGEST_NAME),
-        ("n" * (LONGEST_NAME + 1), "'" + "n" * (LONGEST_NAME - 1) + "…"),
+        ("n" * MAX_NAME_CHARACTERS, "n" * MAX_NAME_CHARACTERS),
+        ("n" * (MAX_NAME_CHARACTERS + 1), "'" + "n" * (MAX_NAME_CHARACTERS - 1) + "…"),
         ("a\nb", "'a\\nb'…"),
     ],
 )

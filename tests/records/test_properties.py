@@ -183,7 +183,7 @@ def test_the_quick_check_changes_nothing(path: tuple[str | int, ...], value: Any
     odd = put(path, value)
     for recording in (odd, {**FULL, "title": value}, FULL):
         quick, careful = RecordingCleaner(FieldWarnings()), RecordingCleaner(FieldWarnings())
-        careful._fitting = type(None)  # nothing fits
+        careful._valid_type = type(None)  # nothing fits
         assert repr(quick(deepcopy(recording))) == repr(careful(deepcopy(recording)))
 
 
