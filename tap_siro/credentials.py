@@ -1,4 +1,4 @@
-"""Tokens, secrets and the addresses that they go to, as a user gives them: cleaned of what copying adds, or refused.
+"""Validation of tokens, secrets and the addresses that they go to. Text added by copying is removed.
 
 No message holds a token or a secret.
 """
@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(r"\$\{.*\}|<.*>|\{\{.*\}\}")
 
 
 def read_credentials(config: Mapping[str, Any], errors: list[str]) -> dict[str, str]:
-    """The organization token, or a client's id and secret; what is not given is blank.
+    """Return the organization token, or a client's id and secret; blank if not set.
 
     Args:
         config: The settings by name.
@@ -50,7 +50,7 @@ def read_credentials(config: Mapping[str, Any], errors: list[str]) -> dict[str, 
 
 
 def read_oauth_app(config: Mapping[str, Any], errors: list[str]) -> dict[str, str]:
-    """An OAuth app's id, its secret and its user's id; blank if there is none. Some of them alone are refused.
+    """Return an OAuth app's id, its secret and its user's id; blank if not set. All three belong together.
 
     Args:
         config: The settings by name.
@@ -65,7 +65,7 @@ def read_oauth_app(config: Mapping[str, Any], errors: list[str]) -> dict[str, st
 
 
 def read_secret(value: object, name: str, errors: list[str]) -> str:
-    """A token or secret without what was copied with it: white space, `Bearer`, a pair of quotes."""
+    """Return a token or secret without text that was copied with it: spaces, `Bearer`, a pair of quotes."""
     secret = str(value).strip()
     while secret[:1] + secret[-1:] in _QUOTES and len(secret) > 1:
         secret = secret[1:-1].strip()
@@ -84,7 +84,7 @@ def read_secret(value: object, name: str, errors: list[str]) -> str:
 
 
 def read_url(value: object, name: str, default: str, errors: list[str]) -> str:
-    """An address that may be sent secrets: https, except for this machine."""
+    """Return an address to which secrets may be sent: https, except for this machine."""
     url = str(value or default).strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -113,7 +113,7 @@ def read_agent(value: object, errors: list[str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return True if a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

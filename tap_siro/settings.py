@@ -1,4 +1,4 @@
-"""The settings: how they are declared, and what they mean once they have been checked.
+"""Declarations of the settings, and their values once they have been checked.
 
 `CONFIG` is what `--about` prints; what Meltano, its hub and the documentation say of a setting is made from it with
 `python -m tools`. `Settings` is what the other modules use.
@@ -235,7 +235,7 @@ ORDINARY, ADVANCED = ([each.name for each in group] for group in (_ORDINARY, _AD
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings, checked and in the units that the code uses. Timestamps and durations in milliseconds."""
+    """Settings, checked and in the code's units. Timestamps and durations are in milliseconds."""
 
     api_token: str
     """Blank if there are client credentials."""

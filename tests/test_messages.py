@@ -55,7 +55,7 @@ def table() -> list[str]:
 
 
 def setting(**config: Any) -> Provoke:
-    """With a setting that is wrong."""
+    """Return the messages about invalid settings."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         with pytest.raises(Exception) as error:  # noqa: PT011 - its text is what is looked at
@@ -66,7 +66,7 @@ def setting(**config: Any) -> Provoke:
 
 
 def with_state(state: Any) -> Provoke:
-    """From the command line, with a state."""
+    """Return the messages about a state."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         return lines(run_tap(directory, config_for(sandbox), state=state, status=1).stderr)
@@ -75,22 +75,22 @@ def with_state(state: Any) -> Provoke:
 
 
 def warned(state: Any = None, *, catalog: Any = None, **config: Any) -> Provoke:
-    """In a sync that ends well."""
+    """Return the warnings of a sync that ends well."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), state=state, catalog=catalog).warnings
 
 
 def fails(**config: Any) -> Provoke:
-    """In a sync that ends with status 1."""
+    """Return the errors of a sync that ends with status 1."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), status=1).errors
 
 
 def client(**config: Any) -> Provoke:
-    """With client credentials that are wrong."""
+    """Return the messages about invalid client credentials."""
     return setting(**{"api_token": None, "client_id": "c", "client_secret": "s"} | config)
 
 
 def as_client(kind: str, **options: Any) -> Provoke:
-    """In a sync with client credentials that ends with status 1."""
+    """Return the errors of a sync with client credentials that ends with status 1."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=None, **options)
@@ -121,7 +121,7 @@ def quiet(sandbox: Sandbox, directory: Path) -> list[str]:
 def fault(
     kind: str, *, on: int | None = None, when: Any = None, state: Any = None, patience: float = 5, **options: Any
 ) -> Provoke:
-    """When the API answers in some way: for ever, or `on` times, after which the sync ends well."""
+    """Return the messages about a fault of the API: permanent, or `on` times, after which the sync ends well."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=on, when=when, **options)
@@ -138,7 +138,7 @@ def fatal(name: str) -> Provoke:
 
 
 def edited(change: Callable[[dict[str, Any]], dict[str, Any]], **options: Any) -> Provoke:
-    """When a page holds something else than usual."""
+    """Return the messages about an edited page."""
     return fault("edit", edit=change, **options)
 
 
@@ -147,7 +147,7 @@ def in_rows(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def process(option: str, name: str, text: str | None = None) -> Provoke:
-    """From the command line, with a file that is not in UTF-8 or is missing."""
+    """Return the messages about a file of the command line that is not UTF-8 or is missing."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         if name == "ENV":
@@ -160,7 +160,7 @@ def process(option: str, name: str, text: str | None = None) -> Provoke:
 
 
 def probed(kind: str) -> Provoke:
-    """When the API answers the probe in some way."""
+    """Return the probe's error about a fault of the API."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind)
@@ -175,7 +175,7 @@ def probed(kind: str) -> Provoke:
 
 
 def files_at(name: str) -> Provoke:
-    """With BATCH messages and a root that is not a directory."""
+    """Return the messages about a root of batch files that is not a directory."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         (directory / "config.json").write_text("{}")
@@ -192,14 +192,14 @@ def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
 
 
 def environment(status: int = 1, **variables: str) -> Provoke:
-    """From the command line, with something in the environment."""
+    """Return the messages about variables of the environment."""
     return lambda sandbox, directory: lines(
         run_tap(directory, config_for(sandbox), status=status, environment=variables).stderr
     )
 
 
 def details(path: str | None, status: int = 0) -> Provoke:
-    """With transcripts and follow-ups selected, and a fault; without one, without a token for transcripts."""
+    """Return the errors about a fault of details; without a path, about a missing token for transcripts."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         app = {"oauth_client_id": "a", "oauth_client_secret": "b", "oauth_user_id": "c"} if path == USER_TOKEN else {}
@@ -224,7 +224,7 @@ def transcripts(sandbox: Sandbox, directory: Path, status: int, **settings: Any)
 
 
 def interrupted_transcripts(on: int | None) -> Provoke:
-    """When cursors of transcripts are refused: for ever, or so many times."""
+    """Return the messages about rejected cursors of transcripts: always, or `on` times."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault("status", status=410, path=UTTERANCES, on=on, when=has_cursor)
@@ -533,7 +533,7 @@ def sandbox() -> Iterator[Sandbox]:
     ("beginning", "number"), [(beginning, number) for beginning, cases in CASES.items() for number in range(len(cases))]
 )
 def test_a_message_is_as_the_page_quotes_it(sandbox: Sandbox, tmp_path: Path, beginning: str, number: int) -> None:
-    """Whoever looks for a message would not find it, or find the wrong advice."""
+    """A user who looks for a message would not find it, or find the wrong advice."""
     messages = CASES[beginning][number](sandbox, tmp_path)
     assert any(pattern(beginning).match(message) for message in messages), messages
     assert sandbox.token not in "".join(messages)

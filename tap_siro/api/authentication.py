@@ -1,4 +1,4 @@
-"""How requests are authorized."""
+"""Authorization of requests: fixed tokens, and tokens that are renewed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RENEW_SECONDS = 300
 
 
 class Authentication(AuthBase):
-    """Adds nothing. As an `auth` object, so that no .netrc file of the user's adds anything either."""
+    """No authorization. An `auth` object even so, because `requests` would read the user's .netrc file without one."""
 
     refusal = ""
     """What a 401 means for the user, and what to do: goes on after a colon."""
@@ -40,12 +40,12 @@ class Authentication(AuthBase):
         return request
 
     def renew(self, request: requests.PreparedRequest) -> bool:  # noqa: ARG002
-        """Whether a request that was answered by 401 is worth another try, with another token."""
+        """Return True if a request that got a 401 may succeed with another token."""
         return False
 
 
 class BearerToken(Authentication):
-    """A token that stays the same."""
+    """Fixed token."""
 
     refusal = (
         "the token is invalid. Set `api_token` (in `.env`: `TAP_SIRO_API_TOKEN`) to an organization token from Siro's "
@@ -62,7 +62,7 @@ class BearerToken(Authentication):
 
 
 class Token(NamedTuple):
-    """A token that was made for this run."""
+    """Token that was issued in this run."""
 
     value: str
     seconds: float | None
@@ -70,10 +70,10 @@ class Token(NamedTuple):
 
 
 class RenewedToken(Authentication):
-    """A token that is made when it is first needed, and again before its end. All threads share one."""
+    """Token that is requested when it is first needed, and renewed before it expires. All threads share one."""
 
     def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER_HEADER) -> None:
-        """Make no token yet.
+        """Prepare, without requesting a token.
 
         Args:
             make: Gets one from the server.
@@ -95,7 +95,7 @@ class RenewedToken(Authentication):
         return request
 
     def renew(self, request: requests.PreparedRequest) -> bool:
-        """Drop the token, unless another thread already has."""
+        """Drop the token, unless another thread has already dropped it. Return True."""
         with self._lock:
             header, prefix = next(iter(self._prefixes.items()))
             if self._value is not None and request.headers.get(header) == prefix + self._value:
@@ -139,7 +139,7 @@ def user_token(body: bytes) -> Token:
 
 
 def _answer(body: bytes, name: str) -> dict[str, Any]:
-    """The object that holds the token: the answer itself, or its `data`."""
+    """Return the object that holds the token: the answer itself, or its `data`."""
     answer = decode_object(body)
     data = answer.get("data")
     return data if isinstance(data, dict) and name not in answer else answer
@@ -161,7 +161,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def client_refused(error: RefusedError) -> TapSiroError:
-    """What it means that a token endpoint refuses."""
+    """Return the error for a token endpoint that refuses client credentials."""
     said = f"`auth_url` answered {error.status}"
     if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return TapSiroError(
@@ -172,7 +172,7 @@ def client_refused(error: RefusedError) -> TapSiroError:
 
 
 def app_refused(error: RefusedError) -> TapSiroError:
-    """What it means that the API makes no token of an OAuth app."""
+    """Return the error for an API that refuses a token to an OAuth app."""
     return TapSiroError(
         f"Siro's API answered {error.status} when asked for a token for transcripts. Check `oauth_client_id`, "
         "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "

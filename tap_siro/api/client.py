@@ -70,15 +70,15 @@ class Client(Retries):
         return self._page_sizes.setdefault(path, PageSize(path))
 
     def get(self, path: str, query: dict[str, str], *, decode: Callable[[bytes], T], host: Host | None = None) -> T:
-        """Send a GET request, and return what `decode` makes of the answer. Raises as `send` does."""
+        """Send a GET request, and return the decoded answer. Raises the errors of `send`."""
         return self.send(Request(host or self.api, path, query, decode))[0]  # type: ignore[return-value]
 
     def post(self, host: Host, path: str, body: Body, *, decode: Callable[[bytes], T]) -> T:
-        """Send a POST request, and return what `decode` makes of the answer. Raises as `send` does."""
+        """Send a POST request, and return the decoded answer. Raises the errors of `send`."""
         return self.send(Request(host, path, {}, decode, body=body))[0]  # type: ignore[return-value]
 
     def exchange(self, path: str, query: dict[str, str], host: Host | None = None) -> requests.Response:
-        """Send one request, once, and return the answer whatever its status is. Raises as `send_once` does."""
+        """Send one request, once, and return the answer with any status. Raises the errors of `send_once`."""
         return self.send_once(Request(host or self.api, path, query, bytes))
 
     @property
@@ -140,7 +140,7 @@ class Client(Retries):
         )
 
     def _user_authentication(self) -> Authentication:
-        """For transcripts: the organization token never goes to their host."""
+        """Return the authorization for transcripts. The organization token never goes to their host."""
         settings = self.settings
         if settings.client_id and not settings.oauth_client_id:
             return self.api.auth

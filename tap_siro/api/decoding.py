@@ -1,4 +1,4 @@
-"""A page: what one answer of the API holds, and how its JSON is read.
+"""Decoding of the API's JSON, and repair of JSON that is nearly valid.
 
 Numbers with a fraction or an exponent become `Decimal`, so that every digit survives. NUL characters and lone
 surrogates are taken out of all text, keys included: no database stores them.
@@ -15,7 +15,7 @@ import msgspec
 
 
 def _fraction(text: str) -> Decimal | str:
-    """A number with a fraction or an exponent; one that no `Decimal` can hold stays text."""
+    """Return a number with a fraction or an exponent, as text if no `Decimal` can hold it."""
     try:
         return Decimal(text)
     except ArithmeticError:
@@ -44,11 +44,11 @@ TOO_DEEP = f"JSON that is nested too deep; values below level {MAX_NESTING} are 
 
 
 class MalformedPageError(ValueError):
-    """The answer is not a page. The message says in what way, and holds nothing out of it."""
+    """The answer has another form than expected. The message names the difference, without content of the answer."""
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON.
+    """Return decoded JSON.
 
     Raises:
         MalformedPageError: It is none.
@@ -61,7 +61,7 @@ def decode(body: bytes) -> Any:
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """Read an answer that is one object.
+    """Return the object that an answer holds.
 
     Raises:
         MalformedPageError: It is not JSON, or not an object.
@@ -87,7 +87,7 @@ def unpack(packed: bytes | list[Any]) -> list[Any]:
 
 
 def repair(body: bytes) -> tuple[bytes, set[str]]:
-    """Make JSON of a body that is nearly JSON: one bad byte in one record would cost all the others.
+    """Turn a body that is nearly JSON into JSON: otherwise, one bad byte in one record would lose all others.
 
     Returns:
         The body, and what was lost by it: `NOT_UTF_8`, `NOT_FINITE`, `TOO_LONG`, `TOO_DEEP`.
@@ -111,7 +111,7 @@ def repair(body: bytes) -> tuple[bytes, set[str]]:
 
 
 def _cut_deep(text: bytes) -> tuple[bytes, bool]:
-    """Write null for what is nested deeper than `MAX_NESTING`, and say whether there was something."""
+    """Replace values nested deeper than `MAX_NESTING` by null. Return the text, and True if there were any."""
     pieces, kept_from, depth = [], 0, 0
     for match in _BRACKETS.finditer(text):
         if match[1]:

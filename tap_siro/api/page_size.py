@@ -46,7 +46,7 @@ class PageSize:
         return self.begin(wanted) or DEFAULT
 
     def good(self, wanted: int | None) -> None:
-        """Count a page that came. An outage is over some time: after enough pages, the size grows again."""
+        """Count a successful page. Outages end, so the size grows again after enough pages."""
         self._accepted = True
         if self._limit is None or wanted is None:
             return

@@ -1,4 +1,4 @@
-"""What a response means that is no page: sentences for the user, and when to try again. Pure."""
+"""Meaning of responses other than pages: messages for the user, and delays of retries. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADVICE = {
 
 
 def failure(response: requests.Response, query: Mapping[str, str], host: Host) -> TapSiroError:
-    """What an answer means that is not a success, or has no body."""
+    """Return the error for a response that is not a success, or has no body."""
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
     if (
@@ -55,7 +55,7 @@ def failure(response: requests.Response, query: Mapping[str, str], host: Host) -
 
 
 def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
-    """What a status that no other try will change means for the user. The body is not shown."""
+    """Return the meaning of a permanent status for the user, without the body."""
     status = response.status_code
     advice = ADVICE | {
         HTTPStatus.UNAUTHORIZED: host.auth.refusal,
@@ -92,7 +92,7 @@ def _is_json(response: requests.Response) -> bool:
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:
-    """The seconds that `Retry-After` asks for, in either of its forms; None without one."""
+    """Return the seconds in `Retry-After`, in either of its forms; None without one."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
@@ -104,7 +104,7 @@ def retry_after_seconds(response: requests.Response) -> float | None:
 
 
 def parse_date(value: str | None) -> int | None:
-    """The timestamp of an HTTP date."""
+    """Return the timestamp of an HTTP date; None if it is not one."""
     try:
         moment = parsedate_to_datetime(value or "")
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""One request, safely: the rate limit, requests in flight, retries, and tokens that expire."""
+"""Requests with retries: the rate limit, requests in flight, and tokens that expire."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T_co]):
-    """What is requested, and what is made of the answer."""
+    """A request, and the decoder of its answer."""
 
     host: Host
     path: str
@@ -63,7 +63,7 @@ class Request(Generic[T_co]):
 
 
 class Retries:
-    """Sends requests, and sends them again if they fail. All threads share one."""
+    """Sends requests and retries them if they fail. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Open nothing yet.
@@ -145,7 +145,7 @@ class Retries:
                 return decoded, asked_at
 
     def send_once(self, request: Request[T]) -> requests.Response:
-        """Send a request within the rate limit, once, and return the answer whatever its status is.
+        """Send a request within the rate limit, once, and return the answer with any status.
 
         Raises:
             RetryableError: No whole answer came.
@@ -165,7 +165,7 @@ class Retries:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """Take one of the places of requests in flight."""
+        """Hold one of the places of requests in flight."""
         while not self._in_flight.acquire(timeout=POLL_SECONDS):
             self.clock.check()
         try:
@@ -217,9 +217,7 @@ class Retries:
 
 def _is_empty(response: requests.Response) -> bool:
     status = response.status_code
-    return status == HTTPStatus.NO_CONTENT or (
-        status in ANSWERS and response.content.strip() in {b"", b"null"}
-    )
+    return status == HTTPStatus.NO_CONTENT or (status in ANSWERS and response.content.strip() in {b"", b"null"})
 
 
 def _waits() -> Generator[float, None, None]:

@@ -1,4 +1,4 @@
-"""One HTTP exchange: the session that it goes through, its time limits, and why it failed, in words."""
+"""HTTP exchanges: the session, its time limits, and the reasons of failures."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NO_PROXY = {"http": None, "https": None, "all": None}
 
 
 def name_host(setting: str) -> str:
-    """What messages call the host that a setting is the address of."""
+    """Return the name of a setting's host in messages."""
     return "Siro's API" if setting == "api_url" else f"`{setting}`"
 
 
 class Body(NamedTuple):
-    """What is posted: a form, or JSON."""
+    """Body of a POST request: a form, or JSON."""
 
     form: Mapping[str, str] | None = None
     json: Mapping[str, str] | None = None
@@ -167,7 +167,7 @@ _CERTIFICATES = {
 
 
 def _reason(error: Exception) -> _Reason:
-    """Why an exchange failed: one of a fixed list, because the library's own words may hold the query."""
+    """Return the reason of a failure, one of a fixed list: the library's own text may contain the query."""
     causes = list(_causes(error))
     if isinstance(error, requests.exceptions.ProxyError):
         # `http.client` has the proxy's status in its words only.
@@ -185,7 +185,7 @@ def _reason(error: Exception) -> _Reason:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and all those that led to it: the libraries wrap them in several ways."""
+    """Yield an error, and all errors that caused it: the libraries wrap them in several ways."""
     left, seen = [error], set[int]()
     while left:
         one = left.pop()
@@ -203,7 +203,7 @@ class _Adapter(HTTPAdapter):
     seconds: float
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Where `requests` gets its connections from."""
+        """Return the pool from which `requests` gets its connections."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not issubclass(pool.ConnectionCls, _Limited):
             kind = pool.ConnectionCls
@@ -225,7 +225,7 @@ def _response(seconds: float) -> type[HTTPResponse]:
 
 
 class _UntilDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline. Each part may come in time, and the whole never."""
+    """Reader of a socket until a deadline. Each part may arrive in time, and yet the whole never ends."""
 
     def __init__(self, raw: Any, deadline: float) -> None:
         self._raw = raw

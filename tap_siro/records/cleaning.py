@@ -1,4 +1,4 @@
-"""Makes what the API sends fit the columns. Pure but for one warning per field and run.
+"""Conversion of the API's values to the columns' types. Pure, except for one warning per field and run.
 
 What another type holds without loss is taken as the column's type: a number as text, the text of a number as a number.
 Any other value of the wrong type becomes null. A field that the schema does not know is kept in the column
@@ -39,23 +39,23 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 
 
 class FieldWarnings:
-    """Warns of fields that are not as they should be, once for each and run."""
+    """Warnings of invalid and unknown fields, one for each field and run."""
 
     def __init__(self, *, keeps_others: bool = True, warned: set[tuple[str, str]] | None = None) -> None:
-        """Start with what was warned of already; say of unknown fields whether `otherFields` keeps them."""
+        """Start with the warnings that were given already. `keeps_others`: the column `otherFields` is written."""
         self._keeps_others = keeps_others
         self._warned: set[tuple[str, str]] = set() if warned is None else warned
 
     def of_stream(self, *, keeps_others: bool) -> FieldWarnings:
-        """The warnings of one stream, counted with all others of the run."""
+        """Return the warnings of one stream, counted with all others of the run."""
         return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
 
     def wrong_type(self, path: str, kind: str, *, then: str = "other values are written as null") -> None:
-        """A field did not hold what it should; it is written as null, or what `then` says."""
+        """Warn of a field with a value of another type. `then` says what becomes of the value."""
         self._warn_once("wrong type", path, f"Siro's field `{path}` is not always {kind}; {then}.")
 
     def unknown(self, path: str, *, kept: bool) -> None:
-        """A field is not in the schema; it is kept in `otherFields` or left out."""
+        """Warn of a field that is not in the schema. `kept`: it goes into `otherFields`."""
         shown = (
             path if len(path) <= MAX_NAME_CHARACTERS and path.isprintable() else f"{ascii(path)[:MAX_NAME_CHARACTERS]}…"
         )
@@ -76,7 +76,7 @@ class FieldWarnings:
 
 
 class RecordCleaner:
-    """Makes the records that an endpoint returns fit a stream's columns, `otherFields` among them."""
+    """Converter of an endpoint's records to a stream's columns, including `otherFields`."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class RecordCleaner:
         self._field_warnings = field_warnings
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The record with all columns; those that the API left out are null."""
+        """Return the record with all columns; missing ones are null."""
         others, converted = None, self._converted
         if self._left_out:
             record = {name: value for name, value in record.items() if name not in self._left_out}
@@ -129,7 +129,7 @@ class RecordCleaner:
         return cleaned
 
     def _fits(self, record: Mapping[str, Any]) -> bool:
-        """Whether there is nothing to clean but dates. Nearly always so, and several times faster than cleaning."""
+        """Return True if only dates need cleaning: nearly always, and several times faster to check than to clean."""
         try:
             msgspec.convert(record, self._valid_type)
         except msgspec.ValidationError:
@@ -142,7 +142,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def is_deep(value: Any) -> bool:
-    """Whether lists and objects are nested so deep in a value that Python may fail on it, or that it came cut."""
+    """Return True if a value is nested so deep that Python may fail on it, or that decoding cut it."""
     level = [value]
     for _ in range(MAX_NESTING):
         level = [each for each in level if each.__class__ is list or each.__class__ is dict]
@@ -153,7 +153,7 @@ def is_deep(value: Any) -> bool:
 
 
 def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
-    """A function that makes a value fit a schema of this package.
+    """Return a function that converts a value to a schema of this package.
 
     Args:
         schema: A JSON schema with one type besides null.
@@ -177,7 +177,7 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
 
 
 def msgspec_type(schema: Mapping[str, Any], ignored: Sequence[str] = ()) -> Any:
-    """A type that takes nothing but values that `cleaner` would return as they are.
+    """Return a type that accepts only values that `cleaner` would return unchanged.
 
     `msgspec.convert` checks a value against it many times faster than a cleaner can look at it.
 
@@ -210,7 +210,7 @@ def _scalar(kind: str, path: str, field_warnings: FieldWarnings) -> Cleaner:
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether a value is a number; JSON has neither NaN nor infinities, though some APIs write them."""
+    """Return True for a finite number. JSON has neither NaN nor infinities, though some APIs write them."""
     kind = value.__class__  # true and false are integers to Python
     return kind is int or (kind is Decimal and value.is_finite()) or (kind is float and math.isfinite(value))
 
@@ -260,7 +260,7 @@ def _timestamp(path: str, field_warnings: FieldWarnings) -> Cleaner:
 
 
 def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
-    """A function that makes JSON text of a value, with every digit that it had; null stays null."""
+    """Return a function that turns a value into JSON text with all its digits; null stays null."""
 
     def json_text(value: Any) -> str | None:
         if is_deep(value):
@@ -308,7 +308,7 @@ def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
 def _splitter(
     columns: Mapping[str, Any], path: str, field_warnings: FieldWarnings
 ) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]]:
-    """A function that divides an object into what its columns know and what they do not, each in its place.
+    """Return a function that divides an object into known and unknown fields, both with the object's nesting.
 
     Lists are not looked into: what is not known in their items would have no place.
     """

@@ -30,7 +30,7 @@ ENCODING = {"format": "jsonl", "compression": "gzip"}
 
 
 class BatchFiles:
-    """The files of one run, one at a time for each stream, and their BATCH messages."""
+    """Files of one run, one at a time for each stream, and their BATCH messages."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class BatchFiles:
         encode_lines: Callable[[Sequence[Any]], bytes],
         write_lines: Callable[[bytes], None],
     ) -> None:
-        """Remove what earlier runs have left.
+        """Remove the files of earlier runs.
 
         Args:
             config: Where the files are, and how large.
@@ -83,7 +83,7 @@ class BatchFiles:
                 records = records[len(part) :]
 
     def flush(self) -> None:
-        """Complete all files and write their BATCH messages. To be called before each STATE.
+        """Complete all files and write their BATCH messages. Called before each STATE.
 
         Raises:
             TapSiroError: A file cannot be written, or could not before: no STATE may count on it.
@@ -110,7 +110,7 @@ class BatchFiles:
 
     @contextlib.contextmanager
     def _explain_errors(self) -> Iterator[None]:
-        """Turn what goes wrong with a file into a sentence, and keep it."""
+        """Turn an error of a file into one for the user, and remember it."""
         try:
             yield
         except OSError as error:
@@ -122,7 +122,7 @@ class BatchFiles:
 
 
 class _File:
-    """A file of gzipped lines that is being written."""
+    """File of gzipped lines that is being written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -134,7 +134,7 @@ class _File:
         self._close = weakref.finalize(self, os.close, self._file)
 
     def write(self, lines: bytes, records: int) -> None:
-        """Add lines, which are so many records."""
+        """Add lines that hold a number of records."""
         self.records += records
         self._lines += lines
         if len(self._lines) >= WRITE_BYTES:

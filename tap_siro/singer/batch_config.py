@@ -1,4 +1,4 @@
-"""The SDK's setting `batch_config`: what of it is supported, and what it means."""
+"""The supported part of the SDK's setting `batch_config`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
 
 
 def _path(root: str) -> str:
-    """The path that a root means, with `~` and variables replaced as a shell would; blank if it is no path."""
+    """Return the path of a root, with `~` and variables replaced as in a shell; blank if it is not a path."""
     path = re.sub(r"^file:(//(localhost(?=/))?)?", "", root.strip(), flags=re.IGNORECASE)
     path = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111 - which raises for an unknown user
     return "" if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path) or "~" in Path(path).parts or path[:1] == "~" else path
@@ -63,7 +63,7 @@ def _path(root: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """What `batch_config` says."""
+    """Value of `batch_config`, checked."""
 
     root: Path
     """The directory that runs make theirs in, absolute."""

@@ -1,4 +1,4 @@
-"""What a catalog's schema may change: which columns there are, not what is in them."""
+"""Changes that a catalog may make to a schema: fewer columns, but no other types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def narrow_schema(mine: Schema, theirs: Schema) -> Schema:
-    """The stream's own schema, with only those of its properties that the catalog has too, at all depths, and the keys.
+    """Return the stream's own schema, with the keys and those properties that the catalog has too, at all depths.
 
     A catalog from before a column came, or edited by hand, makes no row wider than its SCHEMA.
     """
@@ -29,7 +29,7 @@ def narrow_schema(mine: Schema, theirs: Schema) -> Schema:
 
 
 def warn_of_differences(stream: str, mine: Schema, theirs: Schema) -> None:
-    """Say which of a catalog's columns are not written as it declares them."""
+    """Warn of columns that are not written as the catalog declares them."""
     if names := differences(mine, theirs):
         logger.warning(
             "The catalog has columns of '%s' that the tap lacks or declares differently (%s). The tap ignores the "
@@ -39,7 +39,7 @@ def warn_of_differences(stream: str, mine: Schema, theirs: Schema) -> None:
 
 
 def differences(mine: Schema, theirs: Schema, path: str = "") -> list[str]:
-    """The properties that only the catalog has, or that it declares to be of another type."""
+    """Return the properties that only the catalog has, or that it declares with another type."""
     found = []
     for name, declared in theirs.get("properties", {}).items():
         inner = f"{path}.{name}" if path else name

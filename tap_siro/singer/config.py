@@ -1,4 +1,4 @@
-"""Settings as they are given: brought into their JSON types, and what is wrong with them in a sentence."""
+"""Conversion of settings to their JSON types, and descriptions of invalid ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """Settings from the environment and from a `.env` in the working directory or above, as text.
+    """Return settings from the environment and from a `.env` in the working directory or above, as text.
 
     The environment wins. A blank variable counts as not set in both.
     """
@@ -35,7 +35,7 @@ def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
 
 
 def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in their JSON types: null and blank mean not set, and from the environment all are text.
+    """Return settings in their JSON types. Null and blank mean not set; from the environment, all are text.
 
     A variable that is not set in a CI system is often there and blank; Meltano passes it on.
     """
@@ -44,7 +44,7 @@ def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
 
 
 def _typed(value: Any, rule: Mapping[str, Any]) -> Any:
-    """A setting in its JSON type; None if it is not set."""
+    """Return a setting in its JSON type; None if it is not set."""
     kinds = rule.get("type", [])
     if isinstance(value, str):
         if not value.strip():
@@ -75,7 +75,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 def describe_error(error: ValidationError) -> str:
-    """What is wrong with a setting, without its value."""
+    """Describe an invalid setting, without its value."""
     rule: Any = error.validator_value
     given: Any = error.instance
     if error.validator == "required" and not error.absolute_path:

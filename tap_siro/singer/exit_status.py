@@ -1,4 +1,4 @@
-"""How the process ends: with a sentence instead of a traceback, and with the right status."""
+"""End of the process: a message instead of a traceback, and the right exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def keep_status() -> None:
-    """Let nothing change the exit status of what is over: neither a signal nor a log that cannot be written."""
+    """Protect the exit status of a finished run from signals and from a log that cannot be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -41,7 +41,7 @@ def exit_without_logging(error: Exception) -> NoReturn:
 
 @contextlib.contextmanager
 def exit_with_status(clock: Clock | None) -> Iterator[None]:
-    """End the process as a command should: with a sentence instead of a traceback, and with the right status."""
+    """End the process with a message instead of a traceback, and with the right exit status."""
     try:
         yield
     except StoppedError:

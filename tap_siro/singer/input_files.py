@@ -1,4 +1,4 @@
-"""The files of the command line: config, state and catalog, checked before the SDK reads them."""
+"""Checks of the files on the command line, before the SDK reads them: config, state and catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_object(option: str, read: Callable[[], str]) -> str:
-    """The text of a file from the command line, if it holds a JSON object."""
+    """Return the text of a file from the command line, which must be a JSON object."""
     with contextlib.suppress(ValueError, RecursionError):  # also for what is not UTF-8
         text = read().removeprefix("\ufeff")  # a byte-order mark
         if isinstance(json.loads(text), dict):
@@ -27,7 +27,7 @@ def read_object(option: str, read: Callable[[], str]) -> str:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Fail unless a state has the form of one that a tap of the SDK has written, or is empty."""
+    """Raise a `TapSiroError` unless a state is empty or has the form of the SDK's."""
 
     def is_entry(entry: Any) -> bool:
         return isinstance(entry, dict) and isinstance(entry.get("progress_markers", {}), dict)

@@ -1,4 +1,4 @@
-"""What the SDK's stream maps and flattening make of a record."""
+"""Application of the SDK's stream maps and flattening to records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _evaluating = threading.Lock()
 
 
 def transform_record(maps: Sequence[StreamMap], record: Record) -> Iterator[tuple[str, Record]]:
-    """What stream maps and flattening make of a record, with the names of the streams."""
+    """Yield the records that stream maps and flattening make of a record, each with its stream's name."""
     for stream_map in maps:
         with _explain_errors(stream_map):
             made = stream_map.transform(record)
@@ -35,13 +35,13 @@ def transform_record(maps: Sequence[StreamMap], record: Record) -> Iterator[tupl
 
 
 def passes_filter(stream_map: CustomStreamMap, record: Record) -> bool:
-    """Whether a record passes the map's `__filter__`."""
+    """Return True if a record passes the map's `__filter__`."""
     with _explain_errors(stream_map):
         return stream_map.get_filter_result(record)
 
 
 def warn_of_unknown_streams(stream_maps: Mapping[str, Any], streams: Iterable[str]) -> None:
-    """Say which of the maps do nothing, because they are for a stream that there is not."""
+    """Warn of maps whose stream does not exist."""
     for name, each in stream_maps.items():
         source = each.get("__source__", name) if isinstance(each, dict) else name
         if name != "__else__" and not matching(streams, source):
@@ -54,7 +54,7 @@ def warn_of_unknown_streams(stream_maps: Mapping[str, Any], streams: Iterable[st
 
 @contextlib.contextmanager
 def explain_flattening(stream: str) -> Iterator[None]:
-    """Turn the SDK's refusal of two columns with one name into a sentence."""
+    """Turn the SDK's error about duplicate column names into one for the user."""
     try:
         yield
     except ValueError as error:
@@ -68,7 +68,7 @@ def explain_flattening(stream: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _explain_errors(stream_map: StreamMap) -> Iterator[None]:
-    """Turn an error in a user's expression into a sentence: its own text may hold what it was about."""
+    """Turn an error in a user's expression into one without its text, which may contain the record."""
     try:
         with _evaluating:
             yield

@@ -78,7 +78,7 @@ def test_a_client_reads_everything_with_one_token(sandbox: Sandbox, threads: int
 
 
 def test_neither_the_secret_nor_the_token_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whoever can read a job's log could read all conversations."""
+    """Readers of a job's log could read all conversations."""
     sandbox.fault("status", path=CLIENT_TOKEN, status=503)
     sandbox.fault("status", status=429)
     debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}

@@ -1,4 +1,4 @@
-"""What no other try will change ends the sync at once: with a sentence, an exit status, and a state to go on from."""
+"""Permanent faults end the sync at once: with a message, an exit status, and a state to continue from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may pass on its own is tried again: no row is lost to it, and none comes twice because of it."""
+"""Temporary faults are retried: no row is lost, and none comes twice."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> N
 @pytest.mark.parametrize("setting", ["auth_url", "user_api_url"])
 @pytest.mark.parametrize("fault", ["status", "html", "reset", "gzip"])
 def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str, setting: str) -> None:
-    """Whoever reads that Siro's API answered 500 asks Siro why, and not who runs the login."""
+    """A user who reads that Siro's API answered 500 asks Siro, not those who run the login."""
     options: dict[str, dict[str, Any]] = {
         "status": {"status": 500},
         "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}},

@@ -22,7 +22,7 @@ DATA = recordings(300, odd=False)
 
 
 class Outcome:
-    """What a probe printed, and how it ended."""
+    """Output and exit status of a probe."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err

@@ -52,7 +52,7 @@ def utterances(*items: Any) -> list[dict[str, Any]]:
 
 
 def test_a_followup_belongs_to_the_recording_that_was_asked_for() -> None:
-    """What it says of its recording itself may be missing, or an older id."""
+    """A follow-up's own id of its recording may be missing, or an older one."""
     (record,) = followups({"followupId": "f", "recordingId": "another", "score": 4, "context": [{"header": "h"}]})
     empty = dict.fromkeys(detail_schemas.FOLLOWUPS["properties"])
     assert record == empty | PARENT | {"followupId": "f", "score": 4, "context": [{"header": "h"}]}

@@ -98,7 +98,7 @@ def cleaned(text: str) -> str:
 
 
 def without_bad(value: Any) -> Any:
-    """What JSON readers that keep all digits see, without the characters that no database stores."""
+    """Return a value without the characters that no database stores."""
     if isinstance(value, str):
         return cleaned(value)
     if isinstance(value, list):
@@ -229,7 +229,7 @@ TEXT_PLACES: dict[str, tuple[tuple[str | int, ...], Callable[[dict[str, Any]], A
 
 @pytest.mark.parametrize("place", TEXT_PLACES)
 def test_no_text_is_lost(place: str) -> None:
-    """What was said would reach the warehouse in part."""
+    """Conversations would reach the warehouse in part."""
     path, read = TEXT_PLACES[place]
 
     @given(TEXT)

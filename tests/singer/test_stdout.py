@@ -1,4 +1,4 @@
-"""What stdout gets: whole lines, whatever happens to the process and to the pipe, or a failure that is said."""
+"""stdout gets whole lines, whatever happens to the process and to the pipe, or the run fails with a message."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_removed_field_is_in_neither_schema_nor_rows(tmp_path: Path) -> None:
 
 
 def test_a_filtered_recording_has_no_child_rows(tmp_path: Path) -> None:
-    """Who filters out a conversation does not want its summary in the warehouse either."""
+    """A user who filters out a conversation does not want its summary in the warehouse either."""
     maps = {"recordings": {"__filter__": "result == 'WON'"}}
     won = {each["id"] for each in DATA if each.get("result") == "WON"}
     whole = run_with(tmp_path, maps)
@@ -84,7 +84,7 @@ def test_a_removed_recordings_stream_keeps_its_child_streams(tmp_path: Path) -> 
 
 
 def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) -> None:
-    """Whoever looks for it in `otherFields`, as the log says, finds no such column."""
+    """A user who looks for it in `otherFields`, as the log says, would find no such column."""
 
     def told(catalog: dict[str, Any] | None = None, **settings: Any) -> tuple[str, str]:
         with Sandbox(recordings(5)) as sandbox:

@@ -1,4 +1,4 @@
-"""What is asked for recording by recording arrives whole, whenever it is to be had, and costs no request in vain."""
+"""Details of recordings arrive complete, whenever Siro has them, without a needless request."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Whoever follows a link would land on an error page. `../../` is GitHub's way to what is not a file."""
+    """A link would lead to an error page. `../../` is GitHub's way to pages that are not files."""
     for target in re.findall(r"\]\((?!https?:|\.\./\.\./)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page
