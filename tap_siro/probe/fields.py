@@ -1,4 +1,4 @@
-"""How the fields of recordings differ from the tap's columns, in names and types alone."""
+"""Differences between the fields of recordings and the tap's columns, in names and types alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the answers to a probe mean, assumption by assumption. Pure, and nothing of a recording comes out of it.
+"""Findings from the answers to a probe, one for each assumption. Pure; no finding contains data of a recording.
 
 Whatever is shown of an answer is a number, a status, a form, or a name that no id can be: see `fields.shown`.
 """
@@ -31,7 +31,7 @@ SCORABLE = 10
 
 @dataclass
 class Answer:
-    """What came back for a request."""
+    """Answer to a request."""
 
     status: int
     """0 if nothing came."""
@@ -43,41 +43,41 @@ class Answer:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Its headers."""
+        """Return its headers."""
         return {} if self.response is None else self.response.headers
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for."""
+        """Return True if the answer is a success."""
         return self.status in ANSWERS and self.body is not None
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The records that it lists."""
+        """Return the records that it lists."""
         listed = self.body.get("data") if isinstance(self.body, dict) else self.body
         return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
     @property
     def cursor(self) -> Any:
-        """Its cursor."""
+        """Return its cursor."""
         return self.body.get("cursor") if isinstance(self.body, dict) else None
 
     @property
     def outcome(self) -> str:
-        """How it went, where it is not as it should be."""
+        """Return the reason why the answer is not a success."""
         if self.status in ANSWERS:
             return "an answer that is not JSON"
         return f"status {self.status}" if self.status else "no answer"
 
 
 def moments(records: Sequence[Mapping[str, Any]], name: str) -> list[int]:
-    """A date-time of each record, in order, as far as they can be read."""
+    """Return one date-time of each record, in order; unreadable ones are skipped."""
     found = (timestamps.parse(record.get(name)) for record in records)
     return [moment for moment in found if moment is not None]
 
 
 def order(page: Answer) -> Finding:
-    """Whether the newest come first."""
+    """Return the order of recordings."""
     created = moments(page.records, "createdAt")
     found = "in no order of `createdAt`"
     if len(set(created)) < 2:  # noqa: PLR2004 - nothing to compare
@@ -90,26 +90,26 @@ def order(page: Answer) -> Finding:
 
 
 class Wanted(NamedTuple):
-    """What a filter asks for: a flag, or a date-time within bounds, to the second."""
+    """Condition of a filter: a flag, or a date-time within bounds, to the second."""
 
     name: str
     start: int | None = None
     end: int | None = None
 
     def leaves_out(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is surely not asked for."""
+        """Return True if a record certainly fails the filter."""
         if self.start is None and self.end is None:
             return record.get(self.name) is True
         return self._distance(record) > timestamps.SECOND
 
     def takes(self, record: Mapping[str, Any]) -> bool:
-        """Whether a record is surely asked for."""
+        """Return True if a record certainly passes the filter."""
         if self.start is None and self.end is None:
             return record.get(self.name) is False
         return self._distance(record) < -timestamps.SECOND
 
     def _distance(self, record: Mapping[str, Any]) -> int:
-        """How far outside it is, in milliseconds: less than 0 inside, and 0 if that is not known."""
+        """Return the distance of a record from the bounds, in milliseconds: negative inside, 0 if unknown."""
         moment = timestamps.parse(record.get(self.name))
         if moment is None:
             return 0
@@ -120,7 +120,7 @@ class Wanted(NamedTuple):
 
 
 def kept(answer: Answer, sample: Sequence[Mapping[str, Any]], wanted: Wanted) -> str:
-    """What became of a filter.
+    """Return the effect of a filter.
 
     Args:
         answer: The answer to a request with it.
@@ -139,7 +139,7 @@ def kept(answer: Answer, sample: Sequence[Mapping[str, Any]], wanted: Wanted) ->
 
 
 def bounds(beside: str, alone: str | None) -> Finding:
-    """What becomes of `createdAt` bounds beside `updatedAt:gte`, and alone if that does not work."""
+    """Return the effect of `createdAt` bounds with `updatedAt:gte`, and alone if that does not work."""
     name, found = "`createdAt` beside `updatedAt`", beside if alone is None else f"{beside}; alone: {alone}"
     if beside == "ignored" or beside.startswith("refused"):
         return Finding(
@@ -149,7 +149,7 @@ def bounds(beside: str, alone: str | None) -> Finding:
 
 
 def simple(name: str, found: str, lost: str) -> Finding:
-    """What becomes of another filter; `lost` says what does not work if it has no effect."""
+    """Return the effect of another filter; `lost` says what does not work if it has none."""
     if found.startswith(LEAVES_OUT):
         return Finding(name, found, "recordings would be missing: report it to Siro", bad=True)
     refused = found.startswith("refused")
@@ -157,7 +157,7 @@ def simple(name: str, found: str, lost: str) -> Finding:
 
 
 def page_sizes(pages: Mapping[int, Answer]) -> Finding:
-    """How many recordings are served when so many are asked for."""
+    """Return the number of recordings on pages of each requested size."""
     parts = []
     capped = None
     for size, page in pages.items():
@@ -173,13 +173,13 @@ def page_sizes(pages: Mapping[int, Answer]) -> Finding:
 
 
 def scored(page: Answer) -> tuple[int, int]:
-    """How many of the processed recordings on a page have a score, and how many there are."""
+    """Return the number of processed recordings on a page with a score, and the number of all processed ones."""
     processed = [record for record in page.records if record.get("isProcessingDone") is not False]
     return sum(kind(record.get("evaluationScore")) == "number" for record in processed), len(processed)
 
 
 def scores(small: Answer, large: Answer) -> Finding:
-    """Whether pages of 25 and of 100 have evaluation scores."""
+    """Compare the evaluation scores on pages of 25 and of 100."""
     name = "evaluation scores on pages of 25 and 100"
     (first, processed), (second, others) = scored(small), scored(large)
     found = f"{first} of {processed}, {second} of {others}"
@@ -191,7 +191,7 @@ def scores(small: Answer, large: Answer) -> Finding:
 
 
 def cursors(first: Answer, second: Answer | None, again: Answer | None) -> Finding:
-    """The form of a cursor, and whether it works twice."""
+    """Return the form of a cursor, and whether it works twice."""
     if second is None or again is None:
         return Finding("cursor", "none: all recordings fit on a page", NOT_KNOWN)
     found, meaning = form(first.cursor), NOTHING
@@ -209,7 +209,7 @@ def cursors(first: Answer, second: Answer | None, again: Answer | None) -> Findi
 
 
 def form(cursor: object) -> str:
-    """What a cursor looks like, without what is in it."""
+    """Return the form of a cursor without its content."""
     if not isinstance(cursor, str):
         return f"a JSON {kind(cursor)}"
     text, inside = cursor, ""
@@ -240,7 +240,7 @@ def _is_json(text: str) -> bool:
 
 
 def last_page(page: Answer, after: Answer | None) -> Finding:
-    """Whether a page that ends a list has a cursor."""
+    """Return whether the last page of a list has a cursor."""
     name = "cursor on the last page"
     if not page.ok:
         return Finding(name, f"{NOT_KNOWN}: {page.outcome}", NOTHING)
@@ -252,7 +252,7 @@ def last_page(page: Answer, after: Answer | None) -> Finding:
 
 
 def clock(answer: Answer) -> Finding:
-    """How far the server's clock is ahead."""
+    """Return the seconds by which the server's clock is ahead."""
     server = parse_date(answer.headers.get("Date"))
     if server is None:
         return Finding("clock", "no `Date` header", "the tap goes by this machine's clock, which must be right")
@@ -262,7 +262,7 @@ def clock(answer: Answer) -> Finding:
 
 
 def rate_limit(answer: Answer) -> Finding:
-    """What the headers say of a limit."""
+    """Return the rate limit in the headers."""
     named = {name.lower(): value for name, value in answer.headers.items() if "ratelimit" in name.lower()}
     found = [
         f"{name}: {value}" if value.isdigit() and len(value) < len("1700000000") else name
@@ -273,7 +273,7 @@ def rate_limit(answer: Answer) -> Finding:
 
 
 def followups(page: Answer, single: Answer | None) -> Finding:
-    """What a list says of follow-ups, and what a single recording says."""
+    """Compare the follow-ups in a list with those of a single recording."""
     listed = [item for record in page.records for item in record.get("followups") or () if isinstance(item, dict)]
     names = sorted({shown(name) for item in listed for name in item})
     if single is None or not listed:
@@ -288,7 +288,7 @@ def followups(page: Answer, single: Answer | None) -> Finding:
 
 
 def endpoint(name: str, answer: Answer | None) -> Finding:
-    """Whether another endpoint answers."""
+    """Return whether another endpoint answers."""
     if answer is None:
         return Finding(f"`{name}`", "not asked: what its address needs is not known", NOT_KNOWN)
     if not answer.ok:
