@@ -284,7 +284,7 @@ class SiroTap(Tap):
         return settings
 
     def _set_compatible_replication_methods(self) -> None:
-        """Command. The SDK sets up logging here, and shows a traceback for a blank or unknown level."""
+        """Warn of unknown streams and of an empty selection; the SDK does not. Called once, before the first stream."""
         super()._set_compatible_replication_methods()
         warn_of_unknown_streams(self.config.get("stream_maps", {}), self.streams)
         if not any(stream.selected for stream in self.streams.values()):
