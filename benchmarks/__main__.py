@@ -1,4 +1,4 @@
-"""The command: `python -m benchmarks`. README.md here says what it measures."""
+"""The command `python -m benchmarks`. README.md here lists its measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox as the benchmarks see it: a process of its own, so that its CPU is not the contestants'."""
+"""The sandbox in a process of its own, so that its CPU time does not count as the contestants'."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ ROOT = __file__.rpartition("/benchmarks/")[0]
 
 
 class Served(NamedTuple):
-    """What the server did since it was last asked."""
+    """Work of the server since the last question."""
 
     requests: int
     cpu: float
 
 
 class Api:
-    """The process. It holds the same recordings for all contestants."""
+    """The server process. It has the same recordings for all contestants."""
 
     def __init__(self, count: int) -> None:
-        """Start it, with so many recordings."""
+        """Start the process with a number of recordings."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.server", str(count)],
             cwd=ROOT,
@@ -49,11 +49,11 @@ class Api:
         self._process.wait(10)
 
     def reset(self, latency: float) -> None:
-        """Set the seconds that each request takes, and start counting."""
+        """Set the latency of a request in seconds, and reset the counters."""
         self._ask({"latency": latency})
 
     def served(self) -> Served:
-        """What it did since the last reset."""
+        """Return the server's work since the last reset."""
         answer = self._ask({})
         return Served(answer["requests"], answer["cpu"])
 

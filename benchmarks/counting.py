@@ -1,4 +1,4 @@
-"""Counts what a contestant produced, whatever the form, so that all are known to have done the same job.
+"""Counts of the rows that a contestant produced, in any form: all must have done the same job.
 
 A program of its own: the memory that it takes must not be counted as a contestant's (see processes.py).
 """
@@ -29,7 +29,7 @@ STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
 
 
 def singer(directory: Path) -> Counter[str]:
-    """Rows of each stream among the Singer messages on stdout, each key once: a tap may repeat itself."""
+    """Return the number of distinct keys of each stream in Singer messages: a tap may repeat rows."""
     found: set[tuple[object, ...]] = set()
     with (directory / "out").open("rb") as lines:
         for line in lines:
@@ -43,7 +43,7 @@ def singer(directory: Path) -> Counter[str]:
 
 
 def dlt(directory: Path) -> Counter[str]:
-    """Rows of each stream in the tables that dlt wrote; single links are columns there, not rows."""
+    """Return the number of rows of each stream in dlt's tables. Single links are columns there, not rows."""
     rows: Counter[str] = Counter()
     for path in sorted((directory / "tables").glob("siro/recordings*/*")):
         table = path.parent.name
@@ -63,7 +63,7 @@ FORMS = {"singer": singer, "dlt": dlt}
 
 
 def count(form: str, directory: Path) -> Counter[str]:
-    """Count in another process."""
+    """Return the counts, made in another process."""
     command = [sys.executable, "-m", "benchmarks.counting", form, str(directory)]
     return Counter(json.loads(subprocess.check_output(command, cwd=ROOT)))
 

@@ -1,4 +1,4 @@
-"""Memory, as a sync grows; and the time until the tap does anything."""
+"""Peak memory by size of the sync, and start-up time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALL = 1_000
 
 
 def memory(large: int, runs: int) -> None:
-    """Peak memory of the tap for few recordings and for many."""
+    """Print the tap's peak memory for few recordings and for many."""
     peaks = {}
     for count in (SMALL, large):
         with Api(count) as api, tempfile.TemporaryDirectory(prefix="benchmark-") as name:
@@ -46,7 +46,7 @@ def memory(large: int, runs: int) -> None:
 
 
 def startup(runs: int) -> None:
-    """The tap's start beside the import of the SDK that it needs."""
+    """Print the tap's start-up time beside that of importing the SDK."""
     programs = {
         "import singer_sdk": ("-c", "import singer_sdk"),
         "import requests, orjson": ("-c", "import requests, orjson"),

@@ -33,17 +33,17 @@ NESTED = ("crm", "summary", "entityExtractions", "followups")
 
 
 class Contestant(Protocol):
-    """Who loads the recordings into a database."""
+    """Program that loads the recordings into a database."""
 
     @property
     def what(self) -> str:
-        """For the table."""
+        """Return the contestant's name in the table."""
 
     def command(self, api: Api, database: Database, directory: Path) -> list[str]:
-        """What to run."""
+        """Return the command to run."""
 
     def count(self, database: Database) -> Counter[str]:
-        """The rows of each stream that are in the database."""
+        """Return the number of rows of each stream in the database."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Pipe:
 
 @dataclass(frozen=True)
 class Dlt:
-    """The same with dlt, which makes a table of each list and a column of each link."""
+    """dlt, which makes a table of each list and a column of each link."""
 
     what: str
     destination: str
@@ -115,7 +115,7 @@ def _number(rows: list[dict[str, Any]]) -> int:
 
 
 def contestants() -> dict[str, tuple[str, Contestant]]:
-    """Each with the name of the database that it loads."""
+    """Return the contestants, each with the name of its database."""
     loaders = project.loaders()
     found: dict[str, tuple[str, Contestant]] = {}
     for name, batch in {"duckdb": False, "postgres": True, "snowflake": True}.items():
@@ -137,7 +137,7 @@ CONTESTANTS = contestants()
 
 
 def run(names: Sequence[str], recordings: int, runs: int) -> None:
-    """Measure contestants in turn, so many times, each with an empty database."""
+    """Measure the contestants in turn, a number of times, each with an empty database."""
     project.prepare()
     measured: dict[str, list[Measured]] = {name: [] for name in names}
     produced: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""Runs a program and measures the whole process: CPU, wall time, peak memory, bytes of log, and who else was busy."""
+"""Measurement of a whole process: CPU and wall seconds, peak memory, bytes of log, and CPU use by other programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Measured:
 def measure(
     command: Sequence[str], *, directory: Path, environment: Mapping[str, str], api: Api | None = None
 ) -> Measured:
-    """Run a program to its end. Its output is left in `out` and `log` in the directory.
+    """Run a program to its end. Its output goes to `out` and `log` in the directory.
 
     Peak memory is the kernel's figure, which begins with what this process has when it starts the other. So this one
     has to stay small, and it says so if it did not.
@@ -70,7 +70,7 @@ def measure(
 
 
 def _busy() -> float:
-    """CPU seconds that the machine has spent on anything, where the kernel tells."""
+    """Return the CPU seconds that the machine has spent, if the kernel reports them."""
     try:
         user, nice, system, _, _, *rest = (int(field) for field in _stat())
     except OSError:

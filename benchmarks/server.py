@@ -1,4 +1,4 @@
-"""The process that serves: told what to do over its standard input, in lines of JSON."""
+"""The server process. It reads commands from its standard input, a line of JSON each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well a history is cut: the planner alone, against a simulated API with simulated threads. No network, no clock.
+"""Simulation of the slice planner against an API with threads, without a network or a clock.
 
 `python -m benchmarks slicing`.
 """
@@ -30,7 +30,7 @@ HOUR = 3600 * SECOND
 
 
 class Row(NamedTuple):
-    """What the slicing knows of a recording."""
+    """A recording as the planner sees it."""
 
     created: int
     updated: int
@@ -46,10 +46,10 @@ ORDERS: dict[str, Callable[[Row], tuple[float, float]]] = {
 
 
 class History:
-    """Recordings, and the pages that an API makes of them."""
+    """Recordings, and the pages that an API serves of them."""
 
     def __init__(self, rows: list[Row], order: str) -> None:
-        """Serve them in one of the orders."""
+        """Serve recordings in one of the orders."""
         self._rows = sorted(rows)
         self._created = [row.created for row in self._rows]
         self._order = ORDERS[order]
@@ -58,7 +58,7 @@ class History:
         return len(self._rows)
 
     def chain(self, part: Slice) -> Chain:
-        """The recordings of a slice, in order, to be read page by page."""
+        """Return the recordings of a slice, in order, to be read page by page."""
         start = 0 if part.start is None else bisect.bisect_left(self._created, part.start)
         end = len(self) if part.end is None else bisect.bisect_left(self._created, part.end)
         return Chain(part, [row.created for row in sorted(self._rows[start:end], key=self._order)])
@@ -66,7 +66,7 @@ class History:
 
 @dataclass
 class Chain:
-    """A thread's work: one slice, and how far it has come."""
+    """A thread's work: one slice, and its position in it."""
 
     part: Slice
     created: list[int]
@@ -74,7 +74,7 @@ class Chain:
     rows: int = 0
 
     def next_page(self) -> tuple[list[int], bool]:
-        """The moments on the next page, and whether it has a cursor."""
+        """Return the timestamps on the next page, and True if it has a cursor."""
         start = self.pages * PAGE_SIZE
         page = self.created[start : start + PAGE_SIZE]
         self.pages += 1
@@ -84,7 +84,7 @@ class Chain:
 
 @dataclass
 class Outcome:
-    """What a pass took."""
+    """Requests and time of a pass."""
 
     rows: int
     threads: int
@@ -96,17 +96,17 @@ class Outcome:
 
     @property
     def pages(self) -> int:
-        """The least number of requests."""
+        """Return the least number of requests."""
         return max(1, -(-self.rows // PAGE_SIZE))
 
     @property
     def ideal(self) -> float:
-        """The least time, if all threads were busy all the time with no request too many."""
+        """Return the least time: all threads always busy, and no request too many."""
         return -(-self.pages // self.threads) * LATENCY
 
 
 def simulate(history: History, threads: int) -> Outcome:
-    """Read a history with so many threads, each request taking the same time.
+    """Simulate reading a history with a number of threads. All requests take the same time.
 
     Raises:
         AssertionError: Some recordings were not read, or twice.
@@ -139,13 +139,13 @@ def simulate(history: History, threads: int) -> Outcome:
 
 
 def even(count: int, days: int, *, ago: int = 0, seed: int = 1) -> list[Row]:
-    """Recordings spread evenly over so many days before now, or before a moment in the past."""
+    """Return recordings spread evenly over a number of days before now, or before a moment in the past."""
     rng = random.Random(seed)
     return [_row(rng, NOW - ago - int(rng.random() * days * DAY), NOW - ago) for _ in range(count)]
 
 
 def office_hours(count: int, days: int, *, seed: int = 2) -> list[Row]:
-    """Recordings made on weekdays, within eight hours."""
+    """Return recordings made on weekdays, within eight hours."""
     rng = random.Random(seed)
     workdays = [day for day in range(days) if day % 7 < 5]
     return [_row(rng, NOW - rng.choice(workdays) * DAY - int(rng.random() * 8 * HOUR), NOW) for _ in range(count)]
@@ -157,7 +157,7 @@ def _row(rng: random.Random, created: int, latest: int) -> Row:
 
 
 def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
-    """Histories of all shapes, by name. Another seed makes other recordings."""
+    """Return histories of all shapes, by name. Another seed makes other recordings."""
 
     def spread(count: int, days: int, *, ago: int = 0, number: int = 1) -> list[Row]:
         return even(count, days, ago=ago, seed=number + 10 * seed)
@@ -177,7 +177,7 @@ def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
 
 
 def million() -> Iterator[tuple[str, list[Row]]]:
-    """The one that takes minutes."""
+    """Return a history of a million recordings, which takes minutes."""
     yield "1,000,000 over four years", even(1_000_000, 1460)
 
 

@@ -1,4 +1,4 @@
-"""The same job, done by the tap and by others, each as a process of its own, one after the other."""
+"""Comparison of the tap with other programs at the same job, each in a process of its own, one after the other."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     class Command(Protocol):
-        """The program, for a place to read from, and whether evaluation scores are asked for."""
+        """Return a program's command, by address and by whether it requests evaluation scores."""
 
         def __call__(self, api: Api, directory: Path, *, scores: bool) -> list[str]: ...
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who does the job."""
+    """Program that does the job."""
 
     what: str
     command: Command
@@ -41,7 +41,7 @@ class Contestant:
 
 
 def tap(concurrency: int, *, without: tuple[str, ...] = (), **settings: Any) -> Command:
-    """The tap, as its users run it, but for the rate limit and some columns of `recordings`."""
+    """Return the command of the tap as its users run it, but for the rate limit and some columns of `recordings`."""
 
     def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         config = {
@@ -62,7 +62,7 @@ def tap(concurrency: int, *, without: tuple[str, ...] = (), **settings: Any) -> 
 
 @functools.cache
 def catalog(without: tuple[str, ...] = ()) -> str:
-    """The tap's catalog, with nothing selected but what the others do too, less some columns of `recordings`."""
+    """Return the tap's catalog, with nothing selected but what the others do too, less some columns of `recordings`."""
     printed = subprocess.check_output(
         [sys.executable, "-m", "tap_siro", "--discover"], cwd=ROOT, stderr=subprocess.DEVNULL
     )
@@ -77,7 +77,7 @@ def catalog(without: tuple[str, ...] = ()) -> str:
 
 
 def other(module: str, threads: int = 1) -> Command:
-    """One of the programs beside this one."""
+    """Return the command of one of the other programs."""
 
     def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         module_path = f"benchmarks.contestants.{module}"
@@ -99,7 +99,7 @@ BASE = "loop"
 
 
 def run(names: Sequence[str], count: int, runs: int, latencies: Sequence[float], scores: Sequence[bool]) -> None:
-    """Measure contestants in turn, so many times, with evaluation scores or without, at each latency."""
+    """Measure the contestants in turn, a number of times, with evaluation scores or without, at each latency."""
     with Api(count) as api:
         for asked, latency in itertools.product(scores, latencies):
             measured: dict[str, list[Measured]] = {name: [] for name in names}
@@ -115,7 +115,7 @@ def run(names: Sequence[str], count: int, runs: int, latencies: Sequence[float],
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """The same for all: nothing of the user's settings."""
+    """Return the same environment for all, without any setting of the user's."""
     return {
         "HOME": str(directory),
         "PATH": "/usr/bin:/bin",
@@ -144,7 +144,7 @@ def compare(produced: dict[str, Counter[str]]) -> None:
 
 
 def medians(measured: Sequence[Measured]) -> Measured:
-    """The median of each figure."""
+    """Return the median of each figure."""
     names = [field.name for field in dataclasses.fields(Measured)]
     return Measured(**{name: statistics.median(getattr(one, name) for one in measured) for name in names})
 
@@ -180,6 +180,6 @@ def _report(
 
 
 def report_others(measured: dict[str, list[Measured]]) -> None:
-    """Print how busy the machine was with anything else."""
+    """Print the CPU use of other programs."""
     others = [one.others for several in measured.values() for one in several]
     print(f"Everything else on the machine used {statistics.median(others):.2f} cores (at most {max(others):.2f}).\n")

@@ -1,4 +1,4 @@
-"""The clock of a run, its waits, and the flag that ends them. Tests inject a clock of their own."""
+"""Clock of a run, its waits, and the flag that ends them. Tests inject their own clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.2
 
 
 class Clock:
-    """Tells the time, waits, and knows whether the run is to end. All threads of a run share one."""
+    """Clock that also waits, and ends waits when the run stops. All threads of a run share one."""
 
     def __init__(self) -> None:
         """Start running."""

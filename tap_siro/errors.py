@@ -1,4 +1,4 @@
-"""What can go wrong. Every message is one sentence or two that say what happened and what to do.
+"""Errors. Each message says what happened and what to do.
 
 No message holds the token or anything out of a recording.
 """
@@ -13,7 +13,7 @@ class TapSiroError(Exception):
 
 
 class OutputError(TapSiroError):
-    """Records cannot be written, so that the whole run ends."""
+    """Records cannot be written, so the whole run ends."""
 
 
 class RetryableError(TapSiroError):
@@ -24,22 +24,22 @@ class RetryableError(TapSiroError):
         message: str,
         *,
         retry_after: float | None = None,
-        heavy: bool = False,
+        reduce_page: bool = False,
         hint: str | None = None,
         unreachable: bool = False,
     ) -> None:
-        """Describe a failed try.
+        """Record why a try failed.
 
         Args:
             message: What happened.
             retry_after: Seconds after which the server asked to be tried again, if it did.
-            heavy: The page may have been too much for the server.
+            reduce_page: The page may have been too much for the server.
             hint: What to do about it, if other tries are unlikely to help.
             unreachable: No connection was made.
         """
         super().__init__(message)
         self.retry_after = retry_after
-        self.heavy = heavy
+        self.reduce_page = reduce_page
         self.hint = hint
         self.unreachable = unreachable
 
@@ -48,7 +48,7 @@ class GaveUpError(TapSiroError):
     """All tries of a request have failed."""
 
     def __init__(self, message: str, *, unreachable: bool = False) -> None:
-        """Describe the last try.
+        """Record why the last try failed.
 
         Args:
             message: What happened.
@@ -63,14 +63,14 @@ class ChainError(TapSiroError):
 
 
 class IncompleteError(ChainError):
-    """The server said itself that records are missing from a list."""
+    """The API reports that records are missing from a list."""
 
 
 class RefusedError(TapSiroError):
-    """The server refuses a request, with a status that no other try changes."""
+    """The API refuses a request with a permanent status."""
 
     def __init__(self, message: str, status: int, *, is_json: bool = True) -> None:
-        """Describe an answer.
+        """Record the answer.
 
         Args:
             message: Its meaning.
@@ -88,11 +88,11 @@ class RefusedError(TapSiroError):
 
 
 class BoundsRefusedError(RefusedError):
-    """The server refuses a request with `createdAt` bounds; it may take it without."""
+    """The API refuses a request with `createdAt` bounds; it may accept it without them."""
 
 
 class PageTooHeavyError(TapSiroError):
-    """The server seems unable to answer with a page of that size."""
+    """The API seems unable to send a page of that size."""
 
     def __init__(self, message: str, *, is_reduced: bool = False) -> None:
         """Describe the last try.
@@ -106,12 +106,12 @@ class PageTooHeavyError(TapSiroError):
 
 
 class CursorRefusedError(TapSiroError):
-    """The server no longer takes a cursor that it gave."""
+    """The API rejects its own cursor."""
 
 
 class BoundsIgnoredError(TapSiroError):
-    """The server does not keep to the `createdAt` bounds of a request."""
+    """The API ignores the `createdAt` bounds of a request."""
 
 
 class StoppedError(Exception):
-    """The sync is being stopped; a thread that sees this ends quietly."""
+    """The sync is stopping; a thread that gets this ends quietly."""

@@ -1,4 +1,4 @@
-"""The settings: how they are declared, and what they mean once they have been checked.
+"""Declarations of the settings, and their values once they have been checked.
 
 `CONFIG` is what `--about` prints; what Meltano, its hub and the documentation say of a setting is made from it with
 `python -m tools`. `Settings` is what the other modules use.
@@ -235,7 +235,7 @@ ORDINARY, ADVANCED = ([each.name for each in group] for group in (_ORDINARY, _AD
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings, checked and in the units that the code uses. Timestamps and durations in milliseconds."""
+    """Settings, checked and in the code's units. Timestamps and durations are in milliseconds."""
 
     api_token: str
     """Blank if there are client credentials."""
@@ -278,23 +278,23 @@ class Settings:
         Returns:
             The settings, or None and what is wrong with them: a sentence each, which never holds the token.
         """
-        faults: list[str] = []
-        credentials = read_credentials(config, faults)
-        auth_url = read_url(config.get("auth_url"), "auth_url", DEFAULT_AUTH_URL, faults)
-        api_url = read_url(config.get("api_url"), "api_url", DEFAULT_API_URL, faults)
-        user_api_url = read_url(config.get("user_api_url"), "user_api_url", DEFAULT_USER_API_URL, faults)
-        app = read_oauth_app(config, faults)
-        after = _timestamp(config, "created_after", faults)
-        before = _timestamp(config, "created_before", faults)
+        errors: list[str] = []
+        credentials = read_credentials(config, errors)
+        auth_url = read_url(config.get("auth_url"), "auth_url", DEFAULT_AUTH_URL, errors)
+        api_url = read_url(config.get("api_url"), "api_url", DEFAULT_API_URL, errors)
+        user_api_url = read_url(config.get("user_api_url"), "user_api_url", DEFAULT_USER_API_URL, errors)
+        app = read_oauth_app(config, errors)
+        after = _timestamp(config, "created_after", errors)
+        before = _timestamp(config, "created_before", errors)
         if after is not None and before is not None and after + 1 >= before:
-            faults.append("`created_after` and `created_before` leave no moment between them: swap or widen them.")
-        agent = read_agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", faults)
-        start = _timestamp(config, "start_date", faults)
-        end = _timestamp(config, "end_date", faults)
+            errors.append("`created_after` must be before `created_before`. Swap them, or widen the range.")
+        agent = read_agent(config.get("user_agent") or f"{PLUGIN_NAME}/{version}", errors)
+        start = _timestamp(config, "start_date", errors)
+        end = _timestamp(config, "end_date", errors)
         if start is not None and end is not None and start >= end:
-            faults.append("`start_date` and `end_date` leave no moment between them: swap or widen them.")
-        if faults:
-            return None, faults
+            errors.append("`start_date` must be before `end_date`. Swap them, or widen the range.")
+        if errors:
+            return None, errors
         return cls(
             **credentials,
             auth_url=auth_url,
@@ -335,12 +335,12 @@ def _filters(config: Mapping[str, Any]) -> dict[str, str]:
     return {parameter: "true" if value else "false" for parameter, value in given.items() if value is not None}
 
 
-def _timestamp(config: Mapping[str, Any], name: str, faults: list[str]) -> int | None:
+def _timestamp(config: Mapping[str, Any], name: str, errors: list[str]) -> int | None:
     value = config.get(name)
     if value is None:
         return None
     timestamp = timestamps.parse(value.strip()) if isinstance(value, str) else None
     if timestamp is None:
-        faults.append(f"`{name}` is not a date: write it like 2026-01-31 or 2026-01-31T08:00:00Z.")
+        errors.append(f"`{name}` is not a date. Write it as 2026-01-31 or 2026-01-31T08:00:00Z.")
         return None
     return timestamp

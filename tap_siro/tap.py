@@ -24,11 +24,11 @@ class TapSiro(SiroTap):
     config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
 
     def discover_streams(self) -> list[SiroStream]:
-        """All streams; needs neither a token nor the network."""
+        """Return all streams, without a token or the network."""
         return [stream(self) for stream in STREAMS]
 
     def sync_selected(self, max_records: int | None) -> None:
-        """Sync all selected streams; with a record limit, only show a few records of each."""
+        """Sync all selected streams, or with a record limit, a few records of each."""
         if self.settings is None:
             return  # the settings were not to be checked, so there is nothing to sync with
         recordings = [
@@ -55,7 +55,7 @@ class TapSiro(SiroTap):
             sync.sample(max_records)
 
     def _selected(self, kinds: Sequence[type[SiroStream]]) -> list[SiroStream]:
-        """The selected ones of some streams, in their order: a record is written before those that are cut from it."""
+        """Return the selected streams in their order: records are written before those derived from them."""
         found = (self.streams[kind.name] for kind in kinds)
         return [stream for stream in found if isinstance(stream, SiroStream) and stream.selected]
 
@@ -63,7 +63,7 @@ class TapSiro(SiroTap):
         for each in ENRICHMENTS:
             if each.property_name == stream.property_name and self.settings and each.flag not in self.settings.flags:
                 logger.warning(
-                    "'%s' is selected but `%s` is off: it gets no records, and its state stays as it is. Switch the "
+                    "'%s' is selected but `%s` is off. It gets no records, and its state does not change. Turn the "
                     "setting on, or deselect the stream.",
                     stream.name, each.setting,
                 )  # fmt: skip
@@ -72,11 +72,11 @@ class TapSiro(SiroTap):
 
 
 def _check_tokens(settings: Settings, streams: Iterable[SiroStream | type[SiroStream]]) -> None:
-    """Refuse streams of the user host, which takes no organization token, without credentials for it."""
+    """Raise a `TapSiroError` for streams of the user host without credentials: it accepts no organization token."""
     names = [f"'{stream.name}'" for stream in streams if stream.on_user_host]
     if names and not (settings.client_id or settings.oauth_client_id):
         raise TapSiroError(
             f"{' and '.join(names)} cannot be loaded with an organization token. Set `oauth_client_id`, "
             "`oauth_client_secret` and `oauth_user_id`, or `client_id` and `client_secret` in place of `api_token`, or "
-            "deselect what is named."
+            "deselect the stream."
         )

@@ -1,4 +1,4 @@
-"""Timestamps: milliseconds since 1970 (UTC) as integers, and the text they are written as.
+"""Timestamps: milliseconds since 1970 (UTC) as integers, and their text.
 
 The API writes `YYYY-MM-DDTHH:mm:ss.sssZ`. The other forms of RFC 3339 are understood too: a space or `t` for the `T`, a
 `z`, an offset, any number of digits after the second, and a date alone, which is its midnight. A timestamp without an
@@ -36,29 +36,29 @@ def _moment(text: str) -> datetime | None:
 
 
 def of(moment: datetime) -> int:
-    """The timestamp of an aware datetime."""
+    """Return the timestamp of an aware datetime, in milliseconds."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def now() -> int:
-    """The present moment, by the local clock."""
+    """Return the timestamp of the local clock, in milliseconds."""
     return of(datetime.now(UTC))
 
 
 def parse(text: object) -> int | None:
-    """The timestamp that a text says, or None if it says none."""
+    """Return the timestamp in a text, in milliseconds; None if there is none."""
     moment = _moment(text) if isinstance(text, str) else None
     return None if moment is None else of(moment)
 
 
 def text(timestamp: int) -> str:
-    """A timestamp in the only format that the API takes: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
+    """Return a timestamp in the only format that the API accepts: `YYYY-MM-DDTHH:mm:ss.sssZ`."""
     moment = _EPOCH + timestamp * _MILLISECOND
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def utc_text(value: str) -> str | None:
-    """The same timestamp, in UTC with a `Z`, or None if the text says none. Digits after the second are kept."""
+    """Return a text's timestamp in UTC with a `Z`, with all digits after the second; None if there is none."""
     moment = _moment(value)
     if moment is None:
         return None

@@ -46,7 +46,7 @@ SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000, "request_timeout": 1
 
 
 class Tally:
-    """Which rows have arrived: a byte for each, so that a million recordings fit into memory."""
+    """Tally of the rows that have arrived: a byte for each, so that a million recordings fit into memory."""
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
@@ -107,7 +107,7 @@ def bad_day(sandbox: Sandbox, share: float, seed: int) -> list[Any]:
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """What a process has in memory now and what it had at most, in megabytes."""
+    """Return a process's memory now and at its peak, in megabytes."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmRSS"].split()[0]) / 1024, int(fields["VmHWM"].split()[0]) / 1024
 
@@ -142,7 +142,7 @@ def main() -> int:
         tap.returncode = os.waitstatus_to_exitcode(status)
         tap.stdout.close()
         told = log.read_text()
-        warnings, tail = told.count("Trying again"), told[-1000:]
+        warnings, tail = told.count("Retrying in"), told[-1000:]
         requests, hits = len(sandbox.requests), sum(fault.hits for fault in faults)
     if tap.returncode or not samples:
         sys.exit(f"The tap ended with status {tap.returncode}:\n{tail}")

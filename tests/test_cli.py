@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_siro.settings import CONFIG, Settings
+from tap_siro.singer.log_level import DEBUG_ONLY
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
@@ -86,17 +87,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "blank token": ({"api_token": "  "}, "`api_token` is not set"),
     "no token": ({"api_token": None}, "`api_token` is not set"),
     "only a prefix": ({"api_token": "Bearer "}, "`api_token` is blank"),
-    "token with a space": ({"api_token": f"{TOKEN} {TOKEN}"}, "`api_token` holds white space"),
+    "token with a space": ({"api_token": f"{TOKEN} {TOKEN}"}, "`api_token` contains spaces"),
     "token of the wrong type": ({"api_token": [TOKEN]}, "`api_token` must be of type string"),
     "impossible date": ({"start_date": "2026-02-30"}, "`start_date` is not a date"),
     "yesterday": ({"created_after": "yesterday"}, "`created_after` is not a date"),
     "empty range": (
         {"created_after": "2026-01-01T00:00:00.000Z", "created_before": "2026-01-01T00:00:00.001Z"},
-        "leave no moment between them",
+        "`created_after` must be before `created_before`",
     ),
     "http to a remote host": ({"api_url": "http://api.example.test"}, "`api_url` must be https"),
     "no address": ({"api_url": "functions.siro.ai"}, "`api_url` is not a web address"),
-    "password in the address": ({"api_url": f"https://me:{TOKEN}@example.test"}, "no user name"),
+    "password in the address": ({"api_url": f"https://me:{TOKEN}@example.test"}, "must not contain a user name"),
     "page size too large": ({"page_size": 501}, "`page_size` must be at most 500"),
     "page size of zero": ({"page_size": 0}, "`page_size` must be at least 1"),
     "too many threads": ({"concurrency": 17}, "`concurrency` must be at most 16"),
@@ -150,7 +151,7 @@ def test_an_address_that_no_request_can_go_to_is_named(host: str, setting: str) 
     """A slip of the finger would end in a traceback, with the first request."""
     config = DEFAULTS | {"api_token": TOKEN, setting: f"https://{host}/x"}
     assert Settings.read(config, version="1")[1] == [
-        f"`{setting}` is not a web address: it should look like {DEFAULTS[setting]}."
+        f"`{setting}` is not a web address. An example is {DEFAULTS[setting]}."
     ]
 
 
@@ -301,7 +302,7 @@ def test_logging_is_set_up_or_refused_in_a_sentence(tmp_path: Path, name: str, v
         _, err = process.communicate(timeout=60)
     assert process.returncode == status
     messages = [line.rpartition(" | ")[2].partition(" (")[0] for line in err.splitlines()]
-    assert messages == (["Logging cannot be set up"] if status else [])
+    assert messages == (["Failed to set up logging"] if status else [])
 
 
 @pytest.mark.parametrize(
@@ -318,6 +319,20 @@ def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str
     assert levels == (set(names[names.index(lowest) :]) if lowest else set())
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_misleading_lines_of_the_sdk_are_shown_at_debug_only(tmp_path: Path, level: str) -> None:
+    """Sixteen lines at the start would say what is not true, and hide the first that matters."""
+    with Sandbox([]) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox), environment={"LOGLEVEL": level})
+    levels = {
+        message: {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if pattern in line}
+        for message in DEBUG_ONLY
+        for pattern in [message.partition("%s")[0]]
+    }
+    assert levels == dict.fromkeys(DEBUG_ONLY, {"DEBUG"} if level == "DEBUG" else set())
+    assert "| INFO     | tap-siro " in run.stderr, "its other lines stay"
+
+
 @pytest.mark.parametrize("value", ["trace", "Verbose", "7x", "-5", "9" * 5_000], ids=lambda value: value[:9])
 @pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL", ".env"])
 def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value: str) -> None:
@@ -330,11 +345,11 @@ def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value:
     levels = [line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line]
     assert levels.count("WARNING") == 1
     assert "INFO" in levels
-    assert f"Unknown log level in `{name}`; the tap logs at INFO." in run.stderr
+    assert f"Unknown log level in `{name}`. The tap logs at INFO." in run.stderr
     assert "Traceback" not in run.stderr
 
 
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
     with Sandbox([]) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox, strat_date="2026-01-01"))
-    assert "There is no setting `strat_date`" in run.stderr
+    assert "Unknown setting `strat_date` is ignored" in run.stderr

@@ -54,7 +54,7 @@ def table() -> list[str]:
 
 
 def setting(**config: Any) -> Provoke:
-    """With a setting that is wrong."""
+    """Return the messages about invalid settings."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         with pytest.raises(Exception) as error:  # noqa: PT011 - its text is what is looked at
@@ -65,7 +65,7 @@ def setting(**config: Any) -> Provoke:
 
 
 def with_state(state: Any) -> Provoke:
-    """From the command line, with a state."""
+    """Return the messages about a state."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         return lines(run_tap(directory, config_for(sandbox), state=state, status=1).stderr)
@@ -74,22 +74,22 @@ def with_state(state: Any) -> Provoke:
 
 
 def warned(state: Any = None, *, catalog: Any = None, **config: Any) -> Provoke:
-    """In a sync that ends well."""
+    """Return the warnings of a sync that ends well."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), state=state, catalog=catalog).warnings
 
 
 def fails(**config: Any) -> Provoke:
-    """In a sync that ends with status 1."""
+    """Return the errors of a sync that ends with status 1."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), status=1).errors
 
 
 def client(**config: Any) -> Provoke:
-    """With client credentials that are wrong."""
+    """Return the messages about invalid client credentials."""
     return setting(**{"api_token": None, "client_id": "c", "client_secret": "s"} | config)
 
 
 def as_client(kind: str, **options: Any) -> Provoke:
-    """In a sync with client credentials that ends with status 1."""
+    """Return the errors of a sync with client credentials that ends with status 1."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=None, **options)
@@ -120,7 +120,7 @@ def quiet(sandbox: Sandbox, directory: Path) -> list[str]:
 def fault(
     kind: str, *, on: int | None = None, when: Any = None, state: Any = None, patience: float = 5, **options: Any
 ) -> Provoke:
-    """When the API answers in some way: for ever, or `on` times, after which the sync ends well."""
+    """Return the messages about a fault of the API: permanent, or `on` times, after which the sync ends well."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=on, when=when, **options)
@@ -137,7 +137,7 @@ def fatal(name: str) -> Provoke:
 
 
 def edited(change: Callable[[dict[str, Any]], dict[str, Any]], **options: Any) -> Provoke:
-    """When a page holds something else than usual."""
+    """Return the messages about an edited page."""
     return fault("edit", edit=change, **options)
 
 
@@ -146,7 +146,7 @@ def in_rows(**changes: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def process(option: str, name: str, text: str | None = None) -> Provoke:
-    """From the command line, with a file that is not in UTF-8 or is missing."""
+    """Return the messages about a file of the command line that is not UTF-8 or is missing."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         if name == "ENV":
@@ -159,7 +159,7 @@ def process(option: str, name: str, text: str | None = None) -> Provoke:
 
 
 def probed(kind: str) -> Provoke:
-    """When the API answers the probe in some way."""
+    """Return the probe's error about a fault of the API."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind)
@@ -174,7 +174,7 @@ def probed(kind: str) -> Provoke:
 
 
 def files_at(name: str) -> Provoke:
-    """With BATCH messages and a root that is not a directory."""
+    """Return the messages about a root of batch files that is not a directory."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         (directory / "config.json").write_text("{}")
@@ -191,14 +191,14 @@ def not_removable(sandbox: Sandbox, directory: Path) -> list[str]:
 
 
 def environment(status: int = 1, **variables: str) -> Provoke:
-    """From the command line, with something in the environment."""
+    """Return the messages about variables of the environment."""
     return lambda sandbox, directory: lines(
         run_tap(directory, config_for(sandbox), status=status, environment=variables).stderr
     )
 
 
 def details(path: str | None, status: int = 0) -> Provoke:
-    """With transcripts and follow-ups selected, and a fault; without one, without a token for transcripts."""
+    """Return the errors about a fault of details; without a path, about a missing token for transcripts."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         app = {"oauth_client_id": "a", "oauth_client_secret": "b", "oauth_user_id": "c"} if path == USER_TOKEN else {}
@@ -223,7 +223,7 @@ def transcripts(sandbox: Sandbox, directory: Path, status: int, **settings: Any)
 
 
 def interrupted_transcripts(on: int | None) -> Provoke:
-    """When cursors of transcripts are refused: for ever, or so many times."""
+    """Return the messages about rejected cursors of transcripts: always, or `on` times."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault("status", status=410, path=UTTERANCES, on=on, when=has_cursor)
@@ -338,86 +338,71 @@ def has_cursor(request: Any) -> bool:
 CASES: dict[str, list[Provoke]] = {
     "`api_token` is not set": [setting(api_token=None), setting(api_token=" ")],
     "`…` is blank": [setting(api_token="Bearer "), setting(api_token='""')],
-    "`…` is a placeholder": [setting(api_token="${TOKEN}"), setting(api_token="<token>"), client(client_id="{{ id }}")],
-    "`…` holds white space": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
+    "`…` is still a placeholder": [
+        setting(api_token="${TOKEN}"),
+        setting(api_token="<token>"),
+        client(client_id="{{ id }}"),
+    ],
+    "`…` contains spaces": [setting(api_token="a b"), setting(api_token="a\nb"), client(client_secret="a b")],
     "`api_token` and `…` are both set": [client(api_token="t"), setting(client_id="c"), setting(client_secret="s")],
-    "`…` is not set, and without it": [client(client_id=None), client(client_secret=" ")],
-    "`…` is not a date": [setting(start_date="2026-02-30"), setting(created_before="tomorrow")],
-    "`…` must be": [setting(page_size=0), setting(concurrency=17), setting(show_summary="perhaps")],
-    "`…` is not as it should be": [setting(stream_maps={"recordings": 5})],
-    "`…_url`": [
-        setting(auth_url="http://example.test"),
-        setting(api_url="http://example.test"),
-        setting(api_url="example.test"),
-        setting(api_url="https://me@example.test"),
-    ],
-    "`start_date` and `end_date` leave no moment": [
-        setting(start_date="2026-01-01", end_date="2026-01-01T00:00:00Z"),
-    ],
-    "`created_after` and `created_before` leave no moment": [
-        setting(created_after="2026-01-02", created_before="2026-01-01")
-    ],
-    "`batch_config.storage.root` must be": [
-        setting(batch_config={"encoding": {"format": "jsonl"}}),
-        setting(batch_config={"storage": {"root": "s3://bucket"}}),
-        setting(batch_config={"storage": {"root": "file:///a?b"}}),
-    ],
-    "`batch_config.storage.root` cannot be read": [files_at("config.json")],
-    "The files of BATCH messages cannot be written": [files_at("dangling")],
-    "Flattening gives two columns of": [
-        setting(flattening_enabled=True, flattening_max_depth=3, flattening_max_key_length=length)
-        for length in (-1, 0, 15)
-    ],
-    "`user_agent` may only hold": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
-    "The file given with `--…` does not hold a JSON object": [
-        process("--state", "other.json", "{}"),
-        process("--catalog", "other.json", ""),
-        process("--config", "other.json", "{}"),
-    ],
-    "The state is not one of tap-siro's": [
-        with_state({"bookmarks": []}),
-        with_state({"bookmarks": {"recordings": 5}}),
-        with_state({"bookmarks": {"recordings": {"partitions": 5}}}),
-        with_state({"bookmarks": {"recordings": {"partitions": [5]}}}),
-        with_state({"bookmarks": {"recordings": {"progress_markers": 5}}}),
-        with_state({"singer_state": BOOKMARK}),
-    ],
-    "A file cannot be read or written:": [process("--config", "missing.json")],
-    "The file `.env` is not UTF-8": [process("--config", "ENV")],
-    "stdout is closed": [closed_stdout],
-    "Logging cannot be set up": [environment(SINGER_SDK_LOG_CONFIG=".")],
+    "`…` is not set, but": [client(client_id=None), client(client_secret=" ")],
+    "'…' cannot be loaded with an organization token": [details(path=None)],
     "Siro's API answered 401": [fatal("401")],
-    "Siro's API answered 401 …: it does not take the token that": [as_client("status", status=401)],
-    "`auth_url` answered …: it does not take": [as_client("status", path=CLIENT_TOKEN, status=401)],
-    "`auth_url` answered …, so there is no token": [as_client("status", path=CLIENT_TOKEN, status=404)],
-    "Siro's API answered 403 …: the token may not read this": [fatal("403 from the API")],
+    "Siro's API answered 401 …: the token issued for": [as_client("status", status=401)],
+    "`auth_url` answered …: `client_id` or `client_secret` is wrong": [
+        as_client("status", path=CLIENT_TOKEN, status=401)
+    ],
+    "`auth_url` answered … instead of issuing a token": [as_client("status", path=CLIENT_TOKEN, status=404)],
+    "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
+    "Siro's API answered 403 …: the token lacks a scope": [fatal("403 from the API")],
     "Siro's API answered 403 …: error code: 1010": [fatal("403 with 1010")],
-    "Siro's API answered 403 …: something in front": [fatal("403 from something else")],
-    "Siro's API answered 404": [fatal("404")],
+    "Siro's API answered 403 …: blocked before it reached Siro": [fatal("403 from something else")],
     "Siro's API answered 402": [fault("status", status=402)],
-    "Siro's API answered …: that is no fault of the settings": [
+    "Siro's API does not say which organization": [
+        fault("body", path=IDENTITY, body={}),
+    ],
+    "The token is for a group of organizations, but may not list them": [unlisted],
+    "The token may read '…' of … of its … organizations only": [group],
+    "Siro's API at … failed to respond (…). Check": [no_host],
+    "Siro's API at … failed to respond": [fault("reset", on=1)],
+    "Failed to send a request": [bad_proxy],
+    "Siro's API sent an invalid response (…). Check": [fault("html", patience=600)],
+    "Siro's API sent an invalid response (…).": [
+        fault("html", on=1),
+        fault("cut", on=1),
+    ],
+    "Siro's API sent a response that cannot be decompressed.": [
+        fault("status", on=1, status=200, headers={"Content-Encoding": "gzip"})
+    ],
+    "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
+    "No response from Siro's API for": [quiet],
+    "Siro's API did not answer, so nothing": [probed("reset")],
+    "Siro's API answered with something that is not JSON": [probed("html")],
+    "Siro's API answered 404": [fatal("404")],
+    "Siro's API answered …: a conflict at Siro": [
         fault("status", status=409),
         fault("status", status=423),
     ],
     "Siro's API answered …, a redirect": [fatal("redirect")],
-    "Siro's API answered …: it does not take this request": [fatal("405")],
-    "The request could not be sent": [bad_proxy],
-    "Siro's API at … could not be reached or broke off (…). Check": [no_host],
-    "Siro's API answered with …, which is not what was asked for. Check": [fault("html", patience=600)],
-    "… It asks to wait for": [fault("status", status=429, headers={"Retry-After": "3600"})],
-    "… Gave up after": [fault("status", status=503), fault("html"), fault("reset")],
-    "Siro's API answered … to a cursor that it gave itself. That happened": [
+    "Siro's API answered …: the request is invalid": [fatal("405")],
+    "Siro's API answered …. Retrying": [
+        fault("status", on=1, status=429),
+        fault("status", on=1, status=503),
+    ],
+    "… The API asked to wait": [fault("status", status=429, headers={"Retry-After": "3600"})],
+    "Siro's API rejected its own cursor (…). That happened": [
         fault("status", status=410, when=has_cursor),
     ],
-    "`user_api_url` answered … to a cursor that it gave itself. That happened": [interrupted_transcripts(None)],
+    "`user_api_url` rejected its own cursor (…). That happened": [interrupted_transcripts(None)],
+    "Siro's API rejected its own cursor (…). Reading that part again": [
+        fault("status", on=1, status=410, when=has_cursor)
+    ],
+    "Siro's API rejected its own cursor (…). Reading … again from its first page": [expired],
+    "`user_api_url` rejected its own cursor (…). Reading a recording's utterances again": [interrupted_transcripts(1)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside what": [
         edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
-    ],
-    "… recording(s) … came without an id": [edited(in_rows(id=None))],
-    "… record(s) of '…' … came without an id": [
-        fault("edit", path=USERS, edit=in_rows(id=None)),
     ],
     "'…' is not loaded any further in this run": [nowhere],
     "… So '…' could not be loaded; the other streams were.": [
@@ -425,62 +410,12 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", path=TEAMS, status=404),
         fault("body", path=CONNECTIONS, body={"items": []}),
     ],
-    "Siro's API does not say which organization": [
-        fault("body", path=IDENTITY, body={}),
-    ],
-    "The stream map of '…' fails on a record": [
-        fails(stream_maps={"recordings": {"title": "md5(titel)"}}),
-        fails(stream_maps={"recordings": {"title": "float(title)"}}),
-    ],
-    "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
-    "'…' cannot be loaded with an organization token": [details(path=None)],
-    "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
     "… could not be loaded of … recording(s)": [
         details(path=UTTERANCES, status=403),
         details(path=RECORDING, status=403),
     ],
-    "The target has closed its input": [closed_pipe],
-    "Stopped by a signal": [stopped],
-    "Siro's API did not answer, so nothing": [probed("reset")],
-    "Siro's API answered with something that is not JSON": [probed("html")],
-    "Siro's API at … could not be reached or broke off": [fault("reset", on=1)],
-    "Siro's API answered …. Trying again": [
-        fault("status", on=1, status=429),
-        fault("status", on=1, status=503),
-    ],
-    "Siro's API answered with …, which is not what was asked for.": [
-        fault("html", on=1),
-        fault("cut", on=1),
-    ],
-    "Siro's API sent an answer that cannot be decompressed.": [
-        fault("status", on=1, status=200, headers={"Content-Encoding": "gzip"})
-    ],
-    "Siro's API answered … to a cursor that it gave itself. Reading that part again": [
-        fault("status", on=1, status=410, when=has_cursor)
-    ],
-    "Siro's API answered … to a cursor that it gave itself. Reading … again from its first page": [expired],
-    "`user_api_url` answered … to a cursor that it gave itself. Reading a recording's utterances again": [
-        interrupted_transcripts(1)
-    ],
     "Siro's API returned nothing for '…'": [fault("body", path=USERS, on=2, body={"data": []})],
-    "The token may read '…' of … of its … organizations only": [group],
-    "The token is for a group of organizations, but may not list them": [unlisted],
-    "Pages of … records of … seem to be too much": [fault("status", on=3, status=502, patience=600)],
-    "No response from Siro's API for": [quiet],
-    "Siro's API sent text that is not UTF-8": [
-        fault("body", on=1, body=b'{"data": [{"id": "a", "title": "\xff"}], "cursor": null}')
-    ],
-    "Siro's API sent NaN or an infinity": [
-        fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
-    ],
-    "Siro's API sent an integer of more than": [
-        fault("body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"1" * 5_000 + b'}], "cursor": null}')
-    ],
-    "Siro's API sent something nested too deep": [
-        fault(
-            "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
-        )
-    ],
+    "Pages of … records of … seem too large": [fault("status", on=3, status=502, patience=600)],
     "Siro's API refused pages of … records of …; requesting them without a page size": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
     "Evaluation scores were asked for": [unscored],
@@ -488,29 +423,98 @@ CASES: dict[str, list[Provoke]] = {
         lambda *_: served_with("refused"),
         lambda *_: served_with("ignored"),
     ],
-    "Siro returned a recording without a readable `createdAt`": [edited(in_rows(createdAt=None), on=1)],
     "Recordings kept changing while they were read": [restless],
-    "'…' is selected but `…` is off": [warned(show_summary=False)],
-    "No stream is selected": [warned(catalog=deselected())],
-    "What an earlier run left in": [not_removable],
-    "The catalog has columns of '…'": [warned(catalog=widened())],
-    "Unknown log level in `…`": [environment(status=0, LOGLEVEL="trace")],
-    "There is no setting `…`": [warned(strat_date="2026-01-01")],
-    "`stream_maps` is for a stream '…', which there is not": [
-        warned(stream_maps={"recordingz": {"title": None}}),
-        warned(stream_maps={"copies": {"__source__": "recordingz"}}),
+    "… recording(s) … came without an id": [edited(in_rows(id=None))],
+    "… record(s) of '…' … came without an id": [
+        fault("edit", path=USERS, edit=in_rows(id=None)),
+    ],
+    "Some … came without an id": [edited(in_rows(id=None))],
+    "Siro returned a recording without a readable `createdAt`": [edited(in_rows(createdAt=None), on=1)],
+    "Siro's API sent text that is not UTF-8": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": "\xff"}], "cursor": null}')
+    ],
+    "Siro's API sent NaN or infinity": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "evaluationScore": NaN}], "cursor": null}')
+    ],
+    "Siro's API sent an integer of more than": [
+        fault("body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"1" * 5_000 + b'}], "cursor": null}')
+    ],
+    "Siro's API sent JSON that is nested too deep": [
+        fault(
+            "body", on=1, body=b'{"data": [{"id": "a", "title": ' + b"[" * 1_500 + b"]" * 1_500 + b'}], "cursor": null}'
+        )
+    ],
+    "Siro's field `…` is not always": [edited(in_rows(title=[7]), on=1)],
+    "Unknown field `…` from Siro": [edited(in_rows(language="en"), on=1)],
+    "Unknown setting `…` is ignored": [warned(strat_date="2026-01-01")],
+    "`…` must be": [setting(page_size=0), setting(concurrency=17), setting(show_summary="perhaps")],
+    "`…` is invalid": [setting(stream_maps={"recordings": 5})],
+    "`…_url`": [
+        setting(auth_url="http://example.test"),
+        setting(api_url="http://example.test"),
+        setting(api_url="example.test"),
+        setting(api_url="https://me@example.test"),
+    ],
+    "`…` is not a date": [setting(start_date="2026-02-30"), setting(created_before="tomorrow")],
+    "`start_date` must be before `end_date`": [
+        setting(start_date="2026-01-01", end_date="2026-01-01T00:00:00Z"),
+    ],
+    "`created_after` must be before `created_before`": [
+        setting(created_after="2026-01-02", created_before="2026-01-01")
     ],
     "`start_date` is later than the bookmark": [warned(BOOKMARK, start_date="2026-02-01")],
     "`end_date` is earlier than the bookmark": [warned(BOOKMARK, end_date="2025-12-01")],
-    "A bookmark is in the future": [
-        warned({"bookmarks": {"recordings": {"replication_key_value": "2999-01-01T00:00:00Z"}}})
+    "`user_agent` contains characters": [setting(user_agent="tap\r\nX-Other: 1"), setting(user_agent="é")],
+    "`batch_config.storage.root` must be": [
+        setting(batch_config={"encoding": {"format": "jsonl"}}),
+        setting(batch_config={"storage": {"root": "s3://bucket"}}),
+        setting(batch_config={"storage": {"root": "file:///a?b"}}),
     ],
-    "Some … came without an id": [edited(in_rows(id=None))],
+    "Flattening gives two columns of": [
+        setting(flattening_enabled=True, flattening_max_depth=3, flattening_max_key_length=length)
+        for length in (-1, 0, 15)
+    ],
+    "Failed to parse expression": [setting(stream_maps={"recordings": {"title": "md5("}})],
+    "The stream map of '…' failed on a record": [
+        fails(stream_maps={"recordings": {"title": "md5(titel)"}}),
+        fails(stream_maps={"recordings": {"title": "float(title)"}}),
+    ],
+    "`stream_maps` has an entry for '…', which is not a stream of this tap": [
+        warned(stream_maps={"recordingz": {"title": None}}),
+        warned(stream_maps={"copies": {"__source__": "recordingz"}}),
+    ],
+    "No stream is selected": [warned(catalog=deselected())],
+    "'…' is selected but `…` is off": [warned(show_summary=False)],
+    "The catalog has columns of '…'": [warned(catalog=widened())],
+    "Unknown log level in `…`": [environment(status=0, LOGLEVEL="trace")],
+    "Failed to set up logging": [environment(SINGER_SDK_LOG_CONFIG=".")],
+    "The file given with `--…` is not a JSON object": [
+        process("--state", "other.json", "{}"),
+        process("--catalog", "other.json", ""),
+        process("--config", "other.json", "{}"),
+    ],
+    "Invalid state": [
+        with_state({"bookmarks": []}),
+        with_state({"bookmarks": {"recordings": 5}}),
+        with_state({"bookmarks": {"recordings": {"partitions": 5}}}),
+        with_state({"bookmarks": {"recordings": {"partitions": [5]}}}),
+        with_state({"bookmarks": {"recordings": {"progress_markers": 5}}}),
+        with_state({"singer_state": BOOKMARK}),
+    ],
     "The bookmark of '…' in the state is not a date": [
         warned({"bookmarks": {"recordings": {"replication_key_value": "yesterday"}}})
     ],
-    "Siro's field `…` does not always hold": [edited(in_rows(title=[7]), on=1)],
-    "Siro sends a field `…` that tap-siro does not know": [edited(in_rows(language="en"), on=1)],
+    "A bookmark is in the future": [
+        warned({"bookmarks": {"recordings": {"replication_key_value": "2999-01-01T00:00:00Z"}}})
+    ],
+    "The file `.env` is not UTF-8": [process("--config", "ENV")],
+    "Failed to read or write a file:": [process("--config", "missing.json")],
+    "`batch_config.storage.root` cannot be read": [files_at("config.json")],
+    "Failed to write batch files": [files_at("dangling")],
+    "Failed to remove the files of an earlier run": [not_removable],
+    "stdout is closed": [closed_stdout],
+    "The target closed its input": [closed_pipe],
+    "Stopped by a signal": [stopped],
 }
 
 
@@ -528,7 +532,7 @@ def sandbox() -> Iterator[Sandbox]:
     ("beginning", "number"), [(beginning, number) for beginning, cases in CASES.items() for number in range(len(cases))]
 )
 def test_a_message_is_as_the_page_quotes_it(sandbox: Sandbox, tmp_path: Path, beginning: str, number: int) -> None:
-    """Whoever looks for a message would not find it, or find the wrong advice."""
+    """A user who looks for a message would not find it, or find the wrong advice."""
     messages = CASES[beginning][number](sandbox, tmp_path)
     assert any(pattern(beginning).match(message) for message in messages), messages
     assert sandbox.token not in "".join(messages)

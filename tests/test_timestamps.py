@@ -37,7 +37,7 @@ NOON = 1_748_779_200_000  # 2025-06-01T12:00:00Z
     ],
 )
 def test_a_text_is_the_same_moment_as_it_is_read_and_written(text: str, timestamp: int, written: str | None) -> None:
-    """What is in UTC with a `Z` stays as it is; the rest would be hours off where a target drops the offset."""
+    """Text in UTC with a `Z` stays unchanged; other text would be hours off if a target drops the offset."""
     assert timestamps.parse(text) == timestamp
     assert timestamps.utc_text(text) == (written or text)
 

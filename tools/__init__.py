@@ -1,1 +1,1 @@
-"""Makes the parts of the documentation that the code knows."""
+"""Generators of the parts of the documentation that follow from the code."""

@@ -1,4 +1,4 @@
-"""What an OpenAPI document says of an endpoint: the fields of its answers, its query parameters, and their types."""
+"""Reader of OpenAPI documents: the fields of an endpoint's answers, its query parameters, and their types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Document:
         self._document = document
 
     def endpoint(self, name: str) -> tuple[Types, Types]:
-        """The fields of what an address answers to GET, and its query parameters."""
+        """Return the fields of an address's answer to GET, and its query parameters."""
         try:
             path = self._document["paths"][name]
             operation = path["get"]
@@ -33,14 +33,14 @@ class Document:
         }
 
     def fields(self, schema: Mapping[str, Any]) -> Types:
-        """The type of each field at all depths."""
+        """Return the type of each field at all depths."""
         found: defaultdict[str, set[str]] = defaultdict(set)
         self._walk(schema, "", found, ())
         found.pop("", None)
         return {name: "|".join(sorted(kinds)) or "anything" for name, kinds in found.items()}
 
     def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a `$ref` stands for."""
+        """Return the schema that a `$ref` refers to."""
         seen = set()
         while "$ref" in schema:
             reference = schema["$ref"]
@@ -75,7 +75,7 @@ class Document:
                 self._walk(part["items"], f"{path}[]", found, within)
 
     def _alternatives(self, schema: Mapping[str, Any], inside: tuple[int, ...]) -> Iterator[Mapping[str, Any]]:
-        """The schema and those that it is made of."""
+        """Yield the schema and those that it is made of."""
         schema = self.resolved(schema)
         if id(schema) in inside:
             return

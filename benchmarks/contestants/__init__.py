@@ -1,1 +1,1 @@
-"""The same job, done by others. Each module is a program: `python -m benchmarks.contestants.<name>`."""
+"""Other programs that do the tap's job. Each module is one: `python -m benchmarks.contestants.<name>`."""

@@ -1,4 +1,4 @@
-"""The lower bound: the least code that turns pages into the same Singer messages. It forgives nothing.
+"""The lower bound: the least code that turns pages into the same Singer messages, without handling any fault.
 
 No retries, no rate limit, no state, no selection, no check of what the API sends. With more than one thread it also
 knows beforehand between which moments the recordings lie, and that they are spread evenly.
@@ -46,7 +46,7 @@ def _value(value: Any) -> tuple[str | None, str]:
 
 
 def rows(recording: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A recording's row and those of its five child streams."""
+    """Return a recording's row and those of its five child streams."""
     shared = {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
     extractions = recording["entityExtractions"]
     for item in extractions:

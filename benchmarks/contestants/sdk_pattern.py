@@ -1,4 +1,4 @@
-"""The job as the SDK's documentation shows it: a REST stream, and children that get their rows from its context.
+"""The pattern in the SDK's documentation: a REST stream, and child streams that get their rows from its context.
 
 State partitions are switched off, as the documentation advises for many parents: with them the state would hold every
 recording. Everything else is the SDK's default.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RecordingsStream(RESTStream[str]):
-    """The parent, the only one that makes requests."""
+    """Parent stream, the only one that sends requests."""
 
     name = "recordings"
     path = PATH
@@ -70,7 +70,7 @@ class RecordingsStream(RESTStream[str]):
 
 
 class ChildStream(RESTStream[str]):
-    """A child: its rows come from the context and cost no request."""
+    """Child stream. Its rows come from the context, without a request."""
 
     url_base = ""
     parent_stream_type = RecordingsStream

@@ -1,4 +1,4 @@
-"""The job that every contestant does, as a program of its own reads it from the command line."""
+"""The task of all contestants, which each program reads from its command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAST = datetime(2026, 2, 6, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Task:
-    """Where to read, with how many threads, and where to leave files."""
+    """Address to read from, number of threads, and directory for output."""
 
     url: str
     token: str
@@ -39,12 +39,12 @@ class Task:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What every request asks for. On pages of more than some 40 recordings the API leaves scores out."""
+        """Return the query parameters of every request. The API leaves scores out of pages above some 40 recordings."""
         scores = {"showEvaluationScore": "true", "pageSize": "25"} if self.scores else {"pageSize": "100"}
         return {**dict.fromkeys(FLAGS, "true"), **scores}
 
     def parts(self) -> list[dict[str, str]]:
-        """Parameters that divide the recordings evenly among the threads."""
+        """Return query parameters that divide the recordings evenly among the threads."""
         if self.threads == 1:
             return [{}]
         edges = [FIRST + (LAST - FIRST) * number / self.threads for number in range(self.threads + 1)]
@@ -55,7 +55,7 @@ class Task:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What describes the task on the command line."""
+    """Return a parser of the task's arguments."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--url", required=True)
     parser.add_argument("--token", required=True)
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def read() -> Task:
-    """Take the task from the command line."""
+    """Read the task from the command line."""
     return Task(**vars(parser().parse_args()))
 
 

@@ -1,4 +1,4 @@
-"""How requests are authorized."""
+"""Authorization of requests: fixed tokens, and tokens that are renewed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
     import requests
 
-BEARER = MappingProxyType({"Authorization": "Bearer "})
+BEARER_HEADER = MappingProxyType({"Authorization": "Bearer "})
 """The header of a token on the API's host, and what stands before it there."""
-USER = MappingProxyType({"x-siro-auth-token": ""})
+USER_HEADER = MappingProxyType({"x-siro-auth-token": ""})
 """The same on the host of transcripts."""
-USER_SECONDS = 12 * 3_600
+USER_TOKEN_SECONDS = 12 * 3_600
 """How long a user's token is used: its answer does not say, but it lives for some 16 hours."""
-EARLY = 300
+RENEW_SECONDS = 300
 """Seconds before its end at which a token is renewed, if it lives long enough for that."""
 
 
 class Authentication(AuthBase):
-    """Adds nothing. As an `auth` object, so that no .netrc file of the user's adds anything either."""
+    """No authorization. An `auth` object even so, because `requests` would read the user's .netrc file without one."""
 
     refusal = ""
     """What a 401 means for the user, and what to do: goes on after a colon."""
@@ -40,16 +40,16 @@ class Authentication(AuthBase):
         return request
 
     def renew(self, request: requests.PreparedRequest) -> bool:  # noqa: ARG002
-        """Whether a request that was answered by 401 is worth another try, with another token."""
+        """Return True if a request that got a 401 may succeed with another token."""
         return False
 
 
 class BearerToken(Authentication):
-    """A token that stays the same."""
+    """Fixed token."""
 
     refusal = (
-        "the token is not valid. Set `api_token` to an organization token from Siro's admin pages (not an OAuth "
-        "token), or make a new one if it was revoked."
+        "the token is invalid. Set `api_token` (in `.env`: `TAP_SIRO_API_TOKEN`) to an organization token from Siro's "
+        "admin pages, not an OAuth token. If it was revoked, create a new one."
     )
 
     def __init__(self, token: str) -> None:
@@ -62,7 +62,7 @@ class BearerToken(Authentication):
 
 
 class Token(NamedTuple):
-    """A token that was made for this run."""
+    """Token that was issued in this run."""
 
     value: str
     seconds: float | None
@@ -70,10 +70,10 @@ class Token(NamedTuple):
 
 
 class RenewedToken(Authentication):
-    """A token that is made when it is first needed, and again before its end. All threads share one."""
+    """Token that is requested when it is first needed, and renewed before it expires. All threads share one."""
 
-    def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER) -> None:
-        """Make no token yet.
+    def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER_HEADER) -> None:
+        """Prepare, without requesting a token.
 
         Args:
             make: Gets one from the server.
@@ -95,7 +95,7 @@ class RenewedToken(Authentication):
         return request
 
     def renew(self, request: requests.PreparedRequest) -> bool:
-        """Drop the token, unless another thread already has."""
+        """Drop the token, unless another thread has already dropped it. Return True."""
         with self._lock:
             header, prefix = next(iter(self._prefixes.items()))
             if self._value is not None and request.headers.get(header) == prefix + self._value:
@@ -113,7 +113,9 @@ class RenewedToken(Authentication):
                 except TapSiroError as error:
                     self._failure = error
                     raise
-                self._renew_at = float("inf") if seconds is None else asked_at + max(seconds - EARLY, seconds / 2)
+                self._renew_at = (
+                    float("inf") if seconds is None else asked_at + max(seconds - RENEW_SECONDS, seconds / 2)
+                )
             return self._value
 
 
@@ -133,11 +135,11 @@ def user_token(body: bytes) -> Token:
     Raises:
         MalformedPageError: There is no token in it.
     """
-    return Token(_token(_answer(body, "accessToken").get("accessToken")), USER_SECONDS + EARLY)
+    return Token(_token(_answer(body, "accessToken").get("accessToken")), USER_TOKEN_SECONDS + RENEW_SECONDS)
 
 
 def _answer(body: bytes, name: str) -> dict[str, Any]:
-    """The object that holds the token: the answer itself, or its `data`."""
+    """Return the object that holds the token: the answer itself, or its `data`."""
     answer = decode_object(body)
     data = answer.get("data")
     return data if isinstance(data, dict) and name not in answer else answer
@@ -159,20 +161,20 @@ def _seconds(value: Any) -> float | None:
 
 
 def client_refused(error: RefusedError) -> TapSiroError:
-    """What it means that a token endpoint refuses."""
+    """Return the error for a token endpoint that refuses client credentials."""
     said = f"`auth_url` answered {error.status}"
     if error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return TapSiroError(
-            f"{said}: it does not take `client_id` and `client_secret`. Copy both again from the client app's page "
-            "at Siro; was it revoked?"
+            f"{said}: `client_id` or `client_secret` is wrong. Copy both again from the client app's page at Siro, and "
+            "check that the app was not revoked."
         )
-    return TapSiroError(f"{said}, so there is no token to be had at that address. Check `auth_url`.")
+    return TapSiroError(f"{said} instead of issuing a token. Check `auth_url`.")
 
 
 def app_refused(error: RefusedError) -> TapSiroError:
-    """What it means that the API makes no token of an OAuth app."""
+    """Return the error for an API that refuses a token to an OAuth app."""
     return TapSiroError(
-        f"Siro's API answered {error.status} when asked for a token for transcripts: check `oauth_client_id`, "
+        f"Siro's API answered {error.status} when asked for a token for transcripts. Check `oauth_client_id`, "
         "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "
         "'recording_utterances'."
     )

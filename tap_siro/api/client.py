@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from tap_siro.api.authentication import (
-    BEARER,
-    USER,
+    BEARER_HEADER,
+    USER_HEADER,
     Authentication,
     BearerToken,
     RenewedToken,
@@ -70,15 +70,15 @@ class Client(Retries):
         return self._page_sizes.setdefault(path, PageSize(path))
 
     def get(self, path: str, query: dict[str, str], *, decode: Callable[[bytes], T], host: Host | None = None) -> T:
-        """Send a GET request, and return what `decode` makes of the answer. Raises as `send` does."""
+        """Send a GET request, and return the decoded answer. Raises the errors of `send`."""
         return self.send(Request(host or self.api, path, query, decode))[0]  # type: ignore[return-value]
 
     def post(self, host: Host, path: str, body: Body, *, decode: Callable[[bytes], T]) -> T:
-        """Send a POST request, and return what `decode` makes of the answer. Raises as `send` does."""
+        """Send a POST request, and return the decoded answer. Raises the errors of `send`."""
         return self.send(Request(host, path, {}, decode, body=body))[0]  # type: ignore[return-value]
 
     def exchange(self, path: str, query: dict[str, str], host: Host | None = None) -> requests.Response:
-        """Send one request, once, and return the answer whatever its status is. Raises as `send_once` does."""
+        """Send one request, once, and return the answer with any status. Raises the errors of `send_once`."""
         return self.send_once(Request(host or self.api, path, query, bytes))
 
     @property
@@ -87,7 +87,7 @@ class Client(Retries):
         with self._identity_lock:
             own = str(self._identity.get("organizationId") or "")
         if not own:
-            message = "Siro's API does not say which organization the token is for."
+            message = "Siro's API does not say which organization the token belongs to. Report it to Siro."
             raise TapSiroError(message)
         return own
 
@@ -110,7 +110,8 @@ class Client(Retries):
                 raise
             whole = False
             logger.warning(
-                "The token is for a group of organizations, but may not list them: only its own teams are loaded."
+                "The token is for a group of organizations, but may not list them. Only the teams of its own "
+                "organization are loaded. Give the token the scope to list organizations."
             )
         return list(dict.fromkeys(filter(None, [own, *group]))), whole
 
@@ -133,13 +134,13 @@ class Client(Retries):
 
         return RenewedToken(
             make,
-            refusal="it does not take the token that `client_id` and `client_secret` gave. Check that this client app "
-            "may read recordings.",
-            prefixes={**BEARER, **USER},  # one token for both hosts
+            refusal="the token issued for `client_id` and `client_secret` is rejected. Check that this client app may "
+            "read recordings.",
+            prefixes={**BEARER_HEADER, **USER_HEADER},  # one token for both hosts
         )
 
     def _user_authentication(self) -> Authentication:
-        """For transcripts: the organization token never goes to their host."""
+        """Return the authorization for transcripts. The organization token never goes to their host."""
         settings = self.settings
         if settings.client_id and not settings.oauth_client_id:
             return self.api.auth
@@ -154,7 +155,7 @@ class Client(Retries):
 
         return RenewedToken(
             make,
-            refusal="it does not take the token that `oauth_client_id` and `oauth_client_secret` gave. Check that the "
-            "user of `oauth_user_id` may see the organization's recordings.",
-            prefixes=USER,
+            refusal="the token issued for `oauth_client_id` and `oauth_client_secret` is rejected. Check that the user "
+            "in `oauth_user_id` may see the organization's recordings.",
+            prefixes=USER_HEADER,
         )

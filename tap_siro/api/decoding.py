@@ -1,4 +1,4 @@
-"""A page: what one answer of the API holds, and how its JSON is read.
+"""Decoding of the API's JSON, and repair of JSON that is nearly valid.
 
 Numbers with a fraction or an exponent become `Decimal`, so that every digit survives. NUL characters and lone
 surrogates are taken out of all text, keys included: no database stores them.
@@ -15,7 +15,7 @@ import msgspec
 
 
 def _fraction(text: str) -> Decimal | str:
-    """A number with a fraction or an exponent; one that no `Decimal` can hold stays text."""
+    """Return a number with a fraction or an exponent, as text if no `Decimal` can hold it."""
     try:
         return Decimal(text)
     except ArithmeticError:
@@ -33,22 +33,22 @@ _NEARLY_JSON = re.compile(
     rb'("(?:[^"\\]|\\.)*")|(-?\d{4301,})(?![\d.eE])|[-+]?\b(?:nan|inf(?:inity)?)\b', re.IGNORECASE | re.DOTALL
 )
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|[\]}]', re.DOTALL)
-DEEPEST = 400
+MAX_NESTING = 400
 """Levels of nesting that are kept of a body that is nested too deep: far fewer than any reader of JSON takes."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}".encode()
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-NOT_UTF_8 = "text that is not UTF-8: the bad bytes were replaced by \N{REPLACEMENT CHARACTER}"
-NOT_FINITE = "NaN or an infinity as a number: it was written as null"
-TOO_LONG = "an integer of more than 4,300 digits: it was read as text"
-TOO_DEEP = f"something nested too deep: from level {DEEPEST} on, it was written as null"
+NOT_UTF_8 = "text that is not UTF-8; the invalid bytes are replaced by \N{REPLACEMENT CHARACTER}"
+NOT_FINITE = "NaN or infinity as a number; it is written as null"
+TOO_LONG = "an integer of more than 4,300 digits; it is read as text"
+TOO_DEEP = f"JSON that is nested too deep; values below level {MAX_NESTING} are written as null"
 
 
 class MalformedPageError(ValueError):
-    """The answer is not a page. The message says in what way, and holds nothing out of it."""
+    """The answer has another form than expected. The message names the difference, without content of the answer."""
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON.
+    """Return decoded JSON.
 
     Raises:
         MalformedPageError: It is none.
@@ -56,12 +56,12 @@ def decode(body: bytes) -> Any:
     try:
         return _decode_cleaned(body) if _needs_cleaning(body) else _decode(body)
     except (ValueError, RecursionError):
-        message = f"{len(body)} bytes that are not JSON"
+        message = f"{len(body)} bytes, not JSON"
         raise MalformedPageError(message) from None
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """Read an answer that is one object.
+    """Return the object that an answer holds.
 
     Raises:
         MalformedPageError: It is not JSON, or not an object.
@@ -87,7 +87,7 @@ def unpack(packed: bytes | list[Any]) -> list[Any]:
 
 
 def repair(body: bytes) -> tuple[bytes, set[str]]:
-    """Make JSON of a body that is nearly JSON: one bad byte in one record would cost all the others.
+    """Turn a body that is nearly JSON into JSON: otherwise, one bad byte in one record would lose all others.
 
     Returns:
         The body, and what was lost by it: `NOT_UTF_8`, `NOT_FINITE`, `TOO_LONG`, `TOO_DEEP`.
@@ -111,15 +111,15 @@ def repair(body: bytes) -> tuple[bytes, set[str]]:
 
 
 def _cut_deep(text: bytes) -> tuple[bytes, bool]:
-    """Write null for what is nested deeper than `DEEPEST`, and say whether there was something."""
+    """Replace values nested deeper than `MAX_NESTING` by null. Return the text, and True if there were any."""
     pieces, kept_from, depth = [], 0, 0
     for match in _BRACKETS.finditer(text):
         if match[1]:
             depth += 1
-            if depth == DEEPEST:
+            if depth == MAX_NESTING:
                 pieces += [text[kept_from : match.start()], b"null"]
         elif match[0] in b"]}":
-            if depth == DEEPEST:
+            if depth == MAX_NESTING:
                 kept_from = match.end()
             depth -= 1
     return b"".join([*pieces, text[kept_from:]]), bool(pieces)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Host:
-    """An address, how requests are authorized there, and how they went in this run."""
+    """An address, the authorization for it, and the success of its requests in this run."""
 
     url: str
     """Prefix of all paths."""

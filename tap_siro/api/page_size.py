@@ -46,7 +46,7 @@ class PageSize:
         return self.begin(wanted) or DEFAULT
 
     def good(self, wanted: int | None) -> None:
-        """Count a page that came. An outage is over some time: after enough pages, the size grows again."""
+        """Count a successful page. Outages end, so the size grows again after enough pages."""
         self._accepted = True
         if self._limit is None or wanted is None:
             return
@@ -75,9 +75,9 @@ class PageSize:
             self._limit, self._good = max(SMALLEST, size // 2), 0
         if not is_known:
             logger.warning(
-            "Pages of %d records of %s seem to be too much for Siro's API; requesting %d at a time. If that helps, set "
-            "`page_size` to that.",
-            size, self._endpoint, self._limit,
+            "Pages of %d records of %s seem too large for Siro's API; requesting %d at a time. If the sync then works, "
+            "set `page_size` to %d.",
+            size, self._endpoint, self._limit, self._limit,
         )  # fmt: skip
         return True
 
@@ -89,7 +89,7 @@ class PageSize:
             first, self._sent = self._sent, False
         if first:
             logger.warning(
-                "Siro's API refused pages of %d records of %s; requesting them without a page size. If that helps, set "
+                "Siro's API refused pages of %d records of %s; requesting them without a page size. If it works, set "
                 "`page_size` to %d or less.",
                 size, self._endpoint, DEFAULT,
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a response means that is no page: sentences for the user, and when to try again. Pure."""
+"""Meaning of responses other than pages: messages for the user, and delays of retries. Pure."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 ANSWERS = frozenset(range(200, 300)) - {HTTPStatus.NO_CONTENT}
 """The statuses of what was asked for, if the body is as it should be."""
-RETRIED = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-HEAVY = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+RETRIED_STATUSES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+HEAVY_STATUSES = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
 NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-LATER = "that is no fault of the settings. Run again later, and report it to Siro if it stays."
+LATER = "a conflict at Siro, not in the settings. Run again later, and report it to Siro if it persists."
 PROXY_CREDENTIALS = (
-    "a proxy asks for a user and a password. Put them into `HTTPS_PROXY`: `http://user:password@proxy:8080`."
+    "a proxy requires a user name and a password. Put them into `HTTPS_PROXY`: `http://user:password@proxy:8080`."
 )
 ADVICE = {
-    HTTPStatus.PAYMENT_REQUIRED: "that is for Siro to settle: ask them what the organization's plan includes.",
+    HTTPStatus.PAYMENT_REQUIRED: "the organization's plan does not cover this. Ask Siro what the plan includes.",
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: PROXY_CREDENTIALS,
     HTTPStatus.CONFLICT: LATER,
     HTTPStatus.LOCKED: LATER,
@@ -37,53 +37,53 @@ ADVICE = {
 
 
 def failure(response: requests.Response, query: Mapping[str, str], host: Host) -> TapSiroError:
-    """What an answer means that is not a success, or has no body."""
+    """Return the error for a response that is not a success, or has no body."""
     status = response.status_code
     name = f"{status} {response.reason or ''}".strip()[:60]
     if (
-        status in RETRIED
+        status in RETRIED_STATUSES
         or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         or status < HTTPStatus.MULTIPLE_CHOICES
         or (status == HTTPStatus.FORBIDDEN and "Retry-After" in response.headers)
     ):
         message = f"{host.name} answered {name}."
-        return RetryableError(message, retry_after=retry_after_seconds(response), heavy=status in HEAVY)
+        return RetryableError(message, retry_after=retry_after_seconds(response), reduce_page=status in HEAVY_STATUSES)
     if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
-        return CursorRefusedError(f"{host.name} answered {name} to a cursor that it gave itself.")
+        return CursorRefusedError(f"{host.name} rejected its own cursor ({name}).")
     message = f"{host.name} answered {name}{_meaning(response, query, host)}"
     return RefusedError(message, status, is_json=_is_json(response))
 
 
 def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
-    """What a status that no other try will change means for the user. The body is not shown."""
+    """Return the meaning of a permanent status for the user, without the body."""
     status = response.status_code
     advice = ADVICE | {
         HTTPStatus.UNAUTHORIZED: host.auth.refusal,
         HTTPStatus.FORBIDDEN: _forbidden(response, query, host),
-        HTTPStatus.NOT_FOUND: f"there is no such address. Check `{host.setting}`.",
+        HTTPStatus.NOT_FOUND: f"the address does not exist. Check `{host.setting}`.",
     }
     if status in advice:
         return f": {advice[HTTPStatus(status)]}"
     if status < HTTPStatus.BAD_REQUEST:
-        return f", a redirect, which is not followed: set `{host.setting}` to where the API is now."
+        return f", a redirect, which the tap does not follow. Set `{host.setting}` to the API's new address."
     sent = ", ".join(sorted(query)) or "none"
-    return f": it does not take this request (parameters sent: {sent}). Check the settings that set them."
+    return f": the request is invalid (parameters sent: {sent}). Check the settings that set them."
 
 
 def _forbidden(response: requests.Response, query: Mapping[str, str], host: Host) -> str:
     if b"1010" in response.content:
         return (
-            "error code: 1010, that is, the network in front of it refuses this client, not the token. Set "
-            "`user_agent` to another value."
+            "error code: 1010. The network in front of it blocks this client, not the token. Set `user_agent` to "
+            "another value."
         )
     if not _is_json(response):
-        return f"something in front of it refuses: check `{host.setting}`, `user_agent`, proxies and firewalls."
+        return f"blocked before it reached Siro. Check `{host.setting}`, `user_agent`, proxies and firewalls."
     flags = ", ".join(sorted(name for name in query if name.startswith("show")))
     if not flags:
-        return "the token may not read this. Give it the scope for it."
+        return "the token lacks a scope. Add the scope for this endpoint."
     return (
-        f"the token may not read this. Give it the scope for recordings and for what was asked for (flags sent: "
-        f"{flags}), or switch off the `show_…` setting that it lacks."
+        f"the token lacks a scope. Add the scopes for recordings and for their properties (flags sent: {flags}), or "
+        "turn off the `show_…` setting of a property that the token may not read."
     )
 
 
@@ -92,7 +92,7 @@ def _is_json(response: requests.Response) -> bool:
 
 
 def retry_after_seconds(response: requests.Response) -> float | None:
-    """The seconds that `Retry-After` asks for, in either of its forms; None without one."""
+    """Return the seconds in `Retry-After`, in either of its forms; None without one."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)
@@ -104,7 +104,7 @@ def retry_after_seconds(response: requests.Response) -> float | None:
 
 
 def parse_date(value: str | None) -> int | None:
-    """The timestamp of an HTTP date."""
+    """Return the timestamp of an HTTP date; None if it is not one."""
     try:
         moment = parsedate_to_datetime(value or "")
     except (TypeError, ValueError, OverflowError):

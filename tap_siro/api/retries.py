@@ -1,4 +1,4 @@
-"""One request, safely: the rate limit, requests in flight, retries, and tokens that expire."""
+"""Requests with retries: the rate limit, requests in flight, and tokens that expire."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_siro.clock import Clock
     from tap_siro.settings import Settings
 
-LONGEST_WAIT = 60
+MAX_WAIT_SECONDS = 60
 """Seconds; a try after a longer wait gains nothing."""
 HEAVY_TRIES = 3
 """After so many in a row that ended as if the page was too much, smaller ones are requested."""
@@ -44,7 +44,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[T_co]):
-    """What is requested, and what is made of the answer."""
+    """A request, and the decoder of its answer."""
 
     host: Host
     path: str
@@ -63,7 +63,7 @@ class Request(Generic[T_co]):
 
 
 class Retries:
-    """Sends requests, and sends them again if they fail. All threads share one."""
+    """Sends requests and retries them if they fail. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Open nothing yet.
@@ -124,7 +124,7 @@ class Retries:
                         decoded = self._decoded(response.content, request)
             except RetryableError as error:
                 renewed = False  # the waits may outlast a token's life
-                heavy = heavy + 1 if error.heavy else 0
+                heavy = heavy + 1 if error.reduce_page else 0
                 if heavy and heavy == request.heavy_tries:
                     raise PageTooHeavyError(str(error)) from None
                 permanent = permanent + 1 if error.hint else 0
@@ -137,7 +137,7 @@ class Retries:
                     # What was waited for in vain, no other request needs to wait for.
                     host.is_down = host.is_down or host.successes == succeeded
                     raise GaveUpError(message, unreachable=error.unreachable) from None
-                logger.warning("%s Trying again in %.1f seconds (try %d).", error, wait, tries + 1)
+                logger.warning("%s Retrying in %.1f seconds (try %d).", error, wait, tries + 1)
                 clock.wait(wait)
             else:
                 host.successes += 1
@@ -145,7 +145,7 @@ class Retries:
                 return decoded, asked_at
 
     def send_once(self, request: Request[T]) -> requests.Response:
-        """Send a request within the rate limit, once, and return the answer whatever its status is.
+        """Send a request within the rate limit, once, and return the answer with any status.
 
         Raises:
             RetryableError: No whole answer came.
@@ -165,7 +165,7 @@ class Retries:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """Take one of the places of requests in flight."""
+        """Hold one of the places of requests in flight."""
         while not self._in_flight.acquire(timeout=POLL_SECONDS):
             self.clock.check()
         try:
@@ -190,26 +190,29 @@ class Retries:
                 decoded = request.decode(repaired)
         except decoding.MalformedPageError as error:
             host = request.host
-            message = f"{host.name} answered with {error}, which is not what was asked for."
-            hint = f"Check `{host.setting}` and proxies: something else may be answering."
+            message = f"{host.name} sent an invalid response ({error})."
+            hint = f"Check `{host.setting}` and proxies: another server may be answering."
             raise RetryableError(message, hint=hint) from None
         for fault in faults - self._warned_of:
             self._warned_of.add(fault)
-            logger.warning("%s sent %s. Report it to Siro if you need what was there.", request.host.name, fault)
+            logger.warning("%s sent %s. If you need the lost value, report it to Siro.", request.host.name, fault)
         return decoded
 
     def _gave_up(self, error: RetryableError, request: Request[T], tries: int, spent: float) -> str:
         limit = f"`max_retry_seconds` is {self._max_seconds:g}"
         if error.retry_after is not None and error.retry_after > self._max_seconds:
-            why = f"It asks to wait for {error.retry_after:.0f} seconds, which is too long ({limit})."
+            why = (
+                f"The API asked to wait {error.retry_after:.0f} seconds, longer than `max_retry_seconds` "
+                f"({self._max_seconds:g})."
+            )
         elif request.host.is_down:
-            why = f"Not retried, because an earlier request to it has failed for so long ({limit})."
+            why = f"Not retried, because an earlier request to the same host failed ({limit})."
         else:
             why = f"Gave up after {tries} tries in {spent:.0f} seconds ({limit})."
         query = request.query
         bounds = [f"{name} {query[name]}" for name in ("createdAt:gt", "createdAt:lt") if name in query]
-        where = f" What was asked for: {', '.join(bounds)}." if bounds else ""
-        return f"{error} {why}{where} Nothing is lost; the next run goes on from here."
+        where = f" Requested: {', '.join(bounds)}." if bounds else ""
+        return f"{error} {why}{where} Nothing is lost; the next run continues from here."
 
 
 def _is_empty(response: requests.Response) -> bool:
@@ -218,7 +221,7 @@ def _is_empty(response: requests.Response) -> bool:
 
 
 def _waits() -> Generator[float, None, None]:
-    seconds = backoff.expo(base=2, factor=2, max_value=LONGEST_WAIT)
+    seconds = backoff.expo(base=2, factor=2, max_value=MAX_WAIT_SECONDS)
     next(seconds)  # the generator is primed with a first value
     for wait in seconds:
         yield wait / 2 + backoff.full_jitter(wait / 2)

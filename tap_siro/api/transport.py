@@ -1,4 +1,4 @@
-"""One HTTP exchange: the session that it goes through, its time limits, and why it failed, in words."""
+"""HTTP exchanges: the session, its time limits, and the reasons of failures."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     from tap_siro.api.authentication import Authentication
 
-WHOLE_ANSWER = 3
+TIMEOUTS_PER_RESPONSE = 3
 """A whole answer may take so many times as long as the next part of one."""
 NO_PROXY = {"http": None, "https": None, "all": None}
 
 
 def name_host(setting: str) -> str:
-    """What messages call the host that a setting is the address of."""
+    """Return the name of a setting's host in messages."""
     return "Siro's API" if setting == "api_url" else f"`{setting}`"
 
 
 class Body(NamedTuple):
-    """What is posted: a form, or JSON."""
+    """Body of a POST request: a form, or JSON."""
 
     form: Mapping[str, str] | None = None
     json: Mapping[str, str] | None = None
@@ -56,7 +56,7 @@ class Transport:
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_maxsize=connections)
-        adapter.seconds = WHOLE_ANSWER * timeout
+        adapter.seconds = TIMEOUTS_PER_RESPONSE * timeout
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -103,20 +103,18 @@ class Transport:
                 proxies=NO_PROXY if is_loopback(parts.hostname or "") else None,  # type: ignore[arg-type]
             )
         except requests.exceptions.ContentDecodingError:
-            message = f"{name} sent an answer that cannot be decompressed."
+            message = f"{name} sent a response that cannot be decompressed."
             raise RetryableError(message) from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             reason = _reason(error)
-            message = f"{name} at {parts.netloc} could not be reached or broke off ({reason.words})."
+            message = f"{name} at {parts.netloc} failed to respond ({reason.words})."
             hint = reason.hint and reason.hint.format(setting=setting)
             raise RetryableError(
-                message, heavy=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
+                message, reduce_page=reason is TIMED_OUT, hint=hint, unreachable=reason not in {TIMED_OUT, BROKEN}
             ) from None
         except (requests.RequestException, ValueError) as error:  # the latter of a proxy's name
             # Only the kind: the text of these errors may hold the address with its query.
-            message = (
-                f"The request could not be sent ({type(error).__name__}): check `{setting}` and the proxy settings."
-            )
+            message = f"Failed to send a request ({type(error).__name__}). Check `{setting}` and the proxy settings."
             raise TapSiroError(message) from None
 
 
@@ -126,28 +124,28 @@ class _Reason(NamedTuple):
     """What to do about it, where no other try helps."""
 
 
-CERTIFICATE = "Check `{setting}` and this machine's clock; what is between may have a certificate of its own."
+CERTIFICATE = "Check `{setting}` and this machine's clock. A proxy or firewall may present its own certificate."
 EXPIRED = _Reason("its certificate has expired", CERTIFICATE)
 NOT_YET_VALID = _Reason("its certificate is not valid yet", CERTIFICATE)
 ANOTHER_NAME = _Reason(
     "its certificate is for another name",
-    "Check `{setting}`: it must have the host's own name. Does a proxy or a firewall answer in its place?",
+    "Check `{setting}`: it must have the host's own name. A proxy or firewall may be answering in its place.",
 )
 UNKNOWN_AUTHORITY = _Reason(
-    "its certificate is of an unknown authority",
-    "If your network has an authority of its own, set `REQUESTS_CA_BUNDLE` to the file with its certificate. Check "
-    "`{setting}`.",
+    "its certificate is from an unknown authority",
+    "If your network has its own certificate authority, set `REQUESTS_CA_BUNDLE` to the file with its certificate. "
+    "Check `{setting}`.",
 )
-NOT_VALID = _Reason("its certificate is not valid", CERTIFICATE)
-TLS = _Reason("no secure connection", "Check `{setting}` and what is between: proxies and firewalls.")
+NOT_VALID = _Reason("its certificate is invalid", CERTIFICATE)
+TLS = _Reason("no secure connection", "Check `{setting}`, proxies and firewalls.")
 PROXY = _Reason("the proxy cannot be reached", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
 PROXY_REFUSES = _Reason("the proxy refuses to connect to it", "Check `HTTPS_PROXY`, or set `NO_PROXY`.")
 PROXY_CREDENTIALS = _Reason(
-    "the proxy asks for a user and a password (407)",
-    "Put those that it knows into `HTTPS_PROXY`: `http://user:password@proxy:8080`.",
+    "the proxy requires a user name and a password (407)",
+    "Put them into `HTTPS_PROXY`: `http://user:password@proxy:8080`.",
 )
-NO_HOST = _Reason("there is no host of that name", "Check `{setting}`, and this machine's network.")
-TIMED_OUT = _Reason("no answer in time")
+NO_HOST = _Reason("unknown host name", "Check `{setting}`, and this machine's network.")
+TIMED_OUT = _Reason("timed out")
 REFUSED = _Reason("connection refused")
 BROKEN = _Reason("connection lost")
 
@@ -169,7 +167,7 @@ _CERTIFICATES = {
 
 
 def _reason(error: Exception) -> _Reason:
-    """Why an exchange failed: one of a fixed list, because the library's own words may hold the query."""
+    """Return the reason of a failure, one of a fixed list: the library's own text may contain the query."""
     causes = list(_causes(error))
     if isinstance(error, requests.exceptions.ProxyError):
         # `http.client` has the proxy's status in its words only.
@@ -187,7 +185,7 @@ def _reason(error: Exception) -> _Reason:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and all those that led to it: the libraries wrap them in several ways."""
+    """Yield an error, and all errors that caused it: the libraries wrap them in several ways."""
     left, seen = [error], set[int]()
     while left:
         one = left.pop()
@@ -205,7 +203,7 @@ class _Adapter(HTTPAdapter):
     seconds: float
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Where `requests` gets its connections from."""
+        """Return the pool from which `requests` gets its connections."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not issubclass(pool.ConnectionCls, _Limited):
             kind = pool.ConnectionCls
@@ -227,7 +225,7 @@ def _response(seconds: float) -> type[HTTPResponse]:
 
 
 class _UntilDeadline(io.RawIOBase):
-    """Reads from a socket until a deadline. Each part may come in time, and the whole never."""
+    """Reader of a socket until a deadline. Each part may arrive in time, and yet the whole never ends."""
 
     def __init__(self, raw: Any, deadline: float) -> None:
         self._raw = raw

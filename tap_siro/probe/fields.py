@@ -1,4 +1,4 @@
-"""Differences between the fields of recordings and the tap's columns, in names and types."""
+"""Differences between the fields of recordings and the tap's columns, in names and types alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child records: the records of the child streams, cut from a cleaned recording. Pure functions.
+"""Records of the child streams, derived from a cleaned recording. Pure functions.
 
 A child record's `ordinal` is its place in the API's list, so that a record that was replaced is overwritten in a target
 that upserts.
@@ -22,12 +22,12 @@ _LINKS = (
 
 
 def _items(block: list[Record | None] | None) -> list[tuple[int, Record]]:
-    """The items of a list that are objects, with their places."""
+    """Return the objects of a list, each with its place."""
     return [(ordinal, item) for ordinal, item in enumerate(block or ()) if item is not None]
 
 
 def crm_links(recording: Record) -> list[Record]:
-    """The CRM records that a recording is linked to."""
+    """Return the CRM records that a recording is linked to."""
     crm = recording["crm"]
     if not crm:
         return []
@@ -54,7 +54,7 @@ def crm_links(recording: Record) -> list[Record]:
 
 
 def summary_sections(recording: Record) -> list[Record]:
-    """The sections of a recording's summary."""
+    """Return the sections of a recording's summary."""
     recording_id, updated_at = recording["id"], recording["updatedAt"]
     return [
         {
@@ -70,7 +70,7 @@ def summary_sections(recording: Record) -> list[Record]:
 
 
 def entity_extractions(recording: Record) -> list[Record]:
-    """The values extracted from a recording."""
+    """Return the values extracted from a recording."""
     recording_id, updated_at = recording["id"], recording["updatedAt"]
     return [
         {
@@ -86,7 +86,7 @@ def entity_extractions(recording: Record) -> list[Record]:
 
 
 def entity_mappings(recording: Record) -> list[Record]:
-    """The CRM fields that a recording's extracted values map to."""
+    """Return the CRM fields that a recording's extracted values map to."""
     recording_id, updated_at = recording["id"], recording["updatedAt"]
     return [
         {
@@ -106,7 +106,7 @@ def entity_mappings(recording: Record) -> list[Record]:
 
 
 def followups(recording: Record) -> list[Record]:
-    """A recording's follow-ups."""
+    """Return a recording's follow-ups."""
     recording_id, updated_at = recording["id"], recording["updatedAt"]
     return [
         {

@@ -1,4 +1,4 @@
-"""Makes what the API sends fit the columns. Pure but for one warning per field and run.
+"""Conversion of the API's values to the columns' types. Pure, except for one warning per field and run.
 
 What another type holds without loss is taken as the column's type: a number as text, the text of a number as a number.
 Any other value of the wrong type becomes null. A field that the schema does not know is kept in the column
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 Cleaner = Callable[[Any], Any]
 
-MOST_WARNINGS = 50
+MAX_WARNINGS = 50
 """Different fields that are warned of in one run; names may be data too if the API uses them so."""
-LONGEST_NAME = 100
+MAX_NAME_CHARACTERS = 100
 """Characters of a field's name that are shown."""
-DEEP = 380
+MAX_NESTING = 380
 """Levels of nesting that no value has: less than what decoding leaves of a body that is too deep."""
-SHALLOW = f"something that is nested less than {DEEP} times"
-LARGEST = Decimal(repr(1.7976931348623157e308))
+NESTING_RULE = f"nested less than {MAX_NESTING} times"
+LARGEST_NUMBER = Decimal(repr(1.7976931348623157e308))
 """The largest number that a target's floating-point column holds."""
 
 
@@ -39,44 +39,44 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 
 
 class FieldWarnings:
-    """Warns of fields that are not as they should be, once for each and run."""
+    """Warnings of invalid and unknown fields, one for each field and run."""
 
     def __init__(self, *, keeps_others: bool = True, warned: set[tuple[str, str]] | None = None) -> None:
-        """Start with what was warned of already; say of unknown fields whether `otherFields` keeps them."""
+        """Start with the warnings that were given already. `keeps_others`: the column `otherFields` is written."""
         self._keeps_others = keeps_others
         self._warned: set[tuple[str, str]] = set() if warned is None else warned
 
     def of_stream(self, *, keeps_others: bool) -> FieldWarnings:
-        """The warnings of one stream, counted with all others of the run."""
+        """Return the warnings of one stream, counted with all others of the run."""
         return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
 
-    def wrong_type(self, path: str, kind: str, *, then: str = "it is null") -> None:
-        """A field did not hold what it should; it is written as null, or what `then` says."""
-        self._warn_once(
-            "wrong type", path, f"Siro's field `{path}` does not always hold {kind}; where it does not, {then}."
-        )
+    def wrong_type(self, path: str, kind: str, *, then: str = "other values are written as null") -> None:
+        """Warn of a field with a value of another type. `then` says what becomes of the value."""
+        self._warn_once("wrong type", path, f"Siro's field `{path}` is not always {kind}; {then}.")
 
     def unknown(self, path: str, *, kept: bool) -> None:
-        """A field is not in the schema; it is kept in `otherFields` or left out."""
-        shown = path if len(path) <= LONGEST_NAME and path.isprintable() else f"{ascii(path)[:LONGEST_NAME]}…"
-        where = "it is inside a list and left out"
+        """Warn of a field that is not in the schema. `kept`: it goes into `otherFields`."""
+        shown = (
+            path if len(path) <= MAX_NAME_CHARACTERS and path.isprintable() else f"{ascii(path)[:MAX_NAME_CHARACTERS]}…"
+        )
+        where = "is left out, because it is inside a list"
         if kept:
-            where = f"it is kept in `{OTHER_FIELDS}`"
+            where = f"is kept in `{OTHER_FIELDS}`"
             if not self._keeps_others:
-                where = f"it is left out, because the column `{OTHER_FIELDS}` is not selected"
+                where = f"is left out, because the column `{OTHER_FIELDS}` is not selected"
         self._warn_once(
-            "unknown", path, f"Siro sends a field `{shown}` that tap-siro does not know; {where}. "
-            "A newer version may have a column for it."
+            "unknown", path, f"Unknown field `{shown}` from Siro {where}. A newer version of tap-siro may "
+            "have a column for it."
         )  # fmt: skip
 
     def _warn_once(self, what: str, path: str, message: str) -> None:
-        if (what, path) not in self._warned and len(self._warned) < MOST_WARNINGS:
+        if (what, path) not in self._warned and len(self._warned) < MAX_WARNINGS:
             self._warned.add((what, path))
             logger.warning("%s", message)
 
 
 class RecordCleaner:
-    """Makes the records that an endpoint returns fit a stream's columns, `otherFields` among them."""
+    """Converter of an endpoint's records to a stream's columns, including `otherFields`."""
 
     def __init__(
         self,
@@ -101,16 +101,18 @@ class RecordCleaner:
         }
         self._split = _splitter(columns, path, field_warnings)
         self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
-        apart = [name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column]
-        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in apart]
-        self._fitting = fitting({"type": "object", "properties": columns}, but=apart)
+        converted = [
+            name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column
+        ]
+        self._converted = [(name, cleaner(columns[name], _joined(path, name), field_warnings)) for name in converted]
+        self._valid_type = msgspec_type({"type": "object", "properties": columns}, ignored=converted)
         self._empty = dict.fromkeys(schema["properties"])
         self._other_fields = _json_text(_joined(path, OTHER_FIELDS), field_warnings)
         self._left_out = left_out
         self._field_warnings = field_warnings
 
     def __call__(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """The record with all columns; those that the API left out are null."""
+        """Return the record with all columns; missing ones are null."""
         others, converted = None, self._converted
         if self._left_out:
             record = {name: value for name, value in record.items() if name not in self._left_out}
@@ -127,9 +129,9 @@ class RecordCleaner:
         return cleaned
 
     def _fits(self, record: Mapping[str, Any]) -> bool:
-        """Whether there is nothing to clean but dates. Nearly always so, and several times faster than cleaning."""
+        """Return True if only dates need cleaning: nearly always, and several times faster to check than to clean."""
         try:
-            msgspec.convert(record, self._fitting)
+            msgspec.convert(record, self._valid_type)
         except msgspec.ValidationError:
             return False
         return True
@@ -140,9 +142,9 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def is_deep(value: Any) -> bool:
-    """Whether lists and objects are nested so deep in a value that Python may fail on it, or that it came cut."""
+    """Return True if a value is nested so deep that Python may fail on it, or that decoding cut it."""
     level = [value]
-    for _ in range(DEEP):
+    for _ in range(MAX_NESTING):
         level = [each for each in level if each.__class__ is list or each.__class__ is dict]
         if not level:
             return False
@@ -151,7 +153,7 @@ def is_deep(value: Any) -> bool:
 
 
 def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings) -> Cleaner:
-    """A function that makes a value fit a schema of this package.
+    """Return a function that converts a value to a schema of this package.
 
     Args:
         schema: A JSON schema with one type besides null.
@@ -174,22 +176,22 @@ def cleaner(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
     return _scalar(kind, path, field_warnings)
 
 
-def fitting(schema: Mapping[str, Any], but: Sequence[str] = ()) -> Any:
-    """A type that takes nothing but values that `cleaner` would return as they are.
+def msgspec_type(schema: Mapping[str, Any], ignored: Sequence[str] = ()) -> Any:
+    """Return a type that accepts only values that `cleaner` would return unchanged.
 
     `msgspec.convert` checks a value against it many times faster than a cleaner can look at it.
 
     Args:
         schema: A JSON schema with one type besides null.
-        but: Properties that are not looked at.
+        ignored: Properties that are not looked at.
     """
     (kind,) = set(schema["type"] if isinstance(schema["type"], list) else [schema["type"]]) - {"null"}
     if kind == "object":
-        types = {name: Any if name in but else fitting(field) for name, field in schema["properties"].items()}
+        types = {name: Any if name in ignored else msgspec_type(field) for name, field in schema["properties"].items()}
         fields = [(name, each, None) for name, each in types.items()]
         return msgspec.defstruct("Fitting", fields, forbid_unknown_fields=True, gc=False) | None
     if kind == "array":
-        return list[fitting(schema["items"])] | None  # type: ignore[misc]
+        return list[msgspec_type(schema["items"])] | None  # type: ignore[misc]
     if schema.get("format") == "date-time" or JSON_TEXT in schema:
         return None  # only null needs no further look
     return {"string": str, "number": _ORDINARY, "boolean": bool}[kind] | None
@@ -208,7 +210,7 @@ def _scalar(kind: str, path: str, field_warnings: FieldWarnings) -> Cleaner:
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether a value is a number; JSON has neither NaN nor infinities, though some APIs write them."""
+    """Return True for a finite number. JSON has neither NaN nor infinities, though some APIs write them."""
     kind = value.__class__  # true and false are integers to Python
     return kind is int or (kind is Decimal and value.is_finite()) or (kind is float and math.isfinite(value))
 
@@ -231,7 +233,7 @@ def _number(value: Any) -> int | float | Decimal | None:
             value = Decimal(value)
         except ArithmeticError:  # an exponent beyond all measure
             return None
-    return value if _is_finite(value) and -LARGEST <= value <= LARGEST else None
+    return value if _is_finite(value) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER else None
 
 
 def _boolean(value: Any) -> bool | None:
@@ -258,11 +260,11 @@ def _timestamp(path: str, field_warnings: FieldWarnings) -> Cleaner:
 
 
 def _json_text(path: str, field_warnings: FieldWarnings) -> Cleaner:
-    """A function that makes JSON text of a value, with every digit that it had; null stays null."""
+    """Return a function that turns a value into JSON text with all its digits; null stays null."""
 
     def json_text(value: Any) -> str | None:
         if is_deep(value):
-            field_warnings.wrong_type(path, SHALLOW)
+            field_warnings.wrong_type(path, NESTING_RULE)
             return None
         return None if value is None else encode(value).decode()
 
@@ -306,7 +308,7 @@ def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
 def _splitter(
     columns: Mapping[str, Any], path: str, field_warnings: FieldWarnings
 ) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]]:
-    """A function that divides an object into what its columns know and what they do not, each in its place.
+    """Return a function that divides an object into known and unknown fields, both with the object's nesting.
 
     Lists are not looked into: what is not known in their items would have no place.
     """

@@ -1,4 +1,4 @@
-"""Child records of the directories, cut from cleaned records. Pure functions."""
+"""Child records of lists, derived from cleaned records. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def team_members(team: Record) -> list[Record]:
-    """Who is in a team, each user once in each role."""
+    """Return the users in a team, each once in each role."""
     return [
         {"teamId": team["id"], "userId": user_id, "role": role, "ordinal": ordinal}
         for role, column in (("member", "memberUids"), ("coach", "coachUids"))
@@ -18,12 +18,12 @@ def team_members(team: Record) -> list[Record]:
 
 
 def engagement_users(engagement: Record) -> list[Record]:
-    """The CRM users of an appointment."""
+    """Return the CRM users of an appointment."""
     return _crm_users(engagement, "engagementId", "engagementUsers")
 
 
 def opportunity_users(opportunity: Record) -> list[Record]:
-    """The CRM users of a deal."""
+    """Return the CRM users of a deal."""
     return _crm_users(opportunity, "opportunityId", "opportunityUsers")
 
 

@@ -1,4 +1,4 @@
-"""Leaves what is selected of a record. Pure."""
+"""Removal of deselected properties from records. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def pruner(full: Mapping[str, Any], wanted: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-    """A function that leaves only the wanted properties of a record, at all depths; None if all are wanted.
+    """Return a function that keeps only the wanted properties of a record, at all depths; None if all are wanted.
 
     Args:
         full: The schema that the record fits.

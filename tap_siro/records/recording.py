@@ -1,4 +1,4 @@
-"""A recording made to fit the columns of `recordings`. Pure but for one warning per field and run."""
+"""Conversion of a recording to the columns of `recordings`. Pure, except for one warning per field and run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.records.cleaning import SHALLOW, FieldWarnings, RecordCleaner, encode, is_deep
+from tap_siro.records.cleaning import NESTING_RULE, FieldWarnings, RecordCleaner, encode, is_deep
 from tap_siro.schemas.recordings import RECORDINGS
 
 if TYPE_CHECKING:
@@ -16,18 +16,18 @@ Record = dict[str, Any]
 
 
 class DetailedRecording(Record):
-    """A cleaned recording, with what was asked for of it alone."""
+    """Cleaned recording, with its details."""
 
     __slots__ = ("details",)
 
     def __init__(self, recording: Record, details: Mapping[str, list[Record]]) -> None:
-        """Keep a recording and its details: the records of streams, by their names."""
+        """Combine a recording and its details: the records of streams, by the streams' names."""
         super().__init__(recording)
         self.details = details
 
 
 def value_text(value: Any) -> tuple[str | None, str]:
-    """An extracted value as text, and its JSON type.
+    """Return an extracted value as text, and its JSON type.
 
     A string stays as it is and null stays null; anything else becomes JSON text with every digit it had, so that
     nothing is lost and every target can store it.
@@ -43,14 +43,14 @@ _TYPES = {bool: "boolean", int: "number", float: "number", Decimal: "number", li
 
 
 class RecordingCleaner(RecordCleaner):
-    """Makes a recording of the API fit the columns of `recordings`."""
+    """Converter of the API's recordings to the columns of `recordings`."""
 
     def __init__(self, field_warnings: FieldWarnings) -> None:
         """Clean, and warn of what does not fit through `field_warnings`."""
         super().__init__(RECORDINGS, field_warnings)
 
     def __call__(self, recording: Mapping[str, Any]) -> Record:
-        """The recording with all columns; those that the API left out are null."""
+        """Return the recording with all columns; missing ones are null."""
         extractions = recording.get("entityExtractions")
         if isinstance(extractions, list):
             recording = {**recording, "entityExtractions": [self._typed(item) for item in extractions]}
@@ -61,10 +61,10 @@ class RecordingCleaner(RecordCleaner):
             return extraction
         value = extraction.get("value")
         if value.__class__ is float and not math.isfinite(value):
-            self._field_warnings.wrong_type("entityExtractions.value", "a number that is finite")
+            self._field_warnings.wrong_type("entityExtractions.value", "a finite number")
             value = None
         if value.__class__ is not str and is_deep(value):
-            self._field_warnings.wrong_type("entityExtractions.value", SHALLOW)
+            self._field_warnings.wrong_type("entityExtractions.value", NESTING_RULE)
             value = None
         text, value_type = value_text(value)
         mappings = extraction.get("mappings")

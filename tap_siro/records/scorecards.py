@@ -92,7 +92,7 @@ def outcome(recording: Any) -> Row:
 
 
 def _fill(row: Row, place: str, part: Any, columns: Collection[str], *, repeated: Collection[str] = ()) -> None:
-    """Move a part of an object into columns of its row that are empty; the rest of the part goes to `place`.
+    """Move a part of an object into empty columns of its row; the rest of the part goes to `place`.
 
     Args:
         row: The row.

@@ -1,4 +1,4 @@
-"""How a column is declared, for all schemas. Nothing but key columns is required, and all have a description."""
+"""Declarations of columns, for all schemas. Only key columns are required, and all have a description."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ Column = th.Property[Any]
 
 
 def text(name: str, description: str, *, key: bool = False) -> Column:
-    """Text."""
+    """Return a text column."""
     return th.Property(name, th.StringType(), required=key, description=description)
 
 
 def json_text(name: str, description: str) -> Column:
-    """JSON text of whatever the API sends, because its content changes or is undocumented."""
+    """Return a column of JSON text, for values whose form changes or is undocumented."""
     mark: dict[str, Any] = {JSON_TEXT: True}
     return th.Property(name, th.StringType(), description=description, **mark)
 
 
 def number(name: str, description: str) -> Column:
-    """A number, whole or not."""
+    """Return a number column, for whole and other numbers."""
     return th.Property(name, th.NumberType(), description=description)
 
 
 def whole(name: str, description: str, *, key: bool = True) -> Column:
-    """A whole number, usually part of a key."""
+    """Return a column of whole numbers, usually part of a key."""
     return th.Property(name, th.IntegerType(), required=key, description=description)
 
 
 def flag(name: str, description: str) -> Column:
-    """True or false."""
+    """Return a Boolean column."""
     return th.Property(name, th.BooleanType(), description=description)
 
 
 def timestamp(name: str, description: str) -> Column:
-    """A date-time."""
+    """Return a date-time column."""
     return th.Property(name, th.DateTimeType(), description=description)
 
 
 def nested(name: str, description: str, *columns: Column) -> Column:
-    """An object."""
+    """Return an object column."""
     return th.Property(name, th.ObjectType(*columns), description=description)
 
 
 def objects(name: str, description: str, *columns: Column) -> Column:
-    """A list of objects. An item that is none becomes null, so that the others keep their place."""
+    """Return a column of lists of objects. Other items become null, so that the objects keep their place."""
     return th.Property(name, th.ArrayType(th.ObjectType(*columns, nullable=True)), description=description)
 
 
 def texts(name: str, description: str) -> Column:
-    """A list of texts. An item that is none becomes null."""
+    """Return a column of lists of texts. Other items become null."""
     return th.Property(name, th.ArrayType(th.StringType(nullable=True)), description=description)
 
 
@@ -63,7 +63,7 @@ OTHER_FIELDS = "otherFields"
 
 
 def other_fields() -> Column:
-    """The column `otherFields`, the last one of each stream that is read from the API."""
+    """Return the column `otherFields`, the last one of each stream that is read from the API."""
     return text(OTHER_FIELDS, "Fields that tap-siro has no column for yet, as JSON text; null if there are none.")
 
 

@@ -1,4 +1,4 @@
-"""The columns of what is asked for recording by recording: follow-ups in full, and what was said.
+"""Columns of the details of single recordings: follow-ups in full, and utterances.
 
 Facts on follow-ups are from Siro's OpenAPI document of a single recording, those on utterances from its page on them.
 """

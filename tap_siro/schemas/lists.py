@@ -1,4 +1,4 @@
-"""The columns of lists: users, teams, connections, appointments, deals, events of the app, follow-ups, outcomes.
+"""Columns of lists: users, teams, connections, appointments, deals, events of the app, follow-ups, outcomes.
 
 Names are the API's own. Facts are from Siro's OpenAPI document and from what clients in production have published.
 """

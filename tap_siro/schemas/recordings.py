@@ -1,4 +1,4 @@
-"""The streams' columns. Names are the API's own; nothing but the key columns is required.
+"""Columns of `recordings` and its child streams. Names are the API's own; only the key columns are required.
 
 Facts are from Siro's OpenAPI document and its page on the recordings endpoint.
 """

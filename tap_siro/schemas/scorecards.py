@@ -1,4 +1,4 @@
-"""The columns of scorecards: how an organization scores recordings, and how it scored each recording.
+"""Columns of scorecards, and of the scores of each recording.
 
 Facts are from Siro's OpenAPI document of the user host and from what clients in production have published.
 """

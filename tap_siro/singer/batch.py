@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from tap_siro.singer.batch_config import BatchConfig
 
-LEVEL = 1
+COMPRESSION_LEVEL = 1
 """Of compression: the SDK's would take three times the CPU for files that are a quarter smaller."""
-PIECE = 128 * 1024
+WRITE_BYTES = 128 * 1024
 """Bytes that are compressed and written at once."""
 ENCODING = {"format": "jsonl", "compression": "gzip"}
 
 
 class BatchFiles:
-    """The files of one run, one at a time for each stream, and their BATCH messages."""
+    """Files of one run, one at a time for each stream, and their BATCH messages."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class BatchFiles:
         encode_lines: Callable[[Sequence[Any]], bytes],
         write_lines: Callable[[bytes], None],
     ) -> None:
-        """Remove what earlier runs have left.
+        """Remove the files of earlier runs.
 
         Args:
             config: Where the files are, and how large.
@@ -64,7 +64,7 @@ class BatchFiles:
         for stream, group in groupby(messages, key=itemgetter("stream")):
             records = list(group)
             while records:
-                with self._explained():
+                with self._explain_errors():
                     file = self._open.get(stream) or self._begin(stream)
                     part = records[: self._config.records - file.records]
                     # A target makes these of what it knows of a RECORD; of a BATCH it cannot.
@@ -83,7 +83,7 @@ class BatchFiles:
                 records = records[len(part) :]
 
     def flush(self) -> None:
-        """Complete all files and write their BATCH messages. To be called before each STATE.
+        """Complete all files and write their BATCH messages. Called before each STATE.
 
         Raises:
             TapSiroError: A file cannot be written, or could not before: no STATE may count on it.
@@ -101,7 +101,7 @@ class BatchFiles:
 
     def _end(self, stream: str) -> None:
         file = self._open.pop(stream)
-        with self._explained():
+        with self._explain_errors():
             file.close()
         # One file in a message: of a key that comes again, Snowflake's target takes the last row of a file, but of
         # several files any. Its name is not quoted, because the SDK's targets take it as it is.
@@ -109,35 +109,35 @@ class BatchFiles:
         self._write_lines(self._encode_lines([message]))
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn what goes wrong with a file into a sentence, and keep it."""
+    def _explain_errors(self) -> Iterator[None]:
+        """Turn an error of a file into one for the user, and remember it."""
         try:
             yield
         except OSError as error:
             self._fault = TapSiroError(
-                f"The files of BATCH messages cannot be written below {self._config.root} ({error.strerror}): make "
-                "room there or set another `batch_config.storage.root`; the next run goes on from the last state."
+                f"Failed to write batch files below {self._config.root} ({error.strerror}). Free disk space, or set "
+                "another `batch_config.storage.root`. The next run continues from the last state."
             )
             raise self._fault from None
 
 
 class _File:
-    """A file of gzipped lines that is being written."""
+    """File of gzipped lines that is being written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records = 0
         self.begun = timestamps.text(timestamps.of(datetime.now(UTC)))
         self._lines = bytearray()
-        self._gzip = zlib.compressobj(LEVEL, wbits=31)
+        self._gzip = zlib.compressobj(COMPRESSION_LEVEL, wbits=31)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._close = weakref.finalize(self, os.close, self._file)
 
     def write(self, lines: bytes, records: int) -> None:
-        """Add lines, which are so many records."""
+        """Add lines that hold a number of records."""
         self.records += records
         self._lines += lines
-        if len(self._lines) >= PIECE:
+        if len(self._lines) >= WRITE_BYTES:
             self._put(self._gzip.compress(self._lines))
             self._lines.clear()
 

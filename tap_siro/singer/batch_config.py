@@ -1,4 +1,4 @@
-"""The SDK's setting `batch_config`: what of it is supported, and what it means."""
+"""The supported part of the SDK's setting `batch_config`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from singer_sdk import typing as th
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RECORDS = 100_000
+DEFAULT_FILE_RECORDS = 100_000
 """Records in a file. A target merges each file into its table, so larger ones make a warehouse merge seldom."""
 
 
@@ -44,7 +44,7 @@ BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
                 "batch_size",
                 th.IntegerType(minimum=1),
                 title="Batch Size",
-                description=f"Records in a file. Default: {RECORDS:,}.",
+                description=f"Records in a file. Default: {DEFAULT_FILE_RECORDS:,}.",
             ),
         ),
         title="Batch Configuration",
@@ -55,7 +55,7 @@ BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
 
 
 def _path(root: str) -> str:
-    """The path that a root means, with `~` and variables replaced as a shell would; blank if it is no path."""
+    """Return the path of a root, with `~` and variables replaced as in a shell; blank if it is not a path."""
     path = re.sub(r"^file:(//(localhost(?=/))?)?", "", root.strip(), flags=re.IGNORECASE)
     path = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111 - which raises for an unknown user
     return "" if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path) or "~" in Path(path).parts or path[:1] == "~" else path
@@ -63,7 +63,7 @@ def _path(root: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """What `batch_config` says."""
+    """Value of `batch_config`, checked."""
 
     root: Path
     """The directory that runs make theirs in, absolute."""
@@ -94,11 +94,13 @@ class BatchConfig:
             or "~" in Path(prefix).parts
         ):
             fault = (
-                "`batch_config.storage.root` must be a directory of this machine, such as `file:///var/tmp/siro`, "
-                "without `?`, `#`, unknown users or unset variables in it or in the `prefix`: the target has to find "
-                "the files there."
+                "`batch_config.storage.root` must be a directory on this machine, such as `file:///var/tmp/siro`. "
+                "Neither it nor `prefix` may contain `?`, `#`, unknown users or unset variables, because the target "
+                "would not find the files."
             )
             return None, [fault]
         # A prefix may have directories in it, as the SDK's.
         *directories, prefix = prefix.split("/")
-        return cls(Path(path, *filter(None, directories)).absolute(), prefix, batch.get("batch_size") or RECORDS), []
+        return cls(
+            Path(path, *filter(None, directories)).absolute(), prefix, batch.get("batch_size") or DEFAULT_FILE_RECORDS
+        ), []

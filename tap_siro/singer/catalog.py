@@ -1,4 +1,4 @@
-"""What a catalog's schema may change: which columns there are, not what is in them."""
+"""Changes that a catalog may make to a schema: fewer columns, but no other types."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Schema = dict[str, Any]
 logger = logging.getLogger(__name__)
 
 
-def narrowed(mine: Schema, theirs: Schema) -> Schema:
-    """The stream's own schema, with only those of its properties that the catalog has too, at all depths, and the keys.
+def narrow_schema(mine: Schema, theirs: Schema) -> Schema:
+    """Return the stream's own schema, with the keys and those properties that the catalog has too, at all depths.
 
     A catalog from before a column came, or edited by hand, makes no row wider than its SCHEMA.
     """
@@ -19,27 +19,27 @@ def narrowed(mine: Schema, theirs: Schema) -> Schema:
     if "properties" in mine and "properties" in theirs:
         kept = {*mine.get("required", ()), *theirs["properties"]}
         made["properties"] = {
-            name: narrowed(own, theirs["properties"].get(name, {}))
+            name: narrow_schema(own, theirs["properties"].get(name, {}))
             for name, own in mine["properties"].items()
             if name in kept
         }
     if "items" in mine and "items" in theirs:
-        made["items"] = narrowed(mine["items"], theirs["items"])
+        made["items"] = narrow_schema(mine["items"], theirs["items"])
     return made
 
 
 def warn_of_differences(stream: str, mine: Schema, theirs: Schema) -> None:
-    """Say which of a catalog's columns are not written as it declares them."""
+    """Warn of columns that are not written as the catalog declares them."""
     if names := differences(mine, theirs):
         logger.warning(
-            "The catalog has columns of '%s' that the tap does not write so (%s): they are written as the tap declares "
-            "them, or not at all. Remove Meltano's `schema` extra; cast types in the target.",
+            "The catalog has columns of '%s' that the tap lacks or declares differently (%s). The tap ignores the "
+            "catalog's declarations. Remove Meltano's `schema` extra; cast types in the target.",
             stream, ", ".join(names),
         )  # fmt: skip
 
 
 def differences(mine: Schema, theirs: Schema, path: str = "") -> list[str]:
-    """The properties that only the catalog has, or that it declares to be of another type."""
+    """Return the properties that only the catalog has, or that it declares with another type."""
     found = []
     for name, declared in theirs.get("properties", {}).items():
         inner = f"{path}.{name}" if path else name

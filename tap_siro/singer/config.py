@@ -1,4 +1,4 @@
-"""Settings as they are given: brought into their JSON types, and what is wrong with them in a sentence."""
+"""Conversion of settings to their JSON types, and descriptions of invalid ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
-    """Settings from the environment and from a `.env` in the working directory or above, as text.
+    """Return settings from the environment and from a `.env` in the working directory or above, as text.
 
     The environment wins. A blank variable counts as not set in both.
     """
@@ -30,12 +30,12 @@ def read_environment(prefix: str, names: Iterable[str]) -> dict[str, str]:
     try:
         load_dotenv(find_dotenv(usecwd=True), override=False, encoding="utf-8-sig")
     except ValueError:
-        raise TapSiroError("The file `.env` is not UTF-8: save it as such, or remove it.") from None
+        raise TapSiroError("The file `.env` is not UTF-8. Save it as UTF-8, or remove it.") from None
     return {name: value for name, variable in variables.items() if (value := os.environ.get(variable, "")).strip()}
 
 
 def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in their JSON types: null and blank mean not set, and from the environment all are text.
+    """Return settings in their JSON types. Null and blank mean not set; from the environment, all are text.
 
     A variable that is not set in a CI system is often there and blank; Meltano passes it on.
     """
@@ -44,7 +44,7 @@ def parse_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[s
 
 
 def _typed(value: Any, rule: Mapping[str, Any]) -> Any:
-    """A setting in its JSON type; None if it is not set."""
+    """Return a setting in its JSON type; None if it is not set."""
     kinds = rule.get("type", [])
     if isinstance(value, str):
         if not value.strip():
@@ -75,12 +75,12 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 
 def describe_error(error: ValidationError) -> str:
-    """What is wrong with a setting, without its value."""
+    """Describe an invalid setting, without its value."""
     rule: Any = error.validator_value
     given: Any = error.instance
     if error.validator == "required" and not error.absolute_path:
         missing = ", ".join(f"`{name}`" for name in rule if name not in given)
-        return f"{missing} is not set, and nothing can be read without it."
+        return f"{missing} is not set. Set it: the tap reads nothing without it."
     name = ".".join(str(part) for part in error.absolute_path)
     limits = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
     if error.validator in limits:
@@ -91,4 +91,4 @@ def describe_error(error: ValidationError) -> str:
         return f"`{name}` must be true or false."
     if error.validator == "type":
         return f"`{name}` must be of type {' or '.join(kind for kind in rule if kind != 'null')}."
-    return f"`{name}` is not as it should be; see the documentation of this setting."
+    return f"`{name}` is invalid. See the documentation of this setting."

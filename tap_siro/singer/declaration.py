@@ -1,4 +1,4 @@
-"""What a stream declares of itself."""
+"""Base class of the streams' declarations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Declaration:
-    """What the sync knows of a stream: its columns, and what its records are made from."""
+    """Declaration of a stream: its columns, and the source of its records."""
 
     name: str
     primary_keys: Any

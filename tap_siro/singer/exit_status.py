@@ -1,4 +1,4 @@
-"""How the process ends: with a sentence instead of a traceback, and with the right status."""
+"""End of the process: a message instead of a traceback, and the right exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def keep_status() -> None:
-    """Let nothing change the exit status of what is over: neither a signal nor a log that cannot be written."""
+    """Protect the exit status of a finished run from signals and from a log that cannot be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
@@ -33,7 +33,7 @@ def keep_status() -> None:
 def exit_without_logging(error: Exception) -> NoReturn:
     """End the process because logging cannot be set up."""
     logger.error(  # to stderr, by Python's last resort
-        "Logging cannot be set up (%s): `SINGER_SDK_LOG_CONFIG` must name a logging configuration in YAML.",
+        "Failed to set up logging (%s). `SINGER_SDK_LOG_CONFIG` must name a logging configuration in YAML.",
         type(error).__name__,
     )
     raise SystemExit(1) from None
@@ -41,15 +41,15 @@ def exit_without_logging(error: Exception) -> NoReturn:
 
 @contextlib.contextmanager
 def exit_with_status(clock: Clock | None) -> Iterator[None]:
-    """End the process as a command should: with a sentence instead of a traceback, and with the right status."""
+    """End the process with a message instead of a traceback, and with the right exit status."""
     try:
         yield
     except StoppedError:
         number = (clock.signal if clock else None) or signal.SIGTERM
-        logger.warning("Stopped by a signal; the next run goes on from here.")
+        logger.warning("Stopped by a signal. The next run continues from here.")
         raise SystemExit(128 + number) from None
     except BrokenPipeError:
-        logger.error("The target has closed its input, see its own messages; the next run goes on from the last state.")
+        logger.error("The target closed its input. See its own messages. The next run continues from the last state.")
         raise SystemExit(1) from None
     except ConfigValidationError as error:
         for fault in error.errors or [str(error)]:
@@ -59,5 +59,5 @@ def exit_with_status(clock: Clock | None) -> Iterator[None]:
         logger.error("%s", error)
         raise SystemExit(1) from None
     except OSError as error:
-        logger.error("A file cannot be read or written: %s", error)
+        logger.error("Failed to read or write a file: %s", error)
         raise SystemExit(1) from None

@@ -1,4 +1,4 @@
-"""The files of the command line: config, state and catalog, checked before the SDK reads them."""
+"""Checks of the files on the command line, before the SDK reads them: config, state and catalog."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def read_object(option: str, read: Callable[[], str]) -> str:
-    """The text of a file from the command line, if it holds a JSON object."""
+    """Return the text of a file from the command line, which must be a JSON object."""
     with contextlib.suppress(ValueError, RecursionError):  # also for what is not UTF-8
         text = read().removeprefix("\ufeff")  # a byte-order mark
         if isinstance(json.loads(text), dict):
             return text
     # Without the text: it may hold the token.
-    begin = " To begin without a state, leave the option out." if option == "state" else ""
+    begin = " To start without a state, omit the option." if option == "state" else ""
     raise TapSiroError(
-        f"The file given with `--{option}` does not hold a JSON object in UTF-8: it is empty, was cut, or is another "
+        f"The file given with `--{option}` is not a JSON object in UTF-8. Check that it is complete and the right "
         f"file.{begin}"
     )
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Fail unless a state has the form of one that a tap of the SDK has written, or is empty."""
+    """Raise a `TapSiroError` unless a state is empty or has the form of the SDK's."""
 
     def is_entry(entry: Any) -> bool:
         return isinstance(entry, dict) and isinstance(entry.get("progress_markers", {}), dict)
@@ -39,6 +39,6 @@ def check_state(state: Mapping[str, Any]) -> None:
     )
     if not is_state:
         raise TapSiroError(
-            "The state is not one of tap-siro's: `bookmarks` must hold an object for each stream. Restore it, or "
-            "leave the state out to begin anew."
+            "Invalid state: `bookmarks` must have an object for each stream. Restore the state, or omit it to read "
+            "everything again."
         )

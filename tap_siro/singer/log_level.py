@@ -1,4 +1,7 @@
-"""`LOGLEVEL`, which other programs read too: the SDK fails on a level for which Python's `logging` has no name."""
+"""Log levels: `LOGLEVEL`, and the SDK's lines that are shown at DEBUG only.
+
+Other programs read `LOGLEVEL` too. The SDK fails on a level for which Python's `logging` has no name.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,14 @@ import logging
 import os
 
 DEFAULT = "INFO"
-LONGEST_NUMBER = 9
+MAX_LEVEL_DIGITS = 9
 """Digits of a level that is given as a number."""
+DEBUG_ONLY = (
+    "Added '%s' as child stream to '%s'",
+    "Skipping deselected stream '%s'.",
+    "Skipping parse of env var settings...",
+)
+"""Misleading messages of the SDK: lists are no children of recordings, and a deselected stream needs no line."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +36,7 @@ def prepare_logging(prefix: str) -> str | None:
         level = os.environ.pop(variable, "").strip().upper()
         if not level:
             continue
-        if level.isascii() and level.isdigit() and len(level) <= LONGEST_NUMBER:
+        if level.isascii() and level.isdigit() and len(level) <= MAX_LEVEL_DIGITS:
             number, level = int(level), logging.getLevelName(int(level)).upper()
             if level not in logging.getLevelNamesMapping():
                 logging.addLevelName(number, level)
@@ -37,10 +46,27 @@ def prepare_logging(prefix: str) -> str | None:
     return None
 
 
+def quiet_sdk(name: str) -> None:
+    """Show the messages in `DEBUG_ONLY` at DEBUG only.
+
+    Args:
+        name: The name of the SDK's logger for the tap.
+    """
+    logging.getLogger(name).addFilter(_lower_level)
+
+
+def _lower_level(record: logging.LogRecord) -> bool:
+    """Lower the level of a message in `DEBUG_ONLY`, and return False if its logger does not log at that level."""
+    if record.msg not in DEBUG_ONLY:
+        return True
+    record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
 def warn_of_log_level(variable: str | None) -> None:
     """Warn of a variable that held an unknown level."""
     if variable is not None:
         logger.warning(
-            "Unknown log level in `%s`; the tap logs at %s. Set DEBUG, INFO, WARNING, ERROR, CRITICAL or a number.",
+            "Unknown log level in `%s`. The tap logs at %s. Set DEBUG, INFO, WARNING, ERROR, CRITICAL or a number.",
             variable, DEFAULT,
         )  # fmt: skip

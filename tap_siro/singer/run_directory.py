@@ -1,4 +1,4 @@
-"""A run's own directory, and what earlier runs have left in theirs.
+"""Directory of a run, and removal of the files of earlier runs.
 
 A run holds a lock in its directory until it ends. It never removes its files itself, because the target may read them
 later; the next run removes what is not locked. Nothing is ever removed that a run has not written.
@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 
 class RunDirectory:
-    """A directory for this run's files, which only its owner can read; locked as long as the object lives."""
+    """Directory for this run's files, which only its owner can read. Locked as long as the object lives."""
 
     def __init__(self, root: Path, prefix: str) -> None:
-        """Make it below a root, which is made too if need be. Raises OSError."""
+        """Create the directory below a root, which is created if missing. Raises OSError."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = Path(tempfile.mkdtemp(prefix=_name(prefix), dir=root))
         self._files = 0
@@ -41,7 +41,7 @@ class RunDirectory:
         new.rename(self._path / LOCK)
 
     def new_file(self, stream: str) -> Path:
-        """A path for a file of a stream; there is none yet."""
+        """Return the path of a new file of a stream."""
         self._files += 1
         # Stream maps can give a stream any name.
         return self._path / f"{re.sub(r'[^A-Za-z0-9_-]', '_', stream)[:100]}-{self._files}{SUFFIX}"
@@ -52,7 +52,7 @@ def _name(prefix: str) -> str:
 
 
 def remove_leftovers(root: Path, prefix: str) -> None:
-    """Remove the files of runs that have ended, and their directories."""
+    """Remove the files and directories of runs that have ended."""
     is_ours = re.compile(re.escape(_name(prefix)) + "[a-z0-9_]{8}").fullmatch
     try:
         found = [entry for entry in root.iterdir() if is_ours(entry.name)]
@@ -60,7 +60,7 @@ def remove_leftovers(root: Path, prefix: str) -> None:
         return
     except OSError as error:
         raise TapSiroError(
-            f"`batch_config.storage.root` cannot be read ({error.strerror}): set another directory, or its rights."
+            f"`batch_config.storage.root` cannot be read ({error.strerror}). Set another directory, or its permissions."
         ) from None
     for directory in found:
         try:
@@ -69,7 +69,7 @@ def remove_leftovers(root: Path, prefix: str) -> None:
             pass  # it has no lock yet, or another run has just removed it
         except OSError as error:
             logger.warning(
-                "What an earlier run left in %s cannot be removed (%s): remove it by hand, it holds recordings.",
+                "Failed to remove the files of an earlier run in %s (%s). They hold recordings: remove them by hand.",
                 directory, error.strerror,
             )  # fmt: skip
 

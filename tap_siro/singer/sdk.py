@@ -1,4 +1,4 @@
-"""Everything of the Meltano SDK's internals that is overridden or used, each with the reason.
+"""Internals of the Meltano SDK that are overridden or used, each with the reason.
 
 All of it was checked against singer-sdk 0.54.2 and 0.54.9; `tests/singer/test_sdk.py` fails when an upgrade changes
 what it relies on.
@@ -33,14 +33,14 @@ from tap_siro.clock import Clock
 from tap_siro.schemas.columns import OTHER_FIELDS
 from tap_siro.settings import ENRICHMENTS, Settings
 from tap_siro.singer.batch_config import BATCH_CONFIG, BatchConfig
-from tap_siro.singer.catalog import drop_empty_objects, narrowed, warn_of_differences
+from tap_siro.singer.catalog import drop_empty_objects, narrow_schema, warn_of_differences
 from tap_siro.singer.config import describe_error, parse_config, read_environment
 from tap_siro.singer.declaration import Declaration
 from tap_siro.singer.exit_status import exit_with_status, exit_without_logging, keep_status
 from tap_siro.singer.input_files import check_state, read_object
-from tap_siro.singer.log_level import prepare_logging, warn_of_log_level
+from tap_siro.singer.log_level import prepare_logging, quiet_sdk, warn_of_log_level
 from tap_siro.singer.stdout import write_wholly
-from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transformed, warn_of_unknown_streams
+from tap_siro.singer.stream_maps import explain_flattening, passes_filter, transform_record, warn_of_unknown_streams
 from tap_siro.singer.writer import RecordWriter, StreamWriter
 
 if TYPE_CHECKING:
@@ -57,48 +57,48 @@ logger = logging.getLogger(__name__)
 
 
 class LineWriter(MsgSpecWriter):
-    """The SDK's writer, and a way to write many messages at once: it flushes after each."""
+    """The SDK's writer, which flushes after each message, extended by writing many at once."""
 
     encode_lines = staticmethod(encoder.encode_lines)
     before_state: Callable[[], None] | None = None
     """Called before each STATE message, whoever writes it."""
 
     def write_message(self, message: Message) -> None:
-        """Write a message; before a STATE, what it counts on."""
+        """Write a message; before a STATE, call `before_state`."""
         if self.before_state is not None and message.type == SingerMessageType.STATE:
             self.before_state()
         super().write_message(message)
 
     def write_lines(self, lines: bytes) -> None:
-        """Write lines. stdout is looked up each time, for those who redirect it; see `stdout.py`."""
+        """Write lines. stdout is looked up each time, because it may be redirected; see `stdout.py`."""
         sys.stdout.buffer.write(lines)
         sys.stdout.flush()
 
 
 class Command(SingerCommand):
-    """The command line, whose options do their work while it is parsed: `--config`, `--discover`, `--test`."""
+    """Command line. Its options `--config`, `--discover` and `--test` act while it is parsed."""
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        """Parse the command line; errors end it with a sentence, where the SDK shows a traceback."""
+        """Parse the command line; errors end it with a message, where the SDK shows a traceback."""
         with exit_with_status(None):
             write_wholly()
             return super().make_context(*args, **options)
 
 
 class SiroStream(Declaration, Stream):
-    """A stream whose records the sync makes from pages of the API."""
+    """Stream whose records the sync makes from pages of the API."""
 
     name: str
     replication_key: str | None = None  # a property in the SDK, and the next one
 
     def get_records(self, context: Any) -> Iterable[Any]:
-        """Not used: see `_sync_records`. Abstract in the SDK."""
+        """Raise: `_sync_records` is used instead. Abstract in the SDK."""
         raise NotImplementedError
 
     # Internals of the SDK
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """A catalog may take columns away, but neither change them nor the replication key.
+        """Let a catalog remove columns, but change neither their types nor the replication key.
 
         The SDK would send the catalog's schema to the target, whatever the records hold. And it lets the entry's
         `replication_method`, which discovery wrote, win over the metadata that a user set.
@@ -108,24 +108,24 @@ class SiroStream(Declaration, Stream):
         entry = catalog.get_stream(self.name)
         if self._input_schema is not None:
             warn_of_differences(self.name, type(self).schema, self._input_schema)
-            self._input_schema = narrowed(type(self).schema, self._input_schema)
+            self._input_schema = narrow_schema(type(self).schema, self._input_schema)
         wanted = entry and (entry.metadata.root.forced_replication_method or entry.replication_method)
         full = wanted == REPLICATION_FULL_TABLE or self.replication_key is None
         self.forced_replication_method = REPLICATION_FULL_TABLE if full else REPLICATION_INCREMENTAL
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """False, whatever is set: the SDK would send one after any sync. See `RecordWriter.versioned`."""
+        """Return False: the SDK would send the message after any sync. See `RecordWriter.versioned`."""
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
-        """None: the SDK would sync each stream on its own and hold a file's records in memory; see `batch_files`."""
+        """Return None: the SDK would sync each stream alone and hold a file's records in memory. See `batch_files`."""
 
     def get_replication_key_signpost(self, context: Any = None) -> None:
-        """None: the SDK would write one into the state."""
+        """Return None: the SDK would write a signpost into the state."""
 
     def finalize_state_progress_markers(self, state: Any = None) -> None:
-        """Nothing to do: the sync writes bookmarks itself, and the SDK's way would touch streams that were not read."""
+        """Do nothing: the sync writes bookmarks, and the SDK would change those of streams that were not read."""
 
     def _sync_records(self, *_: Any, **__: Any) -> Generator[dict[str, Any], Any, Any]:
         """Sync this stream and its children, or with a record limit (`--test`) show a few records of each."""
@@ -139,7 +139,7 @@ class SiroStream(Declaration, Stream):
             tap.sync_selected(self.ABORT_AT_RECORD_COUNT)
 
     def stream_writer(self, flags: frozenset[str]) -> StreamWriter:
-        """The stream as the sync sees it."""
+        """Return the stream's writer."""
         maps = self.stream_maps
         kept = [each for each in maps if not isinstance(each, RemoveRecordTransform)]
         return StreamWriter(
@@ -147,7 +147,7 @@ class SiroStream(Declaration, Stream):
             flags=flags,
             selected=maps[0].raw_schema,
             aliases=[each.stream_alias for each in kept],
-            mapped=None if _are_identity(maps) else partial(transformed, maps),
+            mapped=None if _are_identity(maps) else partial(transform_record, maps),
             # What is read whole in each run has no state; the SDK would make an empty entry.
             state=self.stream_state if self.replication_key else {},
             counter=self.get_record_counter(),
@@ -156,7 +156,7 @@ class SiroStream(Declaration, Stream):
         )
 
     def needed_flags(self) -> frozenset[str]:
-        """The flags without which the stream, or a selected property of it, would be empty."""
+        """Return the flags without which the stream, or a selected property of it, would be empty."""
         selected = self.stream_maps[0].raw_schema["properties"]
         return frozenset(
             each.flag
@@ -166,7 +166,7 @@ class SiroStream(Declaration, Stream):
 
 
 class SiroTap(Tap):
-    """The SDK's tap, with this package's settings, sync and manners."""
+    """Tap of the SDK, with this package's settings, sync and error handling."""
 
     message_writer_class = LineWriter
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
@@ -183,6 +183,7 @@ class SiroTap(Tap):
         """The streams that are selected: `--test` selects all in the SDK, what the token may not read too."""
         self.batch_config: BatchConfig | None = None
         warn_of_log_level(prepare_logging(self._env_var_prefix))
+        quiet_sdk(self.name)
         super().__init__(**options)
 
     def sync_selected(self, max_records: int | None) -> None:
@@ -190,7 +191,7 @@ class SiroTap(Tap):
         raise NotImplementedError
 
     def record_writer(self, streams: Sequence[SiroStream], source: str) -> RecordWriter:
-        """What the sync writes to: streams that are cut from the records of a source, by that one's name."""
+        """Return the writer of the streams that are derived from a source's records, by the source's name."""
         files = self.batch_files
         maps = self.mapper.stream_maps.get(source)
         primary, writer = maps[0] if maps else None, self.message_writer
@@ -208,7 +209,7 @@ class SiroTap(Tap):
 
     @cached_property
     def batch_files(self) -> BatchFiles | None:
-        """The files of this run; None without `batch_config`, and for `--test`."""
+        """Files of this run; None without `batch_config`, and for `--test`."""
         if self.batch_config is None or any(each.ABORT_AT_RECORD_COUNT is not None for each in self.streams.values()):
             return None
         from tap_siro.singer.batch import BatchFiles  # noqa: PLC0415 - Windows lacks the locks that it needs
@@ -220,7 +221,7 @@ class SiroTap(Tap):
         return files
 
     def write_state(self) -> None:
-        """Write the state even if it is what was written last.
+        """Write the state, even if it has not changed.
 
         The SDK would not. But records may have come between, and some targets keep a STATE only if no RECORD follows
         it.
@@ -232,13 +233,13 @@ class SiroTap(Tap):
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Also our declaration of `batch_config`, before the SDK adds its own."""
+        """Add this package's declaration of `batch_config`, before the SDK adds its own."""
         for name, declared in BATCH_CONFIG["properties"].items():
             config_jsonschema["properties"].setdefault(name, declared)
         super().append_builtin_config(config_jsonschema)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Look at the state's form first: the SDK would show a traceback."""
+        """Check the state's form first: the SDK would show a traceback."""
         check_state(state)
         super().load_state(state)
 
@@ -259,43 +260,45 @@ class SiroTap(Tap):
                 self.mapper.register_raw_stream_schema(stream.name, schema, stream.primary_keys)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings in sentences that name the setting and hold no value: the SDK's would show the token."""
+        """Check the settings. Messages name a setting without its value: the SDK's would show the token."""
         self.append_builtin_config(self.config_jsonschema)
         self._config = parse_config(self._config, self.config_jsonschema)
-        errors = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
-        faults = sorted({describe_error(error) for error in errors})
-        if not faults:
-            self.settings, faults = Settings.read(self._config, version=self.plugin_version)
+        invalid = JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config)
+        errors = sorted({describe_error(error) for error in invalid})
+        if not errors:
+            self.settings, errors = Settings.read(self._config, version=self.plugin_version)
             self.batch_config, more = BatchConfig.read(self._config)
-            faults += more
-        if faults and raise_errors:
-            raise ConfigValidationError("The settings are not right.", errors=faults)
+            errors += more
+        if errors and raise_errors:
+            raise ConfigValidationError("Invalid configuration.", errors=errors)
         for name in sorted(self._config.keys() - self.config_jsonschema["properties"].keys()):
-            logger.warning("There is no setting `%s`; it does nothing. Check its spelling.", name)
-        return faults
+            logger.warning("Unknown setting `%s` is ignored. Check the spelling.", name)
+        return errors
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Settings from the environment, as text: the SDK reads all but "true" as false, and lets `.env` win."""
+        """Return settings from the environment, as text: the SDK reads "1" as false, and prefers `.env`."""
         cls.append_builtin_config(cls.config_jsonschema)
         settings = read_environment(cls._env_var_prefix, cls.config_jsonschema["properties"])
         warn_of_log_level(prepare_logging(cls._env_var_prefix))  # `.env` may have brought a level
         return settings
 
     def _set_compatible_replication_methods(self) -> None:
-        """Also warn of what does nothing, as the SDK does not. Called once, before the first stream."""
+        """Warn of unknown streams and of an empty selection; the SDK does not. Called once, before the first stream."""
         super()._set_compatible_replication_methods()
         warn_of_unknown_streams(self.config.get("stream_maps", {}), self.streams)
         if not any(stream.selected for stream in self.streams.values()):
-            logger.warning("No stream is selected, so nothing is read: check the catalog, in Meltano `select`.")
+            logger.warning(
+                "No stream is selected, so nothing is read. Check the catalog; with Meltano, check `select`."
+            )
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Only set a flag: the SDK writes to stdout from the handler, perhaps into a line, and exits with 0."""
+        """Set a flag: the SDK would write to stdout from the handler, perhaps into a line, and exit with 0."""
         self.clock.signal = signum
 
     @plugin_cli
     def cli(cls) -> click.Command:  # noqa: N805
-        """The command. The SDK sets up logging here, and a level that is blank or unknown would end in a traceback."""
+        """Command. The SDK sets up logging here, and would show a traceback for a blank or unknown level."""
         unknown = prepare_logging(cls._env_var_prefix)
         try:
             command = super().cli
@@ -306,14 +309,14 @@ class SiroTap(Tap):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The command, made by the SDK, as one of this module."""
+        """Return the SDK's command as a `Command`."""
         made = super().get_singer_command()
         parts = ("name", "callback", "context_settings", "help", "params")
         return Command(**{name: getattr(made, name) for name in parts}, logger=cls.logger)
 
     @classmethod
     def invoke(cls, **options: Any) -> None:
-        """Run from the command line; errors end it with a sentence."""
+        """Run from the command line; errors end it with a message."""
         try:
             with exit_with_status(None):
                 for name in ("state", "catalog"):
@@ -325,7 +328,7 @@ class SiroTap(Tap):
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
-        """`--config`: look at the files first."""
+        """Check the files of `--config` first."""
         for path in value:
             if path != "ENV":
                 read_object("config", partial(Path(path).read_text, encoding="utf-8"))
@@ -333,5 +336,5 @@ class SiroTap(Tap):
 
 
 def _are_identity(maps: Sequence[StreamMap]) -> bool:
-    """Whether records are written as they are: there is neither a stream map nor flattening."""
+    """Return True if records are written unchanged: there is neither a stream map nor flattening."""
     return len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled

@@ -1,4 +1,4 @@
-"""stdout, on which a write that returns has written everything."""
+"""stdout without partial writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_siro.errors import TapSiroError
 
 
 class WholeWrites(io.RawIOBase):
-    """A file descriptor that is written to until all bytes are out.
+    """File descriptor whose writes return when all bytes are written.
 
     The system may take only a part of them: when a signal such as SIGCONT comes in between, or when the other side has
     made the pipe non-blocking. A raw file, which stdout is with `PYTHONUNBUFFERED=1`, leaves the rest to its caller.
@@ -23,15 +23,15 @@ class WholeWrites(io.RawIOBase):
         self._descriptor = descriptor
 
     def fileno(self) -> int:
-        """The file descriptor."""
+        """Return the file descriptor."""
         return self._descriptor
 
     def writable(self) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write everything, or raise an `OSError`."""
+        """Write all bytes and return their number, or raise an `OSError`."""
         left = memoryview(data)
         written = len(left)
         while left:
@@ -43,13 +43,13 @@ class WholeWrites(io.RawIOBase):
 
 
 def write_wholly() -> None:
-    """Make `sys.stdout` write everything at once and whole, whatever its buffering was.
+    """Make `sys.stdout` write without buffering and without partial writes.
 
     Raises:
         TapSiroError: It is closed.
     """
     if sys.stdout is None:
-        raise TapSiroError("stdout is closed, so there is nowhere to write to: connect it to a target or a file.")
+        raise TapSiroError("stdout is closed, so nothing can be written. Connect it to a target or a file.")
     if sys.stdout is sys.__stdout__:  # not redirected within Python
         whole = WholeWrites(sys.__stdout__.fileno())
         sys.stdout = io.TextIOWrapper(whole, encoding="utf-8", write_through=True)

@@ -1,4 +1,4 @@
-"""Writes messages: selection, stream maps, and the lines on stdout.
+"""Writers of messages: selection, stream maps, and the lines on stdout.
 
 Records of streams without stream maps and flattening go straight to the encoder, a page at a time; the others are
 handed to the SDK one by one.
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-PIECE_BYTES = 128 * 1024
+WRITE_BYTES = 128 * 1024
 """Bytes that are written at once."""
 
 
 class StreamWriter:
-    """One selected stream: its class, its state, and the messages that its records become."""
+    """Writer of one selected stream: its class, its state, and the messages of its records."""
 
     def __init__(  # noqa: PLR0913 - all of it is what a stream is
         self,
@@ -76,7 +76,7 @@ class StreamWriter:
         self._prune = pruner(stream.columns, selected)
 
     def messages(self, records: Sequence[Record], max_records: int | None, extracted: str) -> list[Message]:
-        """Return RECORD messages of the stream's records."""
+        """Return the RECORD messages of records."""
         if max_records is not None:
             records = records[: max(0, max_records - self.records)]
         self.records += len(records)
@@ -100,7 +100,7 @@ class StreamWriter:
 
 
 class RecordWriter:
-    """All selected streams, and the stdout that they share."""
+    """Writer of all selected streams to one stdout."""
 
     def __init__(  # noqa: PLR0913 - streams, and the ways out
         self,
@@ -113,7 +113,7 @@ class RecordWriter:
         write_to_files: Callable[[Sequence[Message]], None] | None = None,
         versioned: bool = True,
     ) -> None:
-        """Bind streams together.
+        """Combine streams.
 
         Args:
             streams: The streams, `recordings` first.
@@ -134,15 +134,15 @@ class RecordWriter:
 
     @property
     def in_files(self) -> bool:
-        """Whether records go into files, of which each STATE makes some complete, however small they are."""
+        """True if records go into files, which each STATE completes, however small they are."""
         return self._write_to_files is not None
 
     def keeps(self, recording: Record) -> bool:
-        """Whether a recording is written, with all that belongs to it."""
+        """Return True if a recording and its child records are written."""
         return self._keeps is None or self._keeps(recording)
 
     def activate_versions(self, streams: Iterable[StreamWriter]) -> None:
-        """Let a target that handles versions drop the rows of these streams that have an earlier one."""
+        """Write ACTIVATE_VERSION messages, after which a target deletes the streams' rows of earlier versions."""
         self._write_lines(
             self._encode_lines(
                 [
@@ -177,7 +177,7 @@ class RecordWriter:
                 continue
             pieces.append(self._encode_lines(messages))
             size += len(pieces[-1])
-            if size > PIECE_BYTES:
+            if size > WRITE_BYTES:
                 self._write_lines(b"".join(pieces))
                 pieces, size = [], 0
         self._write_lines(b"".join(pieces))

@@ -1,1 +1,1 @@
-"""What is read next, and how far each stream has got."""
+"""Passes, slices and lists: the order of reading, and the position of each stream."""

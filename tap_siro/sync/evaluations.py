@@ -1,4 +1,4 @@
-"""Which scorecard evaluated a recording, found with few requests."""
+"""Search for the scorecard that evaluated a recording, with few requests."""
 
 from __future__ import annotations
 

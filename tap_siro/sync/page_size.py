@@ -1,4 +1,4 @@
-"""How many recordings a page has: Siro leaves the evaluation scores out of large pages, without saying so.
+"""Page size of recordings: Siro leaves the evaluation scores out of large pages, without saying so.
 
 A client in production saw that above some 40 recordings a page. Whether it counts those asked for or those returned is
 not known, so the vendor's documented default is asked for while scores are.
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class PageSizeSetting:
-    """How many recordings are asked for with each request of a pass."""
+    """Number of recordings to request with each page of a pass."""
 
     def __init__(self, setting: int | None) -> None:
         """Take the setting; None is what is best for each pass."""

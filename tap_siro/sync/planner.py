@@ -55,7 +55,7 @@ parts of the time that they cover."""
 
 @dataclass(slots=True)
 class _Chain:
-    """What the pages of a slice that is being read have shown."""
+    """Observations on the pages of a slice that is being read."""
 
     moments: list[int] = field(default_factory=list)
     """When some of its recordings were created, in milliseconds since 1970, page by page."""
@@ -69,7 +69,7 @@ class _Chain:
         return ordered[margin], ordered[-1 - margin]
 
     def drift(self) -> int:
-        """Whether its pages go forwards (1) or backwards (-1) through time, or lie upon each other (0)."""
+        """Return 1 if its pages go forwards through time, -1 if backwards, 0 if they overlap."""
         half, (start, end) = len(self.moments) // 2, self.covers()
         distance = median(self.moments[half:]) - median(self.moments[:half])
         return (distance > 0) - (distance < 0) if abs(distance) * APART > end - start else 0
@@ -290,11 +290,11 @@ class SlicePlanner:
         return sum(rows for _, _, rows in known), sum(width for _, width, _ in known)
 
     def _start(self, part: Slice) -> int:
-        """Where the rows of a slice that is being read begin: of an open one, most is the time since 1970."""
+        """Return the start of the rows of a slice that is being read: an open one is mostly the time since 1970."""
         return min(self._reading[part].moments, default=0) if part.start is None else part.start
 
     def _end(self, part: Slice) -> int:
-        """Where its rows end: nothing is created in the future."""
+        """Return the end of its rows: nothing is created in the future."""
         end = self._now if part.end is None else min(part.end, self._now)
         return max(end, part.start or 0)
 

@@ -1,4 +1,4 @@
-"""What a pass asks the API for, and the check that the API kept to it."""
+"""Query parameters of a pass, and the check that the API honors them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Query:
         return parameters
 
     def keeps(self, created: int | None) -> bool:
-        """Whether a recording is in the range, as far as the API has not seen to it. One of unknown age is."""
+        """Return True if a recording is in the range that the API did not apply itself. One of unknown age is."""
         if self.bounded or created is None:
             return True
         after, before = self.created_after, self.created_before

@@ -47,7 +47,7 @@ class Failed:
 
 
 class Source(Protocol):
-    """What is to be read. `take`, `finished` and `complete` are called with the reader's lock held."""
+    """Source of pages. `take`, `finished` and `complete` are called with the reader's lock held."""
 
     @property
     def finished(self) -> bool:

@@ -44,7 +44,7 @@ class _Recording:
 
 
 class RecordingsRun:
-    """What all passes of a run share."""
+    """State that all passes of a run share."""
 
     def __init__(self, client: Client, writer: RecordWriter) -> None:
         """Prepare for a run.

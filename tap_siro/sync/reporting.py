@@ -1,4 +1,4 @@
-"""What a sync reports: log lines on its progress, and recordings that could not be loaded."""
+"""Reports of a sync: log lines on its progress, and recordings that could not be loaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Fault:
-    """What could not be loaded: it is told at the end of the run, which then has status 1."""
+    """A failure to load something. It is reported at the end of the run, which then has status 1."""
 
     message: str
     streams: Sequence[str] = ()
@@ -63,7 +63,7 @@ def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
 
 
 class _Creation:
-    """When some recordings were created: the first and the last moment."""
+    """Creation times of some recordings: the first and the last."""
 
     def __init__(self) -> None:
         self._moments: list[int] = []

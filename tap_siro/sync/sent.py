@@ -1,4 +1,4 @@
-"""Which recordings of a pass have been sent already: pages overlap, and many rows would be sent twice.
+"""Memory of the recordings of a pass that have been sent: pages overlap, and many rows would be sent twice.
 
 The first request of a pass asks for everything, and what comes is in a slice again; a slice in which something changed
 is read again; a recording without a date comes with every slice.

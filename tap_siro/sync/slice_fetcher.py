@@ -1,4 +1,4 @@
-"""How the slices of a pass are fetched, in worker threads, and which of them have been written."""
+"""Fetching of the slices of a pass in worker threads, and the record of those that have been written."""
 
 from __future__ import annotations
 

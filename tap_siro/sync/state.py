@@ -1,4 +1,4 @@
-"""What a stream's state says, and which pass follows from it. Pure: no clock, no network.
+"""State of a stream, and the pass that follows from it. Pure: no clock, no network.
 
 A stream has a *bookmark*: all that was updated up to it has been written. While a pass is open it has a *position*
 too: of what the pass reads, all that was created before it has been written. A position outranks a bookmark, because
@@ -25,7 +25,7 @@ POSITION, SINCE, AS_OF, MAX_SEEN, QUERY = "pass_position", "pass_since", "pass_a
 
 
 class PassKind(enum.Enum):
-    """Why a stream is read."""
+    """Reason to read a stream."""
 
     POLL = "poll"
     """It has a bookmark: what was updated since."""
@@ -37,7 +37,7 @@ class PassKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class StreamPass:
-    """How far a pass has come for one stream. Timestamps in milliseconds."""
+    """Progress of a pass for one stream. Timestamps are in milliseconds."""
 
     kind: PassKind
     since: int | None
@@ -56,7 +56,7 @@ class StreamPass:
     """It was begun in an earlier run."""
 
     def wants(self, created: int | None, updated: int | None) -> bool:
-        """Whether a record is one that the stream still needs. Records of unknown age are."""
+        """Return True if the stream still needs a record. Records of unknown age are needed."""
         if self.position is not None and created is not None and created < self.position:
             return False
         return self.since is None or updated is None or updated >= self.since
@@ -110,7 +110,7 @@ def drop_progress(state: MutableMapping[str, Any]) -> None:
 
 
 def has_open_history(state: Mapping[str, Any]) -> bool:
-    """Whether a history was begun and not ended: it outranks the bookmark."""
+    """Return True if a history was begun and not ended: it outranks the bookmark."""
     opened = _opened(state)
     return opened is not None and opened.kind is PassKind.HISTORY
 
@@ -129,7 +129,7 @@ def write_progress(state: MutableMapping[str, Any], replication_key: str, progre
 
 
 def next_pass(state: Mapping[str, Any], settings: Settings, *, now: int, full_table: bool = False) -> StreamPass:
-    """What a stream needs next.
+    """Return the pass that a stream needs next.
 
     Args:
         state: The stream's state.
@@ -198,7 +198,7 @@ def _since(kind: PassKind, state: Mapping[str, Any], settings: Settings, now: in
 
 
 def _is_recheck(progress: StreamPass, bookmark: int | None, settings: Settings) -> bool:
-    """Whether a pass has read all that a recheck reads."""
+    """Return True if a pass has read all that a recheck reads."""
     if progress.kind is PassKind.HISTORY or progress.since is None or bookmark is None:
         return True
     return settings.daily_recheck > 0 and progress.since <= max(0, bookmark - settings.daily_recheck)

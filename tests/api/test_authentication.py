@@ -78,7 +78,7 @@ def test_a_client_reads_everything_with_one_token(sandbox: Sandbox, threads: int
 
 
 def test_neither_the_secret_nor_the_token_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whoever can read a job's log could read all conversations."""
+    """Readers of a job's log could read all conversations."""
     sandbox.fault("status", path=CLIENT_TOKEN, status=503)
     sandbox.fault("status", status=429)
     debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
@@ -194,7 +194,7 @@ def test_wrong_credentials_are_named(sandbox: Sandbox, wrong: str) -> None:
     """A user would be told of a token that nobody has set, or see it retried for ten minutes."""
     outcome = sync(client_config(sandbox, **{wrong: "wrong"}), status=1)
     (error,) = outcome.errors
-    assert error.startswith("`auth_url` answered 401: it does not take `client_id`")
+    assert error.startswith("`auth_url` answered 401: `client_id` or `client_secret` is wrong")
     assert len(sandbox.requests_to(CLIENT_TOKEN)) == 1
     assert sandbox.requests == []
     check_silent(sandbox, outcome.stderr)

@@ -169,7 +169,7 @@ def test_cursors_that_never_work_end_the_sync(sandbox: Sandbox, status: int, thr
     fault = sandbox.fault("status", on=None, when=lambda request: "cursor" in request.params, status=status)
     config = config_for(sandbox, concurrency=threads, **SMALL)
     outcome = sync(config, status=1)
-    check_failed(outcome, sandbox, f"to a cursor that it gave itself. That happened {MAX_RESTARTS + 1} times over", 60)
+    check_failed(outcome, sandbox, f"its own cursor (410 Gone). That happened {MAX_RESTARTS + 1} times over", 60)
     fault.on = 0
     assert loaded(outcome, sync(config, state=outcome.state)) == EXPECTED
 
@@ -256,7 +256,7 @@ def test_a_refusal_that_the_page_size_does_not_explain_ends_the_sync(
     """A wrong setting would be tried again and again instead of being named."""
     sandbox.fault("status", on=None, status=400)
     outcome = sync(config_for(sandbox, page_size=page_size, show_evaluation_score=False), status=1)
-    check_failed(outcome, sandbox, "does not take this request", requests)
+    check_failed(outcome, sandbox, "the request is invalid", requests)
     assert len(sandbox.requests) == requests
     assert len(outcome.warnings) == requests - 1
 

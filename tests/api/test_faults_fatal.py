@@ -1,4 +1,4 @@
-"""What no other try will change ends the sync at once: with a sentence, an exit status, and a state to go on from."""
+"""Permanent faults end the sync at once: with a message, an exit status, and a state to continue from."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_an_unreachable_address_says_so(tmp_path: Path) -> None:
         config = config_for(sandbox, max_retry_seconds=0)
     run = run_tap(tmp_path, config, status=1)
     (error,) = [line for line in run.stderr.splitlines() if "ERROR" in line]
-    assert "could not be reached" in error
+    assert "failed to respond" in error
     assert "max_retry_seconds" in error
 
 

@@ -240,7 +240,7 @@ def test_a_placeholder_is_no_token(given: str) -> None:
      "xxx", "...", "null", "$TOKEN", "%TOKEN%", "here", "<a", "a>", "{a}"],
 )  # fmt: skip
 def test_a_token_is_no_placeholder(given: str) -> None:
-    """Whoever has such a token could not use the tap at all."""
+    """Users with such a token could not use the tap at all."""
     faults: list[str] = []
     assert read_secret(given, "api_token", faults) == given
     assert faults == []

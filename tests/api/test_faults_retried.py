@@ -1,4 +1,4 @@
-"""What may pass on its own is tried again: no row is lost to it, and none comes twice because of it."""
+"""Temporary faults are retried: no row is lost, and none comes twice."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_passing_fault_costs_no_row(sandbox: Sandbox, kind: str, where: str, t
     check(outcome, sandbox)
     assert fault.hits == 1
     assert len(outcome.warnings) == len(clock.waits) == 1
-    assert "Trying again" in outcome.warnings[0]
+    assert "Retrying in" in outcome.warnings[0]
     assert outcome.errors == []
 
 

@@ -58,7 +58,7 @@ def test_a_failure_begins_the_count_again() -> None:
 
 
 def test_each_relapse_takes_twice_as_many_good_pages() -> None:
-    """Where large pages never work, every twentieth would fail three times."""
+    """If large pages never work, every twentieth would fail three times."""
     sizes, patience = PageSize("/list"), GOOD_PAGES
     sizes.reduce(100)
     for _ in range(4):

@@ -97,7 +97,7 @@ def test_an_answer_that_never_ends_is_tried_again(sandbox: Sandbox, where: str) 
         outcome = sync(config_for(sandbox, request_timeout=0.2, **SMALL) | {"api_url": url}, clock=clock)
     assert loaded(outcome) == EXPECTED
     (warning,) = outcome.warnings
-    assert "no answer in time" in warning
+    assert "timed out" in warning
 
 
 # Faults that no other try cures
@@ -146,7 +146,7 @@ LONG_AGO, LATER = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=
 @pytest.mark.parametrize(
     ("certificate", "said"),
     [
-        ({}, ("is of an unknown authority", "`REQUESTS_CA_BUNDLE`")),
+        ({}, ("is from an unknown authority", "`REQUESTS_CA_BUNDLE`")),
         ({"not_before": LONG_AGO, "not_after": LONG_AGO + timedelta(days=1)}, ("has expired", "this machine's clock")),
         ({"not_before": LATER, "not_after": LATER + timedelta(days=1)}, ("is not valid yet", "this machine's clock")),
         ({"host": "127.0.0.2"}, ("is for another name", "the host's own name")),
@@ -180,7 +180,7 @@ def test_a_host_that_there_is_not_ends_the_sync() -> None:
     """A typing error in `api_url` would be retried for ten minutes."""
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     with mock.patch.object(socket, "getaddrinfo", side_effect=unknown):
-        check_ends("https://functions.siro.invalid", "there is no host of that name", "Check `api_url`")
+        check_ends("https://functions.siro.invalid", "unknown host name", "Check `api_url`")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://proxy.siro.invalid:3128"])
@@ -204,13 +204,13 @@ def test_a_proxy_with_an_impossible_name_ends_the_sync(monkeypatch: pytest.Monke
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTPS_PROXY", "http://a..b:3128")
     (error,) = sync({"api_url": "https://functions.siro.invalid", "api_token": "t"}, status=1).errors
-    assert error.startswith("The request could not be sent (LocationParseError): check `api_url` and the proxy")
+    assert error.startswith("Failed to send a request (LocationParseError). Check `api_url` and the proxy")
 
 
 def test_a_login_page_ends_the_sync(sandbox: Sandbox) -> None:
     """A captive portal or a wrong `api_url` answers everything with 200."""
     sandbox.fault("html", on=None)
-    check_ends(sandbox.url, "which is not what was asked for", "Check `api_url` and proxies", api_token=sandbox.token)
+    check_ends(sandbox.url, "sent an invalid response", "Check `api_url` and proxies", api_token=sandbox.token)
     assert len(sandbox.requests) == 5
 
 
@@ -276,7 +276,11 @@ def test_what_is_for_this_machine_does_not_go_through_a_proxy(
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(403, "the proxy refuses to connect to it"), (502, "the proxy refuses"), (407, "asks for a user and a password")],
+    [
+        (403, "the proxy refuses to connect to it"),
+        (502, "the proxy refuses"),
+        (407, "requires a user name and a password"),
+    ],
 )
 def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> None:
     """The proxy is asked for a tunnel, and the rest goes through it encrypted."""
@@ -293,13 +297,13 @@ def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> N
     """The same of one that nobody has set."""
     sandbox.fault("status", status=407)
     (error,) = sync(config_for(sandbox), status=1).errors
-    assert "a proxy asks for a user and a password. Put them into `HTTPS_PROXY`" in error
+    assert "a proxy requires a user name and a password. Put them into `HTTPS_PROXY`" in error
 
 
 @pytest.mark.parametrize("setting", ["auth_url", "user_api_url"])
 @pytest.mark.parametrize("fault", ["status", "html", "reset", "gzip"])
 def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str, setting: str) -> None:
-    """Whoever reads that Siro's API answered 500 asks Siro why, and not who runs the login."""
+    """A user who reads that Siro's API answered 500 asks Siro, not those who run the login."""
     options: dict[str, dict[str, Any]] = {
         "status": {"status": 500},
         "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}},

@@ -30,7 +30,7 @@ DATA = recordings(300, odd=False)
 
 
 class Outcome:
-    """What a probe printed, and how it ended."""
+    """Output and exit status of a probe."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err
@@ -307,8 +307,8 @@ def test_without_a_token_the_user_host_is_left_alone(
 @pytest.mark.parametrize(
     ("kind", "options", "sentence"),
     [
-        ("status", {"status": 401}, "the token is not valid"),
-        ("status", {"status": 403, "body": b"{}"}, "the token may not read this"),
+        ("status", {"status": 401}, "the token is invalid"),
+        ("status", {"status": 403, "body": b"{}"}, "the token lacks a scope"),
         ("html", {}, "something that is not JSON"),
         ("reset", {}, "did not answer"),
         ("status", {"status": 503}, "503"),

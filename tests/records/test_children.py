@@ -11,9 +11,9 @@ import pytest
 
 from tap_siro.records import children
 from tap_siro.records.cleaning import (
-    LARGEST,
-    LONGEST_NAME,
-    MOST_WARNINGS,
+    LARGEST_NUMBER,
+    MAX_NAME_CHARACTERS,
+    MAX_WARNINGS,
     FieldWarnings,
     RecordCleaner,
     cleaner,
@@ -181,7 +181,7 @@ def test_one_odd_field_changes_no_other(
 def test_other_fields_that_are_nested_too_deep_are_null_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """One customer's field must not end everybody's sync."""
     assert clean(FITS | {"new": nested(5_000)})["otherFields"] is None
-    assert "`otherFields` does not always hold something that is nested less" in caplog.messages[-1]
+    assert "`otherFields` is not always nested less" in caplog.messages[-1]
 
 
 def test_an_extracted_value_that_is_no_number_is_null_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
@@ -194,7 +194,7 @@ def test_an_extracted_value_that_is_no_number_is_null_and_warned_of(caplog: pyte
         ("[null]", "array"),
     ]
     (message,) = caplog.messages
-    assert "`entityExtractions.value` does not always hold a number that is finite" in message
+    assert "`entityExtractions.value` is not always a finite number" in message
 
 
 def test_the_cleaner_of_any_stream_cleans_dates_at_all_depths(caplog: pytest.LogCaptureFixture) -> None:
@@ -239,7 +239,7 @@ def test_a_value_nested_too_deep_is_null_and_told_of(caplog: pytest.LogCaptureFi
     (extraction,) = clean(BARE | {"entityExtractions": [{"name": "n", "value": nested(5_000)}]})["entityExtractions"]
     assert extraction == {"name": "n", "value": None, "valueType": "null", "mappings": None}
     (message,) = caplog.messages
-    assert "`entityExtractions.value` does not always hold something that is nested less" in message
+    assert "`entityExtractions.value` is not always nested less" in message
 
 
 # Cleaning
@@ -269,8 +269,8 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
         (NUMBER, 0, 0, ""),
         (NUMBER, 1.5, 1.5, ""),
         (NUMBER, Decimal("1.5"), Decimal("1.5"), ""),
-        (NUMBER, LARGEST, LARGEST, ""),
-        (NUMBER, -LARGEST, -LARGEST, ""),
+        (NUMBER, LARGEST_NUMBER, LARGEST_NUMBER, ""),
+        (NUMBER, -LARGEST_NUMBER, -LARGEST_NUMBER, ""),
         (NUMBER, Decimal("1.8E308"), None, "a number"),
         (NUMBER, Decimal("-1.8E308"), None, "a number"),
         (NUMBER, True, None, "a number"),
@@ -311,7 +311,7 @@ def test_a_value_fits_its_column_or_is_null(
     """A value of another type breaks the load in the target; what the column can hold must not be lost."""
     found = cleaner(schema, "field", FieldWarnings())(value)
     assert (found, type(found)) == (cleaned, type(cleaned))
-    told = f"Siro's field `field` does not always hold {should}; where it does not, it is null."
+    told = f"Siro's field `field` is not always {should}; other values are written as null."
     assert caplog.messages == ([told] if should else [])
 
 
@@ -333,16 +333,16 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
         field_warnings.unknown("a", kept=True)
     assert len(caplog.messages) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
-    for number in range(2 * MOST_WARNINGS):
+    for number in range(2 * MAX_WARNINGS):
         field_warnings.unknown(f"name {number}", kept=True)
-    assert len(caplog.messages) == MOST_WARNINGS
+    assert len(caplog.messages) == MAX_WARNINGS
 
 
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("n" * LONGEST_NAME, "n" * LONGEST_NAME),
-        ("n" * (LONGEST_NAME + 1), "'" + "n" * (LONGEST_NAME - 1) + "…"),
+        ("n" * MAX_NAME_CHARACTERS, "n" * MAX_NAME_CHARACTERS),
+        ("n" * (MAX_NAME_CHARACTERS + 1), "'" + "n" * (MAX_NAME_CHARACTERS - 1) + "…"),
         ("a\nb", "'a\\nb'…"),
     ],
 )

@@ -52,7 +52,7 @@ def utterances(*items: Any) -> list[dict[str, Any]]:
 
 
 def test_a_followup_belongs_to_the_recording_that_was_asked_for() -> None:
-    """What it says of its recording itself may be missing, or an older id."""
+    """A follow-up's own id of its recording may be missing, or an older one."""
     (record,) = followups({"followupId": "f", "recordingId": "another", "score": 4, "context": [{"header": "h"}]})
     empty = dict.fromkeys(detail_schemas.FOLLOWUPS["properties"])
     assert record == empty | PARENT | {"followupId": "f", "score": 4, "context": [{"header": "h"}]}
@@ -94,7 +94,7 @@ def test_utterances_keep_their_place(caplog: pytest.LogCaptureFixture) -> None:
     """The place is the key: a transcript that is read again overwrites itself."""
     with caplog.at_level(logging.WARNING):
         lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
-    assert "`utterances` does not always hold objects" in caplog.text
+    assert "`utterances` is not always objects" in caplog.text
     assert "no object" not in caplog.text
     empty = dict.fromkeys(detail_schemas.UTTERANCES["properties"])
     assert lines == [

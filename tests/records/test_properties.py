@@ -98,7 +98,7 @@ def cleaned(text: str) -> str:
 
 
 def without_bad(value: Any) -> Any:
-    """What JSON readers that keep all digits see, without the characters that no database stores."""
+    """Return a value without the characters that no database stores."""
     if isinstance(value, str):
         return cleaned(value)
     if isinstance(value, list):
@@ -183,7 +183,7 @@ def test_the_quick_check_changes_nothing(path: tuple[str | int, ...], value: Any
     odd = put(path, value)
     for recording in (odd, {**FULL, "title": value}, FULL):
         quick, careful = RecordingCleaner(FieldWarnings()), RecordingCleaner(FieldWarnings())
-        careful._fitting = type(None)  # nothing fits
+        careful._valid_type = type(None)  # nothing fits
         assert repr(quick(deepcopy(recording))) == repr(careful(deepcopy(recording)))
 
 
@@ -229,7 +229,7 @@ TEXT_PLACES: dict[str, tuple[tuple[str | int, ...], Callable[[dict[str, Any]], A
 
 @pytest.mark.parametrize("place", TEXT_PLACES)
 def test_no_text_is_lost(place: str) -> None:
-    """What was said would reach the warehouse in part."""
+    """Conversations would reach the warehouse in part."""
     path, read = TEXT_PLACES[place]
 
     @given(TEXT)

@@ -1,4 +1,4 @@
-"""What the modules of single recordings' details have in common."""
+"""Base class of the details of single recordings."""
 
 from __future__ import annotations
 

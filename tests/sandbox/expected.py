@@ -1,4 +1,4 @@
-"""The oracle: which rows a sync has to deliver, computed slowly, plainly and without any of the tap's code."""
+"""The oracle: the rows that a sync has to deliver, computed slowly, plainly and without any of the tap's code."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _CRM = dict.fromkeys(("integrationConnectionId", *LINKS)) | {
 
 
 def _unknown(value: Row, columns: Row) -> Row:
-    """What an object has besides what is known of it, in its place; nothing from inside lists."""
+    """Return the unknown fields of an object, with its nesting; nothing from inside lists."""
     found: Row = {}
     for name, item in value.items():
         if name not in columns:

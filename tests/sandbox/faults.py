@@ -1,4 +1,4 @@
-"""Faults on demand: what can go wrong between the tap and the API."""
+"""Faults on demand, between the tap and the API."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Fault:
             raise TypeError(f"{self.kind} needs {', '.join(missing)}")
 
     def takes(self, request: Request) -> bool:
-        """Whether the fault hits this request; if so, it is counted."""
+        """Return True if the fault hits this request, and count it."""
         if self.path not in {None, request.route} or (self.on is not None and self.hits >= self.on):
             return False
         if self.when is not None and not self.when(request):
@@ -70,7 +70,7 @@ class Fault:
 
 @dataclass
 class Answer:
-    """What is sent back: an ordinary response, or something rougher."""
+    """Answer: an ordinary response, or a broken one."""
 
     status: int
     body: bytes

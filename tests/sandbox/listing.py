@@ -1,4 +1,4 @@
-"""How the API serves lists of rows: what the modules of single lists have in common."""
+"""Base class of lists of rows, as the API serves them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Listing(Endpoint):
 
     @property
     def keys(self) -> Keys:
-        """The key columns of the streams."""
+        """Return the key columns of the streams."""
         return {self.name: (self.key,), **self.derived}
 
     def of_organization(self, lists: Lists, values: dict[str, str]) -> Answer | None:
@@ -72,7 +72,7 @@ class Listing(Endpoint):
 
 
 class CrmListing(Listing):
-    """What the CRM integrations serve: a cursor that is a number, on the last page too, and `hasNextPage`."""
+    """List of the CRM integrations: the cursor is a number, on the last page too, and there is `hasNextPage`."""
 
     users: ClassVar[str]
     """The field with the CRM users; `derived` has one stream, of those."""
@@ -139,7 +139,7 @@ def counted(lists: Lists, rows: list[Row], values: dict[str, str]) -> Answer:
 
 
 def crm_links(data: list[Recording], name: str) -> list[tuple[Recording, Row]]:
-    """Recordings that are linked to one of a kind, with the link."""
+    """Return recordings that are linked to a CRM record of one kind, with the link."""
     return [
         (each, link)
         for each in data

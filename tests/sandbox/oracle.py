@@ -1,4 +1,4 @@
-"""How the oracle makes values fit columns: slowly, plainly and without any of the tap's code."""
+"""The oracle's conversion of values to columns: slow, plain and without any of the tap's code."""
 
 from __future__ import annotations
 

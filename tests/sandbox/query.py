@@ -1,4 +1,4 @@
-"""What a request asks for: its parameters, read and checked."""
+"""Parameters of a request, read and checked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which recordings match: ranges from (inclusive) to (exclusive) in milliseconds, and status flags."""
+    """Filter of recordings: ranges from (inclusive) to (exclusive) in milliseconds, and status flags."""
 
     created_from: int = EARLIEST
     created_to: int = LATEST

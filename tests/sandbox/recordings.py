@@ -26,7 +26,7 @@ CREATED_RULES: dict[str, Callable[[bool], str]] = {
 
 
 class Recordings:
-    """What is held, and how it is served."""
+    """The recordings, and the rules by which they are served."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Recordings:
         self._ignores = frozenset(ignores)
 
     def page(self, request: Request, before: Callable[[], object] = lambda: None) -> Page:
-        """The page that a request gets; `before` is called when it has been accepted.
+        """Return the page that a request gets; `before` is called when it has been accepted.
 
         Raises:
             BadRequestError: It gets none.
@@ -93,6 +93,6 @@ class Recordings:
         return self.store.page(query, scored=scored)
 
     def answer(self, request: Request, before: Callable[[], object]) -> Answer:
-        """The answer to a request for a page."""
+        """Return the answer to a request for a page."""
         page = self.page(request, before)
         return Answer(200, page.body, rows=len(page.rows))

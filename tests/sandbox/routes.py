@@ -55,12 +55,12 @@ class Request:
 
     @property
     def user_agent(self) -> str:
-        """The user agent that the client named, or an empty string."""
+        """Return the client's user agent, or an empty string."""
         return self.headers.get("User-Agent", "")
 
     @property
     def bearer(self) -> str | None:
-        """The token that the request bears, if it bears one."""
+        """Return the token that the request has, if any."""
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
         return token if kind == "Bearer" else None
 
@@ -86,7 +86,7 @@ class Route:
     """What stands for it in `Request.route` and in faults, if not the path: two hosts may have the same."""
 
     def match(self, path: str) -> dict[str, str] | None:
-        """What stands for the names in a path as it was sent, or None if it is another one's."""
+        """Return the values of the names in a path as it was sent, or None if it belongs to another route."""
         found = _pattern(self.base + self.path).fullmatch(path)
         return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
 

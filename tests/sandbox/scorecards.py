@@ -1,4 +1,4 @@
-"""Scorecards, on the second host: how the organization scores recordings."""
+"""Scorecards of the organization, on the second host."""
 
 from __future__ import annotations
 

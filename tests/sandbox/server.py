@@ -1,4 +1,4 @@
-"""The sandbox itself: what stands in for Siro's API."""
+"""The sandbox itself, a stand-in for Siro's API."""
 
 from __future__ import annotations
 
@@ -73,27 +73,27 @@ class Sandbox(Server):
 
     @property
     def url(self) -> str:
-        """The address to configure as `api_url`."""
+        """Return the address to configure as `api_url`."""
         return f"{self.host}{API}"
 
     @property
     def auth_url(self) -> str:
-        """The address to configure as `auth_url`."""
+        """Return the address to configure as `auth_url`."""
         return f"{self.host}{CLIENT_TOKEN}"
 
     @property
     def user_api_url(self) -> str:
-        """The address to configure as `user_api_url`."""
+        """Return the address to configure as `user_api_url`."""
         return f"{self.host}{USER_API}"
 
     @property
     def requests(self) -> list[Request]:
-        """The requests for pages of recordings seen so far, in the order of their arrival."""
+        """Return the requests for pages of recordings so far, in the order of their arrival."""
         return self.requests_to(RECORDINGS)
 
     @property
     def recordings(self) -> list[Recording]:
-        """Copies of the recordings as they are now."""
+        """Return copies of the recordings as they are now."""
         return self._store.snapshot()
 
     def add(self, recording: Recording) -> None:
@@ -115,7 +115,7 @@ class Sandbox(Server):
         return self._store.update(recording_id, changes)
 
     def peek(self, request: Request) -> Page:
-        """The page that a request for recordings would get now."""
+        """Return the page that a request for recordings would get now."""
         return self._endpoint.page(request)
 
     def heavy(self, most: int, kind: str = "status", **options: Any) -> Fault:
@@ -127,11 +127,11 @@ class Sandbox(Server):
         return self.fault(kind, on=None, when=too_much, **options)
 
     def allows(self, request: Request) -> bool:
-        """Whether a request bears a token that the API takes."""
+        """Return True if a request has a token that the API accepts."""
         return request.bearer == self.token or self.oauth.client.takes(request.bearer)
 
     def _is_users(self, request: Request) -> bool:
-        """Whether a request bears a token that the second host takes; the organization token must not get there."""
+        """Return True if a request has a token of the second host, where the organization token must not get."""
         sent = [*request.headers.values(), *request.params.values(), request.body.decode("utf-8", "replace")]
         if any(self.token in text for text in sent):
             self.errors.append(AssertionError("the organization token was sent to the second host"))

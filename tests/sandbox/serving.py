@@ -80,19 +80,19 @@ class Server:
 
     @property
     def host(self) -> str:
-        """The address of the server itself."""
+        """Return the address of the server itself."""
         if self._thread is None:
             raise RuntimeError("the sandbox is not running")
         return f"http://{_HOST}:{self._port}"
 
     @property
     def all_requests(self) -> list[Request]:
-        """All requests seen so far, those to unknown addresses too."""
+        """Return all requests so far, including those to unknown addresses."""
         with self._lock:
             return list(self._log)
 
     def requests_to(self, path: str) -> list[Request]:
-        """The requests seen so far to one route, by its path."""
+        """Return the requests so far to one route, by its path."""
         return [request for request in self.all_requests if request.route == path]
 
     def route(self, route: Route) -> None:
@@ -111,7 +111,7 @@ class Server:
         return self._clock() if self._clock else datetime.now(UTC)
 
     def allows(self, request: Request) -> bool:
-        """Whether a request may have an answer, if its route does not say."""
+        """Return True if a request may have an answer, unless its route decides."""
         raise NotImplementedError
 
     def fault(

@@ -71,7 +71,7 @@ class Entry:
         return b"{" + b",".join(filter(None, parts)) + b"}"
 
     def matches(self, wanted: Filter) -> bool:
-        """Whether a filter lets the recording through. One without a date is never held back by its date."""
+        """Return True if the recording passes a filter. One without a date passes all ranges of that date."""
         return (
             (self.created == EARLIEST or wanted.created_from <= self.created < wanted.created_to)
             and (self.updated == EARLIEST or wanted.updated_from <= self.updated < wanted.updated_to)
@@ -81,14 +81,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """What one request gets."""
+    """Answer to one request."""
 
     rows: list[bytes]
     cursor: str | None
 
     @property
     def body(self) -> bytes:
-        """The page as JSON."""
+        """Return the page as JSON."""
         return b'{"data":[' + b",".join(self.rows) + b'],"cursor":' + encode(self.cursor) + b"}"
 
 

@@ -118,7 +118,7 @@ def expected_lists(lists: Lists) -> dict[str, Rows]:
 
 
 class Details:
-    """What single recordings have. The sandbox has it as `sandbox.details`."""
+    """Details of single recordings: `sandbox.details`."""
 
     def __init__(self, store: Store, lists: Lists) -> None:
         """Take the recordings, and the lists that have the scorecards."""
@@ -148,7 +148,7 @@ class Details:
         return self._store.get(recording_id)
 
     def is_gone(self, recording: Recording) -> bool:
-        """Whether single requests for it are refused."""
+        """Return True if requests for the recording's details are refused."""
         return recording["id"] in self.gone or recording.get("deleted") is True
 
     def routes(self, allows: Callable[[Request], bool]) -> list[Route]:

@@ -56,7 +56,7 @@ class Teams(Listing):
 
 
 def identity(lists: Lists, _: Request) -> Answer:
-    """Answer who the token is for."""
+    """Answer with the organization of the token."""
     values = {
         "tokenId": "token-1",
         "tokenName": "Warehouse",

@@ -1,4 +1,4 @@
-"""The sandbox answers as the live API does, or as it may: what the tests of those cases rely on."""
+"""The sandbox answers as the live API does, or may: the tests of those cases rely on it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Tokens:
             self._ends.clear()
 
     def takes(self, token: str | None) -> bool:
-        """Whether a token is good."""
+        """Return True if a token is valid."""
         with self._lock:
             return token in self._ends and self._now() < self._ends[token]
 

@@ -135,7 +135,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_files_hold_what_record_messages_would(sandbox: Sandbox, root: Path, way: str) -> None:
-    """Who switches BATCH on would have other values in the warehouse than before."""
+    """Users who switch BATCH on would get other values in the warehouse than before."""
     options = dict(WAYS[way])
     catalog = options.pop("catalog", None)
     plain = sync(config_for(sandbox, **ONE_PAGE, **options), catalog=catalog)
@@ -287,7 +287,7 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
 
 
 def test_a_real_process_with_too_little_room_says_so(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
-    """What the system does to a process at such a limit is not what a test makes of it."""
+    """The system treats a process at such a limit differently from a mock."""
     limited = ("bash", "-c", 'ulimit -f 4; exec "$@"', "tap", sys.executable, "-B", "-m", "tap_siro")
     failed = run_tap(tmp_path, config(sandbox, root), executable=limited, status=1)
     assert "Traceback" not in failed.stderr
@@ -300,7 +300,7 @@ def test_a_real_process_with_too_little_room_says_so(tmp_path: Path, sandbox: Sa
 
 
 def test_no_state_follows_a_file_that_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever catches the error would write one, as a sync does that fails."""
+    """A caller that catches the error would write one, as a failing sync does."""
     written: list[bytes] = []
     made = batch_files(tmp_path, written)
     monkeypatch.setattr(os, "write", FullDisk(10))

@@ -1,4 +1,4 @@
-"""What a catalog may change, and that rows and SCHEMA agree whatever is in it."""
+"""A catalog changes only what it may, and rows and SCHEMA agree with any catalog."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def the_long_way() -> Iterator[None]:
         return b"".join(simplejson.dumps(message, use_decimal=True).encode() + b"\n" for message in messages)
 
     with (
-        mock.patch.object(cleaning, "fitting", return_value=type(None)),  # nothing fits, so all is cleaned
+        mock.patch.object(cleaning, "msgspec_type", return_value=type(None)),  # nothing fits, so all is cleaned
         mock.patch.object(sdk, "_are_identity", return_value=False),
         mock.patch.object(sdk.LineWriter, "encode_lines", staticmethod(one_by_one)),
     ):

@@ -1,4 +1,4 @@
-"""What the tap relies on in the SDK's internals. A failure here means: read tap_siro/sdk.py against the new SDK."""
+"""The SDK's internals that the tap relies on. After a failure, compare tap_siro/singer/sdk.py with the new SDK."""
 
 from __future__ import annotations
 

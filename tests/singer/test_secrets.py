@@ -183,7 +183,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any] | str, str]] = {
 
 @pytest.mark.parametrize("kind", BAD_SETTINGS)
 def test_a_bad_setting_is_named_and_says_nothing(tmp_path: Path, kind: str) -> None:
-    """Who makes a typing error would find the token in the scheduler's log, or a page of traceback."""
+    """After a typing error, the token would be in the scheduler's log, or a page of traceback."""
     changes, name = BAD_SETTINGS[kind]
     with Sandbox(DATA, token=TOKEN) as sandbox:
         config = changes if isinstance(changes, str) else config_for(sandbox) | changes
@@ -357,7 +357,7 @@ def test_a_netrc_file_does_not_replace_the_token(
 
 
 def test_cookies_are_not_kept(sandbox: Sandbox) -> None:
-    """What one answer sets would be sent with all others, and tie the threads together."""
+    """One answer's cookie would be sent with all other requests, and tie the threads together."""
     page = json.dumps({"data": [], "cursor": "x"}).encode()
     sandbox.fault("status", status=200, body=page, headers={"Set-Cookie": f"session={CANARY}; Path=/"})
     sandbox.fault("body", when=lambda request: "cursor" in request.params, body={"data": [], "cursor": None})
@@ -404,7 +404,7 @@ def test_http_to_this_machine_is_allowed(sandbox: Sandbox, host: str) -> None:
     if host == "127.8.9.10":
         # The sandbox does not listen there, so it is asked and not found.
         outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"}, status=1)
-        assert "could not be reached" in outcome.errors[0]
+        assert "failed to respond" in outcome.errors[0]
     else:
         outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"})
         assert loaded(outcome) == EXPECTED

@@ -207,7 +207,7 @@ def test_a_signal_ends_a_tap_that_waits(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_in_a_poll_leaves_the_bookmark(tmp_path: Path, number: signal.Signals) -> None:
-    """What changed since the last run would be skipped for ever."""
+    """Changes since the last run would be skipped for ever."""
     with Sandbox(DATA) as sandbox:
         config = config_for(sandbox, **SMALL)
         first = sync(config)

@@ -1,4 +1,4 @@
-"""What stdout gets: whole lines, whatever happens to the process and to the pipe, or a failure that is said."""
+"""stdout gets whole lines, whatever happens to the process and to the pipe, or the run fails with a message."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def test_a_signal_in_the_middle_of_a_line_cuts_nothing(tmp_path: Path) -> None:
     assert {json.loads(line)["type"] for line in out.splitlines()} == {"SCHEMA", "RECORD", "STATE"}
 
 
-FULL = "A file cannot be read or written: [Errno 28] No space left on device"
-CLOSED = "stdout is closed, so there is nowhere to write to"
+FULL = "Failed to read or write a file: [Errno 28] No space left on device"
+CLOSED = "stdout is closed, so nothing can be written"
 
 
 @pytest.mark.parametrize(

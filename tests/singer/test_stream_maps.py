@@ -53,7 +53,7 @@ def test_a_removed_field_is_in_neither_schema_nor_rows(tmp_path: Path) -> None:
 
 
 def test_a_filtered_recording_has_no_child_rows(tmp_path: Path) -> None:
-    """Who filters out a conversation does not want its summary in the warehouse either."""
+    """A user who filters out a conversation does not want its summary in the warehouse either."""
     maps = {"recordings": {"__filter__": "result == 'WON'"}}
     won = {each["id"] for each in DATA if each.get("result") == "WON"}
     whole = run_with(tmp_path, maps)
@@ -84,7 +84,7 @@ def test_a_removed_recordings_stream_keeps_its_child_streams(tmp_path: Path) -> 
 
 
 def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) -> None:
-    """Whoever looks for it in `otherFields`, as the log says, finds no such column."""
+    """A user who looks for it in `otherFields`, as the log says, would find no such column."""
 
     def told(catalog: dict[str, Any] | None = None, **settings: Any) -> tuple[str, str]:
         with Sandbox(recordings(5)) as sandbox:
@@ -101,7 +101,7 @@ def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) ->
         recording, user = sorted(warning for warning in warnings if "new`" in warning)
         return recording.split("; ")[1].partition(".")[0], user.split("; ")[1].partition(".")[0]
 
-    kept, lost = "it is kept in `otherFields`", "it is left out, because the column `otherFields` is not selected"
+    kept, lost = "is kept in `otherFields`", "is left out, because the column `otherFields` is not selected"
     assert told() == (kept, kept)
     assert told(flattening_enabled=True, flattening_max_depth=3) == (kept, kept)
     assert told(stream_maps={"recordings": {"otherFields": None}}) == (lost, kept)
@@ -133,6 +133,6 @@ def test_flattening_makes_rows_that_fit_their_schema(tmp_path: Path) -> None:
 
 def test_an_expression_that_fails_says_so_without_showing_the_row(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"recordings": {"title": "float(title)"}}, status=1)
-    assert "The stream map of 'recordings' fails on a record (ValueError)" in run.stderr
+    assert "The stream map of 'recordings' failed on a record (ValueError)" in run.stderr
     assert "Traceback" not in run.stderr
     assert not any(str(each["title"]) in run.stderr for each in DATA if each.get("title"))

@@ -1,4 +1,4 @@
-"""What a target finds in the files of BATCH messages."""
+"""Reader of batch files, as a target reads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METADATA = {"_sdc_extracted_at", "_sdc_batched_at", "_sdc_sequence"}
 
 
 def files(run: Run, stream: str | None = None) -> list[Path]:
-    """The files that were announced, of one stream or of all."""
+    """Return the files that BATCH messages name, of one stream or of all."""
     return [
         Path(path.removeprefix("file://"))
         for message in run.messages
@@ -26,13 +26,13 @@ def files(run: Run, stream: str | None = None) -> list[Path]:
 
 
 def rows(file: Path) -> list[dict[str, Any]]:
-    """The rows of a file, whole: a file that was cut is an error."""
+    """Return the rows of a file; a truncated file is an error."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def unpacked(run: Run) -> Run:
-    """The run as if it had written RECORD messages, where the BATCH messages are."""
+    """Return the run with RECORD messages in place of its BATCH messages."""
     assert not run.records, "there are RECORD messages too"
     return Run(list(_unpacked(run)), run.stderr, run.status)
 

@@ -1,4 +1,4 @@
-"""What stands in the documentation, for tests that run it: code blocks below a comment that names them."""
+"""Code blocks of the documentation, named by a comment above them, for tests that run them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BLOCK = re.compile(r"<!-- (\w+: [\w ]+) -->\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def blocks(page: str) -> dict[str, str]:
-    """The named code blocks of a page: their text by their names."""
+    """Return the named code blocks of a page: their text by their names."""
     found = _BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
     assert len({name for name, _ in found}) == len(found)
     return dict(found)

@@ -1,4 +1,4 @@
-"""Forks taps from a process that has imported all they need, which spares each the second that the imports take.
+"""Server that forks taps from a process with all imports done, which saves each a second.
 
 They are processes as real as any other, with a command line, an environment, signals, pipes and an exit status. The
 tests that are about how the tap starts, dies or writes start it in the ordinary way.
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def measured() -> dict[str, str]:
-    """What a process needs in its environment for `pytest --cov` to measure it; nothing without that."""
+    """Return the environment variables with which `pytest --cov` measures a process; none without it."""
     return {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
 class Forked:
-    """A tap that was forked; with that of `subprocess.Popen` which the tests use."""
+    """A tap that was forked, with those methods of `subprocess.Popen` that the tests use."""
 
     def __init__(self, keeper: socket.socket, out: int | None, err: int | None) -> None:
         """Begin with the socket on which the keeper tells the process id, and later the status."""
@@ -42,14 +42,14 @@ class Forked:
         self.pid = int(keeper.recv(32))
 
     def poll(self) -> int | None:
-        """The exit status, if it has ended."""
+        """Return the exit status, if the tap has ended."""
         try:
             return self.wait(0)
         except subprocess.TimeoutExpired:
             return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit status, in at most so many seconds; that of a signal is negative."""
+        """Return the exit status, within a number of seconds; that of a signal is negative."""
         if self.returncode is None:
             self._keeper.settimeout(timeout)
             try:
@@ -69,7 +69,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """What it writes to stdout and stderr, and its end; in at most so many seconds each."""
+        """Return the text on stdout and stderr, and wait for the end, at most a number of seconds for each."""
         texts = ["", ""]
 
         def read(place: int, stream: IO[str] | None) -> None:
@@ -100,7 +100,7 @@ def _reading(end: int | None) -> IO[str] | None:
 
 
 class ForkServer:
-    """The process that taps are forked from; it ends when this one does."""
+    """Process that taps are forked from. It ends when this one does."""
 
     def __init__(self) -> None:
         """Start it, with an empty environment: what a tap is given is all it has."""

@@ -1,4 +1,4 @@
-"""What the tests of faults share: runs of the tap in this process with the waits cut out."""
+"""Runs of the tap in this process, without its waits, for the tests of faults."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ FATAL: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 class Clock(clocks.Clock):
-    """A clock on which waits take no time: each thread's own is ahead by what it has waited."""
+    """Clock on which waits take no time: each thread's own is ahead by the time it has waited."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,14 +85,14 @@ class Clock(clocks.Clock):
 
     @property
     def slept(self) -> float:
-        """The longest that any thread has waited."""
+        """Return the longest time that a thread has waited, in seconds."""
         return max(self._slept.values(), default=0.0)
 
     def monotonic(self) -> float:
         return time.monotonic() + self._slept.get(threading.get_ident(), 0.0)
 
     def sleep(self, seconds: float) -> None:
-        """Let this thread's time pass."""
+        """Advance this thread's time."""
         thread = threading.get_ident()
         self._slept[thread] = self._slept.get(thread, 0.0) + seconds
 
@@ -117,12 +117,12 @@ class _Client(Client):
 
 @dataclass
 class Outcome(Run):
-    """What a run in this process wrote and logged."""
+    """Messages and log of a run in this process."""
 
     logs: list[logging.LogRecord] = field(default_factory=list)
 
     def told(self, level: int) -> list[str]:
-        """The log messages of a level."""
+        """Return the log messages of a level."""
         return [record.getMessage() for record in self.logs if record.levelno == level]
 
     @property
@@ -183,7 +183,7 @@ def sync(
 
 
 def selecting(*names: str) -> dict[str, Any]:
-    """A catalog with these streams selected."""
+    """Return a catalog with these streams selected."""
     catalog = TapSiro(config={"api_token": "t"}).catalog_dict
     for stream in catalog["streams"]:
         root = next(entry for entry in stream["metadata"] if not entry["breadcrumb"])
@@ -192,7 +192,7 @@ def selecting(*names: str) -> dict[str, Any]:
 
 
 def threads_left(seconds: float = 2.0) -> list[str]:
-    """The tap's threads that have not ended after so many seconds."""
+    """Return the tap's threads that have not ended after a number of seconds."""
     deadline = time.monotonic() + seconds
     while (left := [t.name for t in threading.enumerate() if t.name.startswith("siro-")]) and (
         time.monotonic() < deadline
@@ -202,7 +202,7 @@ def threads_left(seconds: float = 2.0) -> list[str]:
 
 
 def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> int:
-    """How many requests there are when no more come; if none comes to rest, how many there are then."""
+    """Return the number of requests once no more come for `seconds`, or after `most` seconds."""
     deadline, since, seen = time.monotonic() + most, time.monotonic(), 0
     while time.monotonic() < deadline and (not seen or time.monotonic() < since + seconds):
         if (count := len(sandbox.requests)) != seen:
@@ -215,7 +215,7 @@ def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> 
 
 
 def loaded(*runs: Run) -> Tables:
-    """The tables that an upserting target has after some runs."""
+    """Return the tables that an upserting target has after some runs."""
     warehouse = Warehouse()
     for run in runs:
         warehouse.load(run)
@@ -223,7 +223,7 @@ def loaded(*runs: Run) -> Tables:
 
 
 def served(sandbox: Sandbox) -> int:
-    """How many recordings the sandbox has sent in pages that no fault has hit."""
+    """Return the number of recordings that the sandbox has sent in pages without a fault."""
     return sum(request.rows for request in sandbox.requests if request.status == 200 and request.fault is None)
 
 
@@ -233,7 +233,7 @@ _FORMATS = FormatChecker(formats=())
 
 @_FORMATS.checks("date-time")
 def _is_timestamp(value: object) -> bool:
-    """Whether a text is a moment in UTC; what is no text is the type's affair."""
+    """Return True if a text is a timestamp in UTC. Other values are left to the check of types."""
     if not isinstance(value, str):
         return True
     if not _INSTANT.fullmatch(value):
@@ -246,7 +246,7 @@ def _is_timestamp(value: object) -> bool:
 
 
 def validator(schema: Mapping[str, Any]) -> Draft202012Validator:
-    """A validator that knows what a date-time is, and lets no unknown column through."""
+    """Return a validator that checks date-times and refuses unknown columns."""
     return _validator(json.dumps(schema))
 
 
@@ -258,7 +258,7 @@ def _validator(text: str) -> Draft202012Validator:
 
 
 def check_rows(run: Run) -> None:
-    """Every row has its key and fits its SCHEMA, which came before it."""
+    """Check that each row has its key and fits its SCHEMA, which came before it."""
     validators: dict[str, Draft202012Validator] = {}
     for message in run.messages:
         if message["type"] == "SCHEMA":
@@ -273,7 +273,7 @@ def check_rows(run: Run) -> None:
 
 
 def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
-    """Which requests a fault is meant for: the first one, one in the middle of a chain, or the last of a chain."""
+    """Return a filter of requests: the first one, one in the middle of a chain, or the last of a chain."""
     if where == "first":
         return lambda request: request.number == 1
     return lambda request: (
@@ -284,6 +284,6 @@ def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
 
 
 def recording(name: str, **changes: Any) -> Recording:
-    """A small recording."""
+    """Return a small recording."""
     moment = "2025-06-01T12:00:00.000Z"
     return {"id": name, "createdAt": moment, "updatedAt": moment, **changes}

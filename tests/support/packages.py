@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def uv(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> str:
-    """Run uv and return what was written to stdout."""
+    """Run uv and return its stdout."""
     inherited = {name: value for name, value in installing.environment().items() if name != "VIRTUAL_ENV"}
     process = subprocess.run(
         [sys.executable, "-m", "uv", "--quiet", *arguments],

@@ -1,4 +1,4 @@
-"""Runs the tap as its users do, as a process of its own, and reads what it wrote."""
+"""Runs of the tap in a process of its own, and their output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Table = dict[tuple[Any, ...], dict[str, Any]]
 
 @dataclass
 class Run:
-    """What a run of the tap wrote."""
+    """Output of a run of the tap."""
 
     messages: list[dict[str, Any]]
     stderr: str
@@ -47,26 +47,26 @@ class Run:
 
     @property
     def states(self) -> list[State]:
-        """The values of the STATE messages."""
+        """Return the values of the STATE messages."""
         return [message["value"] for message in self.messages if message["type"] == "STATE"]
 
     @property
     def state(self) -> State:
-        """The last STATE, which is what Meltano keeps."""
+        """Return the last STATE, which Meltano keeps."""
         return self.states[-1] if self.states else {}
 
     @property
     def schemas(self) -> list[str]:
-        """The streams of the SCHEMA messages."""
+        """Return the streams of the SCHEMA messages."""
         return [message["stream"] for message in self.messages if message["type"] == "SCHEMA"]
 
     def count(self) -> dict[str, int]:
-        """How many rows of each stream."""
+        """Return the number of rows of each stream."""
         return {stream: len(rows) for stream, rows in self.records.items()}
 
 
 class Warehouse:
-    """Tables as an upserting target keeps them: the last row of a key wins. Takes what was written, whole or not."""
+    """Tables of an upserting target: the last row of a key wins. Loads complete and interrupted output."""
 
     def __init__(self) -> None:
         """Start empty, with a table for each stream: the recordings' family, details and lists."""
@@ -76,7 +76,7 @@ class Warehouse:
         self.state: State = {}
 
     def load(self, run: Run) -> None:
-        """Load what a run wrote, and keep its last state."""
+        """Load a run's output, and keep its last state."""
         for stream, rows in run.records.items():
             tables = next(each for each in (self.tables, self.details, self.lists) if stream in each)
             keys = KEYS | DETAIL_KEYS | LIST_KEYS
@@ -85,7 +85,7 @@ class Warehouse:
         self.state = run.state or self.state
 
     def live(self) -> dict[str, Table]:
-        """The tables without the child rows that the recording's last version does not have any more."""
+        """Return the tables without child rows that the recording's last version no longer has."""
         recordings = self.tables["recordings"]
         return {
             stream: {
@@ -98,12 +98,12 @@ class Warehouse:
 
 
 def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    """The settings to read a sandbox; without the daily recheck, whose effect depends on today's date."""
+    """Return the settings to read a sandbox; without the daily recheck, whose effect depends on today's date."""
     return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
 
 
 def user_host(sandbox: Sandbox) -> dict[str, Any]:
-    """The settings to read the sandbox's user host, with an OAuth app."""
+    """Return the settings to read the sandbox's user host, with an OAuth app."""
     oauth = sandbox.oauth
     return {
         "user_api_url": sandbox.user_api_url,
@@ -172,7 +172,7 @@ def run_tap(directory: Path, config: Mapping[str, Any] | str | None, *, status: 
 def run_and_kill(
     directory: Path, config: Mapping[str, Any], sandbox: Sandbox, *, at_request: int, **options: Any
 ) -> Run:
-    """Run the tap, kill it with -9 when it makes a certain request, and return what was whole of its output."""
+    """Run the tap, kill it with -9 when it sends a certain request, and return the whole lines of its output."""
     with start_tap(directory, config, constants=EAGER, **options) as process:
         sandbox.clear()
         sandbox.hook = lambda _, request: process.kill() if request.number == at_request else None
@@ -183,7 +183,7 @@ def run_and_kill(
 
 
 def discover(directory: Path, **selected: bool) -> dict[str, Any]:
-    """The tap's catalog, with streams selected or not by name."""
+    """Return the tap's catalog, with streams selected or not by name."""
     with start_tap(directory, {}, arguments=("--discover",)) as process:
         catalog: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
     for stream in catalog["streams"]:

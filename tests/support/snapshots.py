@@ -1,4 +1,4 @@
-"""The catalog as it was last reviewed, one file for each stream.
+"""Snapshots of the catalog as it was last reviewed, one file for each stream.
 
 `python -m tests.support.snapshots` writes the files anew.
 """
@@ -17,19 +17,19 @@ WIDTH = 120
 
 
 def discovered(directory: Path) -> dict[str, str]:
-    """What `tap-siro --discover` says of each stream, as the text of its file."""
+    """Return each stream's entry of `tap-siro --discover`, as the text of its file."""
     with start_tap(directory, {}, arguments=("--discover",)) as process:
         catalog = json.loads(process.communicate(timeout=60)[0])
     return {f"{entry['tap_stream_id']}.json": f"{_lines(entry)}\n" for entry in catalog["streams"]}
 
 
 def reviewed() -> dict[str, str]:
-    """The files."""
+    """Return the text of each file."""
     return {path.name: path.read_text(encoding="utf-8") for path in SNAPSHOTS.iterdir()}
 
 
 def _lines(value: Any, indent: str = "") -> str:
-    """JSON with one line for what fits on one: a column is a line of the diff."""
+    """Return JSON in which values that fit on one line have one: a column is a line of the diff."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(flat) <= WIDTH or not isinstance(value, (dict, list)):
         return flat

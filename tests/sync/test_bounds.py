@@ -54,7 +54,7 @@ def test_without_bounds_everything_arrives_in_one_chain(rule: str, order: str, t
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_range_of_the_settings_is_kept_all_the_same(rule: str) -> None:
-    """Whoever reads one year into a table would get them all."""
+    """A user who reads one year into a table would get all years."""
     after, before = "2025-04-01T00:00:00.000Z", "2025-10-01T00:00:00.000Z"
     data = plain(120, sections=1, extractions=1)
     edges = [data[0] | {"id": each, "createdAt": each} for each in (after, before)]
@@ -99,7 +99,7 @@ def test_a_refusal_of_something_else_still_ends_the_sync() -> None:
     with Sandbox(DATA) as sandbox:
         sandbox.fault("status", on=None, status=400)
         outcome = sync(config_for(sandbox, created_after="2025-02-01", **FAST), status=1)
-        assert "does not take this request" in outcome.errors[0]
+        assert "the request is invalid" in outcome.errors[0]
         assert len(sandbox.requests) == 2
 
 

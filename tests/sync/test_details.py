@@ -1,4 +1,4 @@
-"""What is asked for recording by recording arrives whole, whenever it is to be had, and costs no request in vain."""
+"""Details of recordings arrive complete, whenever Siro has them, without a needless request."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) ->
 
 
 def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) -> None:
-    """What comes and fits, what is of the wrong type, and what is unknown."""
+    """Values that fit, values of the wrong type, and unknown fields."""
     ids = ("id", "recordingId", "followupId", "organizationId", "filterByIds", "cursor")
     lists = {"followups": FOLLOWUP_LIST, "scorecards": SCORECARDS, "recording_outcomes": OUTCOMES}
 

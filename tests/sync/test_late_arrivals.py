@@ -1,4 +1,4 @@
-"""What Siro finishes after the upload without moving `updatedAt`: scores, summaries, extracted values."""
+"""Values that Siro finishes after the upload without moving `updatedAt`: scores, summaries, extracted values."""
 
 from __future__ import annotations
 

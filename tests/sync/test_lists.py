@@ -1,4 +1,4 @@
-"""What recordings point to: every row of it, whatever the API makes of its answers, and never at others' cost."""
+"""Lists: every row arrives, in whatever form the API sends it, and a failing list stops no other."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("stream", LIST_KEYS)
 def test_each_works_alone_and_nothing_else_is_asked_for(sandbox: Sandbox, stream: str) -> None:
-    """Who wants one list would wait for all recordings."""
+    """A user who wants one list would wait for all recordings."""
     run = sync(host_config(sandbox), catalog=selecting(stream))
     assert {name: rows for name, rows in loaded(run).items() if rows} == {stream: expected_lists(sandbox.lists)[stream]}
     path = PATHS[CHILDREN.get(stream, stream)]

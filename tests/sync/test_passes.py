@@ -1,4 +1,4 @@
-"""Which passes a sync makes, from where, and for which streams."""
+"""Passes of a sync: their kinds, starts and streams."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def updated(number: int) -> str:
 
 
 def since(sandbox: Sandbox) -> list[str | None]:
-    """Where the passes began, in order; None is a history."""
+    """Return the starts of the passes, in order; None is a history."""
     begins = [request.params.get("updatedAt:gte") for request in sandbox.requests]
     return [each for number, each in enumerate(begins) if each not in begins[:number]]
 
 
 @pytest.mark.parametrize("page_size", [10, 25])
 def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page_size: int) -> None:
-    """Whoever reads one year into a table would get them all."""
+    """A user who reads one year into a table would get all years."""
     after, before = DATA[30]["createdAt"], DATA[90]["createdAt"]
     limits = {"created_after": after, "created_before": before, "is_summary_done": True}
     run = sync(config_for(sandbox, page_size=page_size, **limits, **FAST))
@@ -110,7 +110,7 @@ def test_what_no_stream_of_a_pass_wants_hides_nothing_behind_it(tmp_path: Path) 
 
 
 def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_first(tmp_path: Path) -> None:
-    """What is new today would wait for what a stream that was long switched off has to catch up with."""
+    """New recordings would wait for the catch-up of a stream that was long deselected."""
     newest = max(row["updatedAt"] for row in DENSE)
     hours_back = {"recordings": 30, "recording_crm_links": 0, "recording_followups": 20}
     state = {
@@ -125,7 +125,7 @@ def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_fir
 
 
 def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp_path: Path) -> None:
-    """What changed since it was begun would come a run later, or with `--full-refresh` only."""
+    """Changes since the pass began would come a run later, or with `--full-refresh` only."""
     begun = {"recordings": updated(5), "recording_crm_links": updated(60)}
     state = {
         "bookmarks": {
@@ -257,7 +257,7 @@ def test_recordings_that_come_with_the_slices_are_not_warned_of() -> None:
 
 
 def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Whoever misses rows, or waits for an hour, would not know where the sync began."""
+    """A user who misses rows, or waits for an hour, would not know where the sync began."""
     streams = {
         "recordings": {"replication_key_value": updated(5)},
         "recording_crm_links": {

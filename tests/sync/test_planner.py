@@ -34,7 +34,7 @@ def bounds(parts: list[Slice]) -> list[tuple[int | None, int | None]]:
 
 
 def parts_left(plan: SlicePlanner) -> list[Slice]:
-    """What is left to take. Taken, it would be cut."""
+    """Return the parts left to take. Taking them would divide them."""
     return list(plan._pending)
 
 
@@ -470,7 +470,7 @@ def test_while_nothing_succeeds_a_slice_waits_until_nothing_else_is_left() -> No
 
 
 def test_chains_in_which_something_changed_are_read_again() -> None:
-    """What was edited may have pushed others past a cursor. One page alone cannot lack anything."""
+    """An edited recording may have pushed others past a cursor. One page alone cannot lack anything."""
     plan = left(planner(days(0, 4)), days(0, 1), days(1, 2), days(2, 4))
     for chain, pages_read in zip([take(plan) for _ in range(3)], (3, 1, 2), strict=True):
         plan.done(chain, 10, pages=pages_read)

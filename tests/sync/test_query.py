@@ -1,4 +1,4 @@
-"""What a pass asks for, and that the API kept to it: a bound that is off leaves recordings out."""
+"""Requests of a pass, and the check that the API honors them: a wrong bound leaves recordings out."""
 
 from __future__ import annotations
 

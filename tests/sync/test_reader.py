@@ -38,7 +38,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Whoever waits too long is stopped, which is an error."""
+    """Return a clock that stops a wait that is too long, which is an error."""
     clock = Clock()
     timer = threading.Timer(30, clock.stop)
     timer.start()

@@ -26,7 +26,7 @@ def bookmark(state: State, stream: str = "recordings") -> dict[str, Any]:
 
 
 def merged(before: Any, after: Any) -> Any:
-    """What Meltano keeps: it merges a run's state into the one it has, and deletes nothing."""
+    """Return the state that Meltano keeps: it merges a run's state into its own, and deletes nothing."""
     if isinstance(before, dict) and isinstance(after, dict):
         return {**before, **{key: merged(before.get(key), value) for key, value in after.items()}}
     return after
@@ -96,7 +96,7 @@ def test_a_server_clock_that_is_behind_or_ahead_loses_nothing(tmp_path: Path) ->
 
 
 def test_a_pass_resumed_on_a_later_day_does_not_skip_the_recheck(tmp_path: Path) -> None:
-    """What Siro finished over the weekend, without moving updatedAt, lies before the position of Friday's pass."""
+    """Scores that Siro finished over the weekend, without moving updatedAt, precede the position of Friday's pass."""
     now = timestamps.to_ms(datetime.now(UTC))
     friday = timestamps.from_ms(now - 3 * 86_400_000)
     open_pass = {

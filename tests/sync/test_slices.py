@@ -101,7 +101,7 @@ def read_all(
 
 
 def busy_threads(organization: Organization, threads: int) -> list[int]:
-    """How many threads have a request under way, if each takes the same time, from the first to the last."""
+    """Return the number of threads with a request in flight, if all take the same time, from the first to the last."""
     planner = SlicePlanner(Slice(), now=NOW, page_size=100)
     chains: list[tuple[Slice, list[int], int]] = []
     busy: list[int] = []

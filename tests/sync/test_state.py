@@ -1,4 +1,4 @@
-"""What a stream's state says: a wrong step here skips recordings for good, or reads years of them again."""
+"""Meaning of a stream's state: a wrong step skips recordings for good, or reads years of them again."""
 
 from __future__ import annotations
 

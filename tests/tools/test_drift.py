@@ -1,4 +1,4 @@
-"""What Siro adds to its API is noticed, and a difference that is meant does not hide another."""
+"""Additions to Siro's API are noticed, and an intended difference does not hide another."""
 
 from __future__ import annotations
 

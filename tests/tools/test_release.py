@@ -1,4 +1,4 @@
-"""What a release and the repository's front door rely on: the changelog, who owns the repository, the issue forms."""
+"""Files that a release and the repository's front door rely on: changelog, owners, issue forms."""
 
 from __future__ import annotations
 
