@@ -394,23 +394,23 @@ CASES: dict[str, list[Provoke]] = {
         fault("status", status=410, when=has_cursor),
     ],
     "`user_api_url` rejected its own cursor (…). That happened": [interrupted_transcripts(None)],
-    "Siro's API rejected its own cursor (…). Reading that part again": [
+    "Siro's API rejected its own cursor (…). Reading the slice again": [
         fault("status", on=1, status=410, when=has_cursor)
     ],
     "Siro's API rejected its own cursor (…). Reading … again from its first page": [expired],
     "`user_api_url` rejected its own cursor (…). Reading a recording's utterances again": [interrupted_transcripts(1)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
-    "Siro's API returned recordings outside what": [
+    "Siro's API returned recordings outside": [
         edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
     ],
     "'…' is not loaded any further in this run": [nowhere],
-    "… So '…' could not be loaded; the other streams were.": [
+    "… Failed to load '…'; all other streams were loaded.": [
         fault("status", path=USERS, status=403),
         fault("status", path=TEAMS, status=404),
         fault("body", path=CONNECTIONS, body={"items": []}),
     ],
-    "… could not be loaded of … recording(s)": [
+    "Failed to load … of … recording(s)": [
         details(path=UTTERANCES, status=403),
         details(path=RECORDING, status=403),
     ],
@@ -418,8 +418,8 @@ CASES: dict[str, list[Provoke]] = {
     "Pages of … records of … seem too large": [fault("status", on=3, status=502, patience=600)],
     "Siro's API refused pages of … records of …; requesting them without a page size": [too_large],
     "`page_size` is …, but pages have": [warned(page_size=26)],
-    "Evaluation scores were asked for": [unscored],
-    "Siro's API … requests for what was created between two moments": [
+    "Evaluation scores were requested": [unscored],
+    "Siro's API … the `createdAt` bounds of requests": [
         lambda *_: served_with("refused"),
         lambda *_: served_with("ignored"),
     ],

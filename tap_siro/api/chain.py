@@ -69,14 +69,14 @@ class CursorPaginator:
             return False
         if cursor in self._seen:
             raise ChainError(
-                f"Siro's API gave the same cursor twice, after {self.pages} pages: following it would never end. "
-                "Nothing is lost; run the sync again, and report it to Siro if it stays."
+                f"Siro's API gave the same cursor twice, after {self.pages} pages, so the list would never end. "
+                "Nothing is lost. Run the sync again, and report it to Siro if it persists."
             )
         self._seen.add(cursor)
         if self._empty >= MAX_EMPTY_PAGES:
             raise ChainError(
-                f"Siro's API gave {self._empty} empty pages in a row, each with a cursor: it seems not to end. "
-                "Nothing is lost; run the sync again, and report it to Siro if it stays."
+                f"Siro's API gave {self._empty} empty pages in a row, each with a cursor. "
+                "Nothing is lost. Run the sync again, and report it to Siro if it persists."
             )
         return True
 
@@ -215,13 +215,13 @@ class Chain:
         if fault:
             raise IncompleteError(
                 f"Siro's API sent an incomplete list of {self._endpoint.name}: {fault}. Run the sync again, and report "
-                "it to Siro if it stays."
+                "it to Siro if it persists."
             )
 
 
 def restarts_exhausted(error: CursorRefusedError) -> ChainError:
     """Return the error of a chain whose cursors are refused again and again."""
     return ChainError(
-        f"{error} That happened {MAX_RESTARTS + 1} times over. Nothing is lost; run the sync again, and report it to "
-        "Siro if it stays."
+        f"{error} That happened {MAX_RESTARTS + 1} times. Nothing is lost. Run the sync again, and report it to Siro "
+        "if it persists."
     )

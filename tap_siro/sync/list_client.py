@@ -128,7 +128,8 @@ class ListClient:
         if errors:
             self.is_part = True
             logger.warning(
-                "The token may read '%s' of %d of its %d organizations only.",
+                "The token may read '%s' of %d of its %d organizations only. Rows of the others stay as they are. Give "
+                "the token their scope.",
                 self._stream.name, count - len(errors), count,
             )  # fmt: skip
 

@@ -132,8 +132,8 @@ class ListRead:
         self.writer.activate_versions([stream for stream in self.writer.streams if stream.records or is_filtered])
         if empty := [stream.name for stream in self.writer.streams if not stream.records and not is_filtered]:
             logger.warning(
-                "Siro's API returned nothing for %s, so that rows that were loaded before stay as they are. If there "
-                "is nothing of the kind at Siro, deselect the stream.",
+                "Siro's API returned nothing for %s, so rows that were loaded before stay as they are. If Siro has "
+                "nothing of the kind, deselect the stream.",
                 " and ".join(f"'{name}'" for name in empty),
             )
 

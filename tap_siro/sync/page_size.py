@@ -40,9 +40,9 @@ class PageSizeSetting:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "`page_size` is %d, but pages have %d recordings while evaluation scores are asked for, because Siro "
+                "`page_size` is %d, but pages have %d recordings while evaluation scores are requested, because Siro "
                 "leaves the scores out of large pages. For larger pages, deselect `recordings.evaluationScore` or "
-                "switch `show_evaluation_score` off; otherwise, set `page_size` to %d or less.",
+                "turn `show_evaluation_score` off; otherwise, set `page_size` to %d or less.",
                 self._setting, SCORED_PAGE, SCORED_PAGE,
             )  # fmt: skip
         return SCORED_PAGE
@@ -75,8 +75,8 @@ class MissingScores:
         if self._asked_for and not self._seen and not self._warned and self._processed >= ENOUGH:
             self._warned = True
             logger.warning(
-                "Evaluation scores were asked for, but not one of %d processed recordings has one. If your "
-                "organization scores its recordings, report it to Siro; if not, switch `show_evaluation_score` off, "
-                "and pages are four times as large.",
+                "Evaluation scores were requested, but none of %d processed recordings has one. If your organization "
+                "scores its recordings, report it to Siro; if not, turn `show_evaluation_score` off, and pages are "
+                "four times as large.",
                 self._processed,
             )

@@ -106,8 +106,8 @@ class Query:
             ignored = "updatedAt:lt"
         if ignored:
             message = (
-                f"Siro's API returned recordings outside what `{ignored}` asked for, so it ignores that filter and "
-                "nothing can be relied on. No bookmark was moved. Report it to Siro, and update tap-siro if there is "
-                "a newer version."
+                f"Siro's API returned recordings outside `{ignored}`, so it ignores that filter and its answers are "
+                "not reliable. No bookmark was moved. Report it to Siro, and update tap-siro if there is a newer "
+                "version."
             )
             raise TapSiroError(message)

@@ -56,8 +56,8 @@ def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
         if set(lacking) != set(streams):
             names, rules = (" and ".join(form.format(name) for name in lacking) for form in ("'{}'", "`!{}.*`"))
             sentences.append(
-                f"So {names} could not be loaded; the other streams were. If you can do without, deselect what is "
-                f"named: in Meltano with {rules} in `select`, else with `selected: false` in the catalog."
+                f"Failed to load {names}; all other streams were loaded. If you do not need them, deselect them: in "
+                f"Meltano with {rules} in `select`, else with `selected: false` in the catalog."
             )
     return " ".join(sentences)
 
@@ -89,7 +89,7 @@ class RecordsWithoutId:
     def add(self, record: object, created: int | None) -> None:
         """Count a record, and say so now if it is the first: the run may be ended before the end."""
         if not self._seen:
-            logger.warning("Some %s came without an id. How many there are is said at the end.", self._what)
+            logger.warning("Some %s came without an id. Their number is reported at the end of the run.", self._what)
         # The same one comes again if its slice is read again; only its content can tell.
         self._seen.add(hash(repr(record)))
         self._creation.add(created)
@@ -100,7 +100,7 @@ class RecordsWithoutId:
             return None
         return (
             f"{len(self._seen)} {self._what} {self._creation} came without an id and cannot be loaded. All others "
-            "were, and the bookmarks have moved. Report it to Siro with these dates."
+            "were loaded, and the bookmarks have moved. Report it to Siro with these dates."
         )
 
 
@@ -119,7 +119,7 @@ class FailedRecordings:
     def add(self, recording: Record, created: int | None, error: TapSiroError) -> None:
         """Count a recording, and say so now if it is the first."""
         if not self._ids:
-            logger.warning("%s Its recording is left out, and others that fail; how many is said at the end.", error)
+            logger.warning("%s Recordings that fail are skipped; their number is reported at the end of the run.", error)
         self._ids.add(recording["id"])
         self._creation.add(created)
         self._last = str(error)
@@ -127,7 +127,7 @@ class FailedRecordings:
     def fault(self, names: str, then: str) -> str:
         """Return what to do about them."""
         return (
-            f"{names} could not be loaded of {len(self)} recording(s) {self._creation}; of all others they were. "
+            f"Failed to load {names} of {len(self)} recording(s) {self._creation}; those of all others were loaded. "
             f"{self._last} {then}"
         )
 
@@ -157,8 +157,8 @@ class UndatedRecordings:
             return
         self._warned = True
         logger.warning(
-            "Siro returned a recording without a readable `createdAt`. A long history asks by that date and may "
-            "miss such recordings; they come when they are updated. Please report it to Siro."
+            "Siro returned a recording without a readable `createdAt`. A long history is read by that date and "
+            "may lack such recordings until they are updated. Report it to Siro."
         )
 
 

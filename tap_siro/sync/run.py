@@ -203,10 +203,9 @@ class Sync:
             raise error
         self._bounded = False
         logger.warning(
-            "Siro's API %s requests for what was created between two moments. Going on page by page: it takes longer, "
-            "but nothing is left out, and a sync that is interrupted begins such a pass again. Please report it to "
-            "Siro.",
-            "refuses" if isinstance(error, BoundsRefusedError) else "does not keep to",
+            "Siro's API %s the `createdAt` bounds of requests. The tap reads page by page instead: slower, but nothing "
+            "is left out. If the sync is interrupted, such a pass starts again. Report it to Siro.",
+            "refuses" if isinstance(error, BoundsRefusedError) else "ignores",
         )
 
     def _query(self, plans: Mapping[StreamWriter, StreamPass]) -> Query:

@@ -172,7 +172,7 @@ class SliceFetcher:
         except CursorRefusedError as error:
             if task.halvings == MAX_RESTARTS:
                 raise restarts_exhausted(error) from None
-            logger.warning("%s Reading that part again, in two halves.", error)
+            logger.warning("%s Reading the slice again, in two halves.", error)
             with self._reader.changed:
                 self.planner.halve(task)
                 self._reader.changed.notify_all()
@@ -278,7 +278,7 @@ class SliceFetcher:
 
 def _warn_of_changes(times: int) -> None:
     logger.warning(
-        "Recordings kept changing while they were read, %d times over. The next run reads those again; one that they "
-        "pushed past a cursor each time would be missing. Sync when less is going on.",
+        "Recordings kept changing while they were read, %d times. The next run reads them again; one that moved past a "
+        "cursor each time would be missing. Sync at a quieter hour.",
         times,
     )

@@ -94,7 +94,7 @@ def test_utterances_keep_their_place(caplog: pytest.LogCaptureFixture) -> None:
     """The place is the key: a transcript that is read again overwrites itself."""
     with caplog.at_level(logging.WARNING):
         lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
-    assert "`utterances` is not always objects" in caplog.text
+    assert "`utterances` is not always a list of objects" in caplog.text
     assert "no object" not in caplog.text
     empty = dict.fromkeys(detail_schemas.UTTERANCES["properties"])
     assert lines == [

@@ -157,4 +157,4 @@ def test_an_expired_cursor_in_one_chain_has_it_read_again() -> None:
         assert loaded(outcome) == expected_rows(DATA, since="2025-02-01T00:00:00.000Z")
         assert [bool(re.search("again from its first page", each)) for each in outcome.warnings].count(True) == 2
         fault.on = None
-        assert "happened 4 times over" in sync(config, status=1).errors[0]
+        assert "happened 4 times." in sync(config, status=1).errors[0]

@@ -388,7 +388,7 @@ def test_without_the_list_of_scorecards_the_others_load(tmp_path: Path) -> None:
     with Sandbox(recordings(20, odd=False)) as sandbox:
         sandbox.fault("status", path=SCORECARDS, status=403, on=None)
         run = run_tap(tmp_path, app(sandbox), status=1, catalog=selected(tmp_path))
-        assert "'recording_scorecards' and 'recording_scorecard_nodes' could not be loaded" in run.stderr
+        assert "Failed to load 'recording_scorecards' and 'recording_scorecard_nodes'" in run.stderr
         assert len(sandbox.requests_to(SCORECARDS)) == 1
         warehouse = Warehouse()
         warehouse.load(run)
