@@ -11,6 +11,7 @@ runs itself: to the SDK they are its children, those of the directories too.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 from functools import cached_property, partial
@@ -28,6 +29,7 @@ from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform, SameRecord
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_siro.clock import Clock
 from tap_siro.schemas.columns import OTHER_FIELDS
@@ -311,6 +313,8 @@ class SiroTap(Tap):
     def get_singer_command(cls) -> click.Command:
         """Return the SDK's command as a `Command`."""
         made = super().get_singer_command()
+        for option in made.params:
+            option.is_eager |= option.name == "catalog"  # read before `--test` runs
         parts = ("name", "callback", "context_settings", "help", "params")
         return Command(**{name: getattr(made, name) for name in parts}, logger=cls.logger)
 
@@ -333,6 +337,13 @@ class SiroTap(Tap):
             if path != "ENV":
                 read_object("config", partial(Path(path).read_text, encoding="utf-8"))
         return super().cb_config(ctx, param, value)
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """`--test`: with the catalog, which the SDK forgets, and with it what is selected."""
+        file = ctx.params.get("catalog") if value == CliTestOptionValue.All.value else None
+        catalog = file and json.loads(read_object("catalog", file.read))
+        Tap.cb_test.__func__(partial(cls, catalog=catalog), ctx, param, value)  # type: ignore[attr-defined]
 
 
 def _are_identity(maps: Sequence[StreamMap]) -> bool:

@@ -19,7 +19,9 @@ from tap_siro.sync.reader import DECODED_PAGES
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import asleep_after, loaded, sync
+from tests.sandbox.recording_utterances import UTTERANCES
+from tests.sandbox.streams import PATHS
+from tests.support.in_process import asleep_after, loaded, selecting, sync
 from tests.support.process import PLAIN, Run, config_for, start_tap
 
 if TYPE_CHECKING:
@@ -203,6 +205,27 @@ def test_a_signal_ends_a_tap_that_waits(
         run = tap.end(SIGNALS[number])
         hit.on = 0
         check_killed(run, config_for(sandbox, **SMALL), SIGNALS[number])
+
+
+@pytest.mark.parametrize("path", [PATHS["users"], UTTERANCES])
+def test_a_signal_does_not_wait_for_a_list_or_a_detail(tmp_path: Path, path: str) -> None:
+    """Kubernetes kills after thirty seconds: there would be no last state."""
+    with Sandbox(DATA) as sandbox:
+        arrived, oauth = threading.Event(), sandbox.oauth
+        sandbox.fault("slow", path=path, on=None, seconds=30)
+        sandbox.watch = lambda _, request: arrived.set() if request.route == path else None
+        settings = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret, "request_timeout": 35}
+        settings |= {"oauth_user_id": oauth.user_id, "user_api_url": sandbox.user_api_url}
+        config = config_for(sandbox, **settings, **SMALL)
+        catalog = selecting("recordings", "users", "recording_utterances" if path == UTTERANCES else "teams")
+        tap = start(tmp_path, config, catalog=catalog, executable=PLAIN)
+        assert arrived.wait(30)
+        began = time.monotonic()
+        tap.kill(signal.SIGTERM)
+        run = tap.end(143)
+        assert time.monotonic() - began < 2
+    assert run.messages[-1]["type"] == "STATE"
+    assert not run.records["users"]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

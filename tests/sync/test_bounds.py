@@ -18,6 +18,7 @@ from tests.support.process import State, Warehouse, config_for, run_and_kill, ru
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.sandbox import Request
     from tests.support.in_process import Outcome
 
 DATA = recordings(120)
@@ -92,6 +93,22 @@ def test_bounds_beside_each_other_are_all_that_a_history_needs() -> None:
         history = [each for each in sandbox.requests if "updatedAt:gte" not in each.params]
         assert len({each.params.get("createdAt:gt") for each in history}) > 3
     assert loaded(outcome) == expected_rows(DATA)
+
+
+@pytest.mark.parametrize("status", [404, 405, 409, 422])
+@pytest.mark.parametrize("beside", [True, False])
+def test_any_refusal_of_bounds_is_one(status: int, *, beside: bool) -> None:
+    """An API that words it otherwise than by 400 would give no history of more than a page."""
+
+    def is_refused(request: Request) -> bool:
+        return "createdAt" in str(request.params) and (not beside or "updatedAt:gte" in request.params)
+
+    with Sandbox(DATA) as sandbox:
+        sandbox.fault("status", status=status, on=None, when=is_refused)
+        outcome = sync(config_for(sandbox, start_date="2024-12-01", **FAST))
+        assert len(sandbox.requests) < 2 * len(DATA) / FAST["page_size"]
+    assert loaded(outcome) == expected_rows(DATA)
+    assert len(warnings_of(outcome)) == 1
 
 
 def test_a_refusal_of_something_else_still_ends_the_sync() -> None:

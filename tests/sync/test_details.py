@@ -296,6 +296,21 @@ def test_a_users_token_that_is_refused_is_made_anew_once(tmp_path: Path) -> None
         assert "`oauth_user_id`" in run.stderr
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_a_test_makes_one_request_for_details(tmp_path: Path, *, right: bool) -> None:
+    """`--test` would pass with credentials that load no transcript."""
+    with Sandbox(recordings(20, odd=False)) as sandbox:
+        config = app(sandbox) | ({} if right else {"oauth_client_secret": "wrong"})
+        catalog = selected(tmp_path, "recordings", "recording_utterances")
+        for arguments in (("--test",), ("--test=all",)):
+            sandbox.clear()
+            run = run_tap(tmp_path, config, status=int(not right), catalog=catalog, arguments=arguments)
+            assert len(sandbox.requests) == 1
+            assert len({request.values["id"] for request in sandbox.requests_to(UTTERANCES)}) == right
+            assert run.count().get("recording_utterances", 0) == right
+            assert right or "`oauth_client_secret`" in run.stderr
+
+
 def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox), status=1, catalog=selected(tmp_path))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sandbox import Request, Sandbox
+from tests.sandbox import Request, Sandbox, timestamps
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.support.in_process import loaded, selecting, sync
@@ -169,3 +170,40 @@ def test_a_window_that_never_rests_is_not_read_for_ever() -> None:
         history = [each for each in firsts if each["updatedAt:gte"] < "2025" and "createdAt" not in str(each)]
         assert len(history) == 1 + 1 + 3, "with slices in vain, then in one chain, then again"
     assert [each for each in run.warnings if "kept changing while they were read, 3 times over" in each]
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_recording_edited_between_search_and_read_is_no_fault(*, is_old: bool) -> None:
+    """A busy minute would end the run with "nothing can be relied on"; an API without the filter must end it."""
+
+    def edit(page: dict[str, Any]) -> dict[str, Any]:
+        moment = "2026-04-01T00:00:00.000Z" if is_old else timestamps.from_ms(int(time.time() * 1000))
+        return page | {"data": [*page["data"][1:], page["data"][0] | {"updatedAt": moment}]}
+
+    with Sandbox(MANY[:60]) as sandbox:
+        sandbox.fault("edit", edit=edit, when=lambda request: request.number == 1)
+        run = sync(config_for(sandbox, **LIMITS["end_date"], **FAST), status=int(is_old))
+    if is_old:
+        assert "`updatedAt:lt`" in run.errors[0]
+        assert "replication_key_value" not in str(run.state)
+    else:
+        assert loaded(run)["recordings"].keys() == {(each["id"],) for each in MANY[:60]}
+        assert max(bookmarks(run.state)) <= "2026-03-01T00:00:00.000Z"
+
+
+def test_an_end_that_moves_with_each_run_does_not_begin_a_history_anew() -> None:
+    """With "an hour ago", a history of more than a run would never end."""
+    catalog, state, seen = selecting("recordings"), dict[str, Any](), set[str]()
+    runs, data = [], plain(700, sections=1, extractions=1)
+    with Sandbox(data) as sandbox:
+        for day in range(1, 5):
+            sandbox.clear()
+            fault = sandbox.fault("status", status=401, on=None, when=lambda request: request.number > 24)
+            config = config_for(sandbox, end_date=f"2026-03-0{day}", concurrency=1, **FAST)
+            runs.append(sync(config, catalog=catalog, state=state, status=1))
+            fault.on = 0
+            state, names = runs[-1].state, {row["id"] for row in runs[-1].records["recordings"]}
+            assert len(names - seen) >= 50, f"run {day}"
+            seen |= names
+        runs.append(sync(config_for(sandbox, end_date="2026-03-05", **FAST), catalog=catalog, state=state))
+    assert loaded(*runs)["recordings"] == expected_rows(data)["recordings"]

@@ -125,6 +125,38 @@ def test_an_outage_is_not_taken_for_such_a_recording(seconds: int, begins_at: in
         assert without(set(), run, rest).tables["recordings"] == expected_rows(DATA)["recordings"]
 
 
+PARTS: dict[str, Any] = {
+    "an error": lambda page: {**page, "error": "partial result: shard 3 timed out"},
+    "more, and no cursor": lambda page: {**page, "cursor": None, "hasNextPage": True},
+    "hasMore": lambda page: {**page, "cursor": None, "hasMore": True},
+    "fewer than the total": lambda page: {**page, "total": 5_000},
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("is_poll", [False, True])
+def test_recordings_that_are_said_to_be_a_part_move_no_bookmark(part: str, *, is_poll: bool) -> None:
+    """35 of 60 recordings would be missing for ever, with status 0."""
+    catalog = selecting("recordings", "users")
+    with Sandbox(DATA) as sandbox:
+        config = config_for(sandbox, **FAST)
+        begun = sync(config, catalog=catalog) if is_poll else None
+        for each in DATA[:40]:
+            sandbox.update(each["id"], title="edited")
+        sandbox.clear()
+        fault = sandbox.fault("edit", on=None, edit=PARTS[part])
+        state = begun.state if begun else None
+        run = sync(config, catalog=catalog, state=state, status=1)
+        assert "incomplete list" in run.errors[0]
+        assert len(run.records["recordings"]) >= FAST["page_size"], "what came is loaded"
+        assert run.records["users"]
+        assert bookmarks(run).get("recordings") == (bookmarks(begun)["recordings"] if begun else None)
+        fault.on = 0
+        rest = sync(config, catalog=catalog, state=run.state)
+        runs = [each for each in (begun, run, rest) if each]
+        assert without(set(), *runs).tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
+
+
 # Details
 
 VARIED = recordings(50, odd=False)

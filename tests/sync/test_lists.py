@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.sync import lists, reader
 from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.connections import CONNECTIONS
@@ -289,6 +291,16 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
     assert activated(run) == []
     assert run.messages[-1]["type"] == "STATE"
     assert run.state["bookmarks"].keys() == {*KEYS}
+
+
+def test_a_slow_list_says_so(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody could tell a list of minutes from a sync that hangs."""
+    monkeypatch.setattr(lists, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(reader, "QUIET_SECONDS", 0.5)
+    sandbox.fault("slow", path=PATHS["users"], on=None, seconds=0.9, when=lambda request: request.number == 3)
+    run = sync(config_for(sandbox), catalog=selecting("users"))
+    assert [warning for warning in run.warnings if "No response from Siro's API" in warning]
+    assert "users: 14 records so far." in run.told(logging.INFO)
 
 
 # Versions
