@@ -401,9 +401,7 @@ CASES: dict[str, list[Provoke]] = {
     "`user_api_url` rejected its own cursor (…). Reading a recording's utterances again": [interrupted_transcripts(1)],
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
-    "Siro's API returned recordings outside": [
-        edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)
-    ],
+    "Siro's API returned recordings outside": [edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)],
     "'…' is not loaded any further in this run": [nowhere],
     "… Failed to load '…'; all other streams were loaded.": [
         fault("status", path=USERS, status=403),

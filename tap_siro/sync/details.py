@@ -216,7 +216,8 @@ class Detail:
             has_ordinal = "ordinal" in stream.keys
             for ordinal, row in enumerate(row for item in items for row in stream.stream.flatten(item)):
                 if has_ordinal and not isinstance(row, dict):
-                    self._field_warnings.wrong_type(self.source.field_path, "a list of objects", then="other items are skipped")
+                    then = "other items are skipped"
+                    self._field_warnings.wrong_type(self.source.field_path, "a list of objects", then=then)
                     continue
                 record = clean({**(row if isinstance(row, dict) else {}), **parent})
                 if has_ordinal:

@@ -119,7 +119,7 @@ class FailedRecordings:
     def add(self, recording: Record, created: int | None, error: TapSiroError) -> None:
         """Count a recording, and say so now if it is the first."""
         if not self._ids:
-            logger.warning("%s Recordings that fail are skipped; their number is reported at the end of the run.", error)
+            logger.warning("%s Recordings that fail are skipped; their number is reported at the end.", error)
         self._ids.add(recording["id"])
         self._creation.add(created)
         self._last = str(error)
