@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,17 @@ from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.streams import Lists
+from tests.sandbox.streams import DEFAULT, KEYS, Lists, expected_details
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.sandbox.oracle import Rows
 
 COUNT = 800
 MOST = 5
+WEAKEST = 3
+SELECTED = (*KEYS, *DEFAULT, "recording_scorecards", "recording_scorecard_nodes")
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("output/demo")
 DATABASE = OUTPUT / "warehouse.duckdb"
@@ -68,6 +71,7 @@ def _run() -> None:
         with installing.step("Second sync: meltano run tap-siro target-duckdb"):
             seconds["second"] = runner.sync("second", *PIPELINE)
         second = expected_rows(sandbox.recordings)
+        evaluated = expected_details(sandbox)["recording_scorecard_nodes"]
     sent = runner.sent("second")
     with Warehouse(DATABASE) as warehouse:
         # The second sync replaces and adds rows, and deletes none.
@@ -76,7 +80,7 @@ def _run() -> None:
         kept = [each for each in sandbox.recordings if not (each.get("deleted") or each.get("deletedAt"))]
         live = expected_rows(kept)
         _check(warehouse, live, "among the current rows after the second sync", live=True)
-        calls = warehouse.calls()
+        calls, steps = warehouse.calls(), warehouse.steps()
         joined = warehouse.write_back(linked)
     if not len(changed) <= sent["recordings"] < len(first["recordings"]):
         raise DemoError(
@@ -85,6 +89,8 @@ def _run() -> None:
     names = Counter(map(_names(lists), (row["userId"] for row in live["recordings"].values())))
     if Counter({(rep, team): count for rep, team, count, _ in calls}) != names:
         raise DemoError(f"The view `calls` returned unexpected rows: {calls}")
+    if {(team, step): round(points, 6) for team, step, points in steps} != _points(evaluated, live, lists):
+        raise DemoError(f"The points of scorecard steps are not those of the sandbox: {steps}")
     if joined != sorted(changing.WRITTEN_BACK):
         raise DemoError(f"The view `values_for_crm` returned unexpected rows: {joined}")
     _print_rows(first, sent, loaded, live, seconds)
@@ -92,14 +98,7 @@ def _run() -> None:
     print("in the two days before the first sync, because the first sync of each day rechecks these. Rows that are")
     print("not current belong to deleted recordings, or to lists that became shorter.")
     print(f"\nEvery row and column in {DATABASE} equals what the sandbox served, after both syncs.")
-    print(f"\nFrom the view `calls`, calls per rep with team and average score ({MOST} of {len(calls)} reps):\n")
-    print(f"{'rep':<24}  {'team':<8}  {'calls':>5}  {'score':>5}")
-    for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
-        print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
-    print("\nFrom the view `values_for_crm`, extracted values and the CRM fields and records to write them to:\n")
-    print(f"{'value':<24}  {'CRM field':<24}  external id")
-    for _, value, model, field, external in joined:
-        print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
+    _print_reports(calls, steps, joined)
 
 
 def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]]:
@@ -109,6 +108,17 @@ def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]
         user["id"]: (f"{user['firstName']} {user['lastName']}", teams.get(user["memberTeamId"])) for user in lists.users
     }
     return lambda user_id: users.get(str(user_id), (None, None))
+
+
+def _points(evaluated: Rows, live: Mapping[str, Rows], lists: Lists) -> dict[tuple[str, str], float]:
+    """Return the average points of each step, by team."""
+    names, points = _names(lists), defaultdict[tuple[str, str], list[float]](list)
+    for row in evaluated.values():
+        recording = live["recordings"].get((row["recordingId"],))
+        team = names(recording["userId"])[1] if recording else None
+        if team is not None and row["nodeType"] == "METRIC" and row["pointsEarned"] is not None:
+            points[team, row["name"]].append(float(row["pointsEarned"]))
+    return {key: round(sum(values) / len(values), 6) for key, values in points.items()}
 
 
 def _check(warehouse: Warehouse, expected: Mapping[str, Rows], when: str, *, live: bool = False) -> None:
@@ -139,6 +149,25 @@ def _print_rows(
         print(f"{name.ljust(widths[0])}  {numbers}".rstrip())
 
 
+def _print_reports(
+    calls: Sequence[tuple[str | None, str | None, int, float | None]],
+    steps: Sequence[tuple[str, str, float]],
+    joined: Sequence[tuple[str, ...]],
+) -> None:
+    print(f"\nFrom the view `calls`, calls per rep with team and average score ({MOST} of {len(calls)} reps):\n")
+    print(f"{'rep':<24}  {'team':<8}  {'calls':>5}  {'score':>5}")
+    for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
+        print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
+    team = steps[0][0]
+    print(f"\nThe weakest steps of the scorecards in the team {team}, with average points:\n")
+    for _, step, points in [each for each in steps if each[0] == team and each[1]][:WEAKEST]:
+        print(f"{step:<40}  {points:>5.1f}")
+    print("\nFrom the view `values_for_crm`, extracted values and the CRM fields and records to write them to:\n")
+    print(f"{'value':<24}  {'CRM field':<24}  external id")
+    for _, value, model, field, external in joined:
+        print(f"{value:<24}  {f'{model}.{field}':<24}  {external}")
+
+
 def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
     """Return Meltano with this project's meltano.yml, and the demo's own state and settings."""
     settings = {
@@ -147,6 +176,13 @@ def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
         "MELTANO_STATE_BACKEND_URI": "systemdb",
         "TAP_SIRO_API_URL": sandbox.url,
         "TAP_SIRO_API_TOKEN": sandbox.token,
+        "TAP_SIRO_USER_API_URL": sandbox.user_api_url,
+        "TAP_SIRO_OAUTH_CLIENT_ID": sandbox.oauth.app_id,
+        "TAP_SIRO_OAUTH_CLIENT_SECRET": sandbox.oauth.app_secret,
+        "TAP_SIRO_OAUTH_USER_ID": sandbox.oauth.user_id,
+        # A request per scored recording is more than Siro allows within a minute; the sandbox allows it.
+        "TAP_SIRO_REQUESTS_PER_MINUTE": "100000",
+        "TAP_SIRO__SELECT": json.dumps([f"{stream}.*" for stream in SELECTED]),
         "TARGET_DUCKDB_FILEPATH": DATABASE.as_posix(),
         "TARGET_DUCKDB_DEFAULT_TARGET_SCHEMA": SCHEMA,
     }

@@ -34,6 +34,15 @@ WHERE recording_id = ?
 ORDER BY name
 """
 
+WEAKEST_STEPS = """
+SELECT call.team, node.name, avg(node."pointsEarned") AS points
+FROM "siro"."recording_scorecard_nodes" AS node
+JOIN "siro"."calls" AS call ON call.recording_id = node."recordingId"
+WHERE node."nodeType" = 'METRIC' AND call.team IS NOT NULL
+GROUP BY call.team, node.name
+ORDER BY points, call.team, node.name
+"""
+
 
 class Warehouse:
     """The database file."""
@@ -76,6 +85,10 @@ class Warehouse:
     def calls(self) -> list[tuple[str | None, str | None, int, float | None]]:
         """Return the name, team, number of calls and average score of each rep."""
         return self._query(CALLS)
+
+    def steps(self) -> list[tuple[str, str, float]]:
+        """Return the average points of each step of the scorecards, by team, the weakest first."""
+        return self._query(WEAKEST_STEPS)
 
     def write_back(self, recording_id: str) -> list[tuple[str, ...]]:
         """Join a recording's extracted values to the CRM records that they belong in."""
