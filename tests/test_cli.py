@@ -311,9 +311,8 @@ def test_logging_is_set_up_or_refused_in_a_sentence(tmp_path: Path, name: str, v
 )
 @pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL"])
 def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str, lowest: str | None) -> None:
-    run = run_tap(
-        tmp_path, {"api_token": "t", "strat_date": "x"}, arguments=("--test=schema",), environment={name: value}
-    )
+    with Sandbox([]) as sandbox:
+        run = run_tap(tmp_path, config_for(sandbox, strat_date="x"), environment={name: value})
     levels = {line.split(" | ")[1].strip() for line in run.stderr.splitlines() if " | " in line}
     names = ["DEBUG", "INFO", "WARNING"]
     assert levels == (set(names[names.index(lowest) :]) if lowest else set())

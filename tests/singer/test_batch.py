@@ -278,7 +278,7 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
     failed = sync(settings, status=1)
     monkeypatch.setattr(os, "write", WRITE)
     assert len(failed.errors) == 1
-    assert "(No space left on device): make room there" in failed.errors[0]
+    assert "(No space left on device). Free disk space" in failed.errors[0]
     warehouse = Warehouse()
     warehouse.load(unpacked(failed))
     assert bool(warehouse.state) == (room > 100_000), "the case is not what it should be"
@@ -291,7 +291,7 @@ def test_a_real_process_with_too_little_room_says_so(tmp_path: Path, sandbox: Sa
     limited = ("bash", "-c", 'ulimit -f 4; exec "$@"', "tap", sys.executable, "-B", "-m", "tap_siro")
     failed = run_tap(tmp_path, config(sandbox, root), executable=limited, status=1)
     assert "Traceback" not in failed.stderr
-    assert "(File too large): make room there" in failed.stderr
+    assert "(File too large). Free disk space" in failed.stderr
     assert not failed.states
     unpacked(failed)  # what was announced is whole
     warehouse = Warehouse()

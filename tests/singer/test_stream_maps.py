@@ -99,7 +99,7 @@ def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) ->
                 config_for(sandbox, **settings), catalog=catalog or selecting("recordings", "users")
             ).warnings
         recording, user = sorted(warning for warning in warnings if "new`" in warning)
-        return recording.split("; ")[1].partition(".")[0], user.split("; ")[1].partition(".")[0]
+        return recording.split("from Siro ")[1].partition(".")[0], user.split("from Siro ")[1].partition(".")[0]
 
     kept, lost = "is kept in `otherFields`", "is left out, because the column `otherFields` is not selected"
     assert told() == (kept, kept)
