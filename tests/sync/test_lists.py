@@ -271,7 +271,7 @@ def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> Non
     assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.lists.users}
     assert activated(run) == ["users"]
     sandbox.fault("status", path=PATHS["users"], on=None, status=410, when=lambda request: "cursor" in request.params)
-    assert "run the sync again" in sync(host_config(sandbox), catalog=selecting("users"), status=1).errors[0]
+    assert "Run the sync again" in sync(host_config(sandbox), catalog=selecting("users"), status=1).errors[0]
 
 
 def test_a_page_size_that_is_refused_is_not_asked_for(sandbox: Sandbox) -> None:
@@ -436,7 +436,7 @@ def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sa
     assert loaded(run)["teams"] == expected_lists(made)["teams"]
     assert activated(run) == []
     (warning,) = run.warnings
-    assert "only its own teams" in warning
+    assert "Only the teams of its own organization" in warning
 
 
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:

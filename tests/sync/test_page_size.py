@@ -125,7 +125,7 @@ def test_a_history_without_any_score_is_warned_of() -> None:
     data = [row | {"evaluationScore": None} for row in plain(ENOUGH, sections=0, extractions=0)]
     with Sandbox(data) as sandbox:
         (warning,) = sync(config_for(sandbox)).warnings
-        assert "not one of" in warning
+        assert "none of" in warning
         assert sync(config_for(sandbox, show_evaluation_score=False)).warnings == []
 
 
