@@ -29,7 +29,6 @@ from singer_sdk.mapper import CustomStreamMap, RemoveRecordTransform, SameRecord
 from singer_sdk.plugin_base import JSONSchemaValidator, SingerCommand
 from singer_sdk.singerlib import SingerMessageType
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
-from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_siro.clock import Clock
 from tap_siro.schemas.columns import OTHER_FIELDS
@@ -341,7 +340,7 @@ class SiroTap(Tap):
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         """`--test`: with the catalog, which the SDK forgets, and with it what is selected."""
-        file = ctx.params.get("catalog") if value == CliTestOptionValue.All.value else None
+        file = ctx.params.get("catalog") if value == "all" else None
         catalog = file and json.loads(read_object("catalog", file.read))
         Tap.cb_test.__func__(partial(cls, catalog=catalog), ctx, param, value)  # type: ignore[attr-defined]
 

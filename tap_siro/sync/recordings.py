@@ -148,7 +148,7 @@ class RecordingsPass:
     def tick(self) -> None:
         """Log the progress and save the state, if it is time."""
         with self._reader.changed:
-            position, rows_left = self._planner.position, self._planner.rows_left()
+            position, rows_left = self._slices.position, self._planner.rows_left()
         self._log.show(position, rows_left)
         clock = self._run.client.clock
         if clock.monotonic() - self._saved_at >= self._state_seconds and position != self._saved_position:
@@ -158,7 +158,7 @@ class RecordingsPass:
     def save(self) -> None:
         """Write how far the pass has come into the state of its streams."""
         with self._reader.changed:
-            position = self._planner.position
+            position = self._slices.position
         self._plans = {stream: plan.at(position, None) for stream, plan in self._plans.items()}
         for stream, plan in self._plans.items():
             # A FULL_TABLE pass is never resumed: a target that overwrites would keep only its second half.

@@ -119,7 +119,17 @@ class SliceFetcher:
     @property
     def complete(self) -> bool:
         """Return True if everything has been fetched and written."""
-        return self.finished and self.planner.complete
+        return self.finished and self.planner.complete and not +self._unwritten_pages
+
+    @property
+    def position(self) -> int | None:
+        """Return the moment before which everything created has been written; None: not even the beginning.
+
+        Pages of a slice that was given up count too: what is on them is left out where it comes again.
+        """
+        starts = [self.planner.position, *(part.start for part in +self._unwritten_pages)]
+        known = [start for start in starts if start is not None]
+        return min(known) if len(known) == len(starts) else None
 
     def take(self) -> Slice | _EditedCheck | None:
         """Return the earliest slice left; at the end, if need be, look for edited recordings once more."""

@@ -69,6 +69,7 @@ TAP: dict[str, list[str] | None] = {
     "append_builtin_config": ["config_jsonschema"],
     "capabilities": None,
     "cb_config": ["ctx", "param", "value"],
+    "cb_test": ["ctx", "param", "value"],
     "cli": None,
     "get_singer_command": [],
     "invoke": ["about", "about_format", "config", "state", "catalog"],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_siro.sync import recordings as passes
 from tap_siro.sync.slice_fetcher import MAX_POISON
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain, recordings
@@ -266,6 +269,37 @@ def test_many_recordings_that_are_gone_are_no_fault() -> None:
         assert poll.warnings == []
         assert bookmarks(poll).keys() == {*STREAMS[:3]}
         assert all(moment > bookmarks(first)[name] for name, moment in bookmarks(poll).items())
+
+
+@pytest.mark.parametrize("place", range(0, 24, 6))
+def test_a_page_that_waits_for_a_detail_is_not_passed_over(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later pages are written before it: a run that is stopped then would never have its recordings."""
+    monkeypatch.setattr(passes, "STATE_SECONDS", 0.0)
+    catalog, slow, since = selecting(*STREAMS), PROCESSED[place], list[str]()
+
+    def stop(_: Sandbox, request: Request) -> None:
+        if request.route == UTTERANCES and (since or request.values["id"] == slow):
+            since.append(request.values["id"])
+            if len(since) == 8:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with Sandbox(VARIED) as sandbox:
+        wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=2, when=lambda each: each.values["id"] == slow)
+        sandbox.watch = stop
+        config = with_details(sandbox, page_size=3, concurrency=3)
+        first = sync(config, catalog=catalog, status=143)
+        wait.on = 0
+        check_all_but(sandbox, set(), first, sync(config, catalog=catalog, state=first.state))
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_a_page_that_was_read_twice_waits_for_its_details(threads: int) -> None:
+    """The first page comes again in a slice, where its recordings are left out: the run must not end without them."""
+    newest = PROCESSED[-1]
+    with Sandbox(VARIED) as sandbox:
+        sandbox.fault("slow", path=UTTERANCES, seconds=2, when=lambda each: each.values["id"] == newest)
+        run = sync(with_details(sandbox, page_size=5, concurrency=threads), catalog=selecting(*STREAMS))
+        check_all_but(sandbox, set(), run)
 
 
 # Lists
