@@ -24,11 +24,12 @@ class PageSize:
         Args:
             endpoint: The endpoint's path, for warnings.
         """
+        self.pages = 0
+        """Pages that came, of any size."""
         self._endpoint = endpoint
         self._lock = threading.Lock()
         self._limit: int | None = None
         self._sent = True
-        self._accepted = False
         self._good = 0
         self._grown = False
         self._too_large: set[int] = set()
@@ -47,7 +48,7 @@ class PageSize:
 
     def good(self, wanted: int | None) -> None:
         """Count a successful page. Outages end, so the size grows again after enough pages."""
-        self._accepted = True
+        self.pages += 1
         if self._limit is None or wanted is None:
             return
         with self._lock:
@@ -83,7 +84,7 @@ class PageSize:
 
     def drop(self, size: int | None) -> bool:
         """Send no size from now on, because it was refused; False if it was not the reason."""
-        if size is None or size <= DEFAULT or self._accepted:
+        if size is None or size <= DEFAULT or self.pages:
             return False
         with self._lock:
             first, self._sent = self._sent, False

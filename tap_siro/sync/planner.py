@@ -225,19 +225,19 @@ class SlicePlanner:
         """Leave a slice to be read again in two halves, because a cursor in it has expired."""
         self._leave(part, self._halves(replace(part, halvings=part.halvings + 1), self._start(part)))
 
-    def heavy(self, part: Slice, successes: int, *, others_succeed: bool) -> None:
+    def heavy(self, part: Slice, pages: int, *, others_succeed: bool) -> None:
         """Take note that a slice is too heavy even in the smallest pages.
 
         Args:
             part: The slice.
-            successes: The host's successful requests so far.
+            pages: Pages of recordings that came so far.
             others_succeed: Some of them came since the slice, or the one that it is a half of, began to fail.
         """
         if not others_succeed:
             del self._reading[part]
-            self._set_aside.append(replace(part, failed_at=successes, set_aside=part.set_aside + 1))
+            self._set_aside.append(replace(part, failed_at=pages, set_aside=part.set_aside + 1))
             return
-        halves = self._halves(replace(part, failed_at=successes, set_aside=0), self._start(part))
+        halves = self._halves(replace(part, failed_at=pages, set_aside=0), self._start(part))
         if len(halves) > 1:
             self._leave(part, halves)
         else:

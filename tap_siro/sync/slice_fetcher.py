@@ -175,8 +175,8 @@ class SliceFetcher:
 
     def _fetch_divisible(self, task: Slice) -> Iterator[RecordingsPage | Done]:
         """Read a slice, or leave it in parts."""
-        host = self._endpoint.host
-        successes = host.successes if task.failed_at is None else task.failed_at
+        # Answers of other endpoints do not tell a poison recording from an outage of this one.
+        pages = self._sizes.pages if task.failed_at is None else task.failed_at
         try:
             yield from self._fetch_slice(task)
         except CursorRefusedError as error:
@@ -192,7 +192,7 @@ class SliceFetcher:
                     self.planner.resize(self._sizes.rows(self._query.page_size))
                     self.planner.again(task)
                 else:
-                    self.planner.heavy(task, host.successes, others_succeed=host.successes > successes)
+                    self.planner.heavy(task, self._sizes.pages, others_succeed=self._sizes.pages > pages)
                 self._reader.changed.notify_all()
                 if len(self.planner.poison) <= MAX_POISON:
                     return
@@ -207,7 +207,7 @@ class SliceFetcher:
         parameters = query.parameters(part)
         names = frozenset(parameters)
         has_bounds = any(name.startswith("createdAt:") for name in names)
-        is_last_resort = part.set_aside > 1 and part.failed_at == self._endpoint.host.successes
+        is_last_resort = part.set_aside > 1 and part.failed_at == self._sizes.pages
         known: set[int] = set()
         for rereads in range(MAX_REREADS + 1):
             chain = Chain(

@@ -19,7 +19,7 @@ class Slice:
     set_aside: int = 0
     """Times that it was left until all others have been read."""
     failed_at: int | None = None
-    """The host's successful requests when it, or the slice it is a half of, was too heavy; None if never."""
+    """Pages of recordings that had come when it, or the slice it is a half of, was too heavy; None if never."""
 
     @property
     def is_divisible(self) -> bool:
