@@ -31,7 +31,7 @@ from tests.support.in_process import FATAL, Clock, recording, sync
 from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.sandbox import Request
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Within a second, so that they are read as one chain.
 DATA = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T00:00:00.900Z")
+LONG = plain(120, sections=1, extractions=1)
 BOOKMARK = {"bookmarks": {"recordings": {"replication_key_value": "2026-01-01T00:00:00.000Z"}}}
 
 
@@ -127,6 +128,21 @@ def fault(
         config = config_for(sandbox, max_retry_seconds=patience, page_size=10 if when else 100)
         outcome = sync(config, state=state, clock=Clock(), status=1 if on is None else 0)
         return outcome.warnings + outcome.errors
+
+    return provoke
+
+
+def poison(records: Sequence[dict[str, Any]]) -> Provoke:
+    """Return the messages about an API that fails on some of many recordings."""
+
+    def provoke(_: Sandbox, directory: Path) -> list[str]:
+        with Sandbox(LONG) as sandbox:
+            names = [record["id"].encode() for record in records]
+
+            def is_there(request: Request) -> bool:
+                return any(name in row for row in sandbox.peek(request).rows for name in names)
+
+            return fault("status", status=500, when=is_there, patience=120)(sandbox, directory)
 
     return provoke
 
@@ -402,6 +418,8 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside": [edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)],
+    "Siro's API fails on a page of recordings": [poison(LONG[:1])],
+    "… More than 10 recordings cannot be loaded": [poison(LONG)],
     "'…' is not loaded any further in this run": [nowhere],
     "… Failed to load '…'; all other streams were loaded.": [
         fault("status", path=USERS, status=403),
