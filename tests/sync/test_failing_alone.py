@@ -271,8 +271,13 @@ def test_many_recordings_that_are_gone_are_no_fault() -> None:
         assert all(moment > bookmarks(first)[name] for name, moment in bookmarks(poll).items())
 
 
-@pytest.mark.parametrize("place", range(0, 24, 6))
-def test_a_page_that_waits_for_a_detail_is_not_passed_over(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("order", "place", "after"),
+    [("newest_created", 0, 8), ("newest_created", 12, 8), ("oldest_updated", 0, 38), ("oldest_updated", 0, 44)],
+)
+def test_a_page_that_waits_for_a_detail_is_not_passed_over(
+    order: str, place: int, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Later pages are written before it: a run that is stopped then would never have its recordings."""
     monkeypatch.setattr(passes, "STATE_SECONDS", 0.0)
     catalog, slow, since = selecting(*STREAMS), PROCESSED[place], list[str]()
@@ -280,15 +285,15 @@ def test_a_page_that_waits_for_a_detail_is_not_passed_over(place: int, monkeypat
     def stop(_: Sandbox, request: Request) -> None:
         if request.route == UTTERANCES and (since or request.values["id"] == slow):
             since.append(request.values["id"])
-            if len(since) == 8:
+            if len(set(since)) == after:
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    with Sandbox(VARIED) as sandbox:
+    with Sandbox(VARIED, order=order) as sandbox:
         wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=2, when=lambda each: each.values["id"] == slow)
         sandbox.watch = stop
         config = with_details(sandbox, page_size=3, concurrency=3)
         first = sync(config, catalog=catalog, status=143)
-        wait.on = 0
+        wait.on, sandbox.watch = 0, None
         check_all_but(sandbox, set(), first, sync(config, catalog=catalog, state=first.state))
 
 
