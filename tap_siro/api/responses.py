@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 
 ANSWERS = frozenset(range(200, 300)) - {HTTPStatus.NO_CONTENT}
-"""The statuses of what was asked for, if the body is as it should be."""
+"""Statuses of a successful response, if its body is valid."""
 RETRIED_STATUSES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 HEAVY_STATUSES = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+"""Statuses of what was deleted, such as a recording of which only the entry in the list is left."""
 NOT_THE_CURSOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 LATER = "a conflict at Siro, not in the settings. Run again later, and report it to Siro if it persists."
 PROXY_CREDENTIALS = (

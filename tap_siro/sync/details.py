@@ -16,6 +16,7 @@ from tap_siro.api.chain import Chain, Endpoint
 from tap_siro.api.client import PATH
 from tap_siro.api.decoding import decode_object, pack, unpack
 from tap_siro.api.pages import read_optional_page
+from tap_siro.api.responses import GONE
 from tap_siro.api.retries import Request
 from tap_siro.errors import ChainError, GaveUpError, RefusedError, TapSiroError
 from tap_siro.records.cleaning import RecordCleaner
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from tap_siro.singer.writer import StreamWriter
     from tap_siro.sync.stream_kinds import DetailStream
 
-GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
-"""Statuses of a recording of which nothing is left but its entry in the list."""
 FIRST_REQUESTS = 20
 """If the first requests of a run all fail, the stream is given up."""
 
@@ -113,7 +112,7 @@ class DetailRequest:
     recording: Record
     created: int | None
     items: bytes | list[Any] = b"[]"
-    """What came, packed."""
+    """The items of the response, encoded as JSON while the page waits."""
     gone: bool = False
     """Nothing is left of the recording."""
     error: TapSiroError | None = None

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from tap_siro import timestamps
 from tap_siro.api.chain import Chain, Endpoint
 from tap_siro.api.pages import read_page
-from tap_siro.errors import TapSiroError
+from tap_siro.api.responses import GONE
+from tap_siro.errors import RefusedError, TapSiroError
 from tap_siro.records.scorecards import is_evaluated
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 SCORECARDS_PATH, SCORECARDS_NAME = "/v1/core/scorecards/instances", "scorecardInstances"
 EVALUATIONS_PATH = "/v1/core/scorecards/evaluated-instances"
 MARGIN = 2 * timestamps.DAY
-"""How far from a recording's creation its evaluation may be dated, in milliseconds: so a client in production asks."""
+"""Milliseconds around a recording's creation in which its evaluation is looked for. From a production client."""
 
 
 class Evaluations:
@@ -50,12 +51,21 @@ class Evaluations:
             "filterBy": "RECORDING",
             "filterByIds": recording["id"],
         }
+        gone: RefusedError | None = None
         for scorecard in sorted(self._all(), key=lambda each: each != self._last.get(user)):
             path = f"{EVALUATIONS_PATH}/{quote(scorecard, safe='')}"
-            answer = self._details.get(path, query, on_user_host=True)
+            try:
+                answer = self._details.get(path, query, on_user_host=True)
+            except RefusedError as error:
+                if error.status not in GONE:
+                    raise
+                gone = error  # the scorecard, or the recording: another scorecard may have evaluated it
+                continue
             if answer is not None and is_evaluated(answer):
                 self._last[user] = scorecard
                 return [answer | {"id": scorecard}]  # some answers have a template's id
+        if gone is not None:
+            raise gone
         return []
 
     def _all(self) -> list[str]:

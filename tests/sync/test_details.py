@@ -399,6 +399,22 @@ def test_an_evaluation_by_an_inactive_scorecard_is_found_and_a_missing_one_is_no
         assert run.schemas == ["recording_scorecards"]
 
 
+def test_a_scorecard_that_was_deleted_meanwhile_costs_no_evaluation_by_another(tmp_path: Path) -> None:
+    """Its 404 would pass for a recording of which nothing is left: no steps, no error, and the bookmark has moved."""
+    with Sandbox(recordings(60, odd=False)) as sandbox:
+        catalog = selected(tmp_path, "recording_scorecards", "recording_scorecard_nodes")
+        expected = expected_details(sandbox)["recording_scorecards"]
+        deleted = Counter(scorecard for _, scorecard in expected).most_common(1)[0][0]
+        is_deleted = sandbox.fault(
+            "status", path=EVALUATIONS, on=None, status=404, body=b'{"message":"Not Found"}',
+            when=lambda request: request.values["scorecardId"] == deleted,
+        )  # fmt: skip
+        run = run_tap(tmp_path, app(sandbox, concurrency=1), catalog=catalog)
+        found = {(row["recordingId"], row["scorecardId"]) for row in run.records["recording_scorecards"]}
+        assert is_deleted.hits
+        assert found == {key for key in expected if key[1] != deleted} != set()
+
+
 def test_without_the_list_of_scorecards_the_others_load(tmp_path: Path) -> None:
     with Sandbox(recordings(20, odd=False)) as sandbox:
         sandbox.fault("status", path=SCORECARDS, status=403, on=None)

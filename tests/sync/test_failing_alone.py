@@ -92,6 +92,27 @@ def test_a_recording_that_the_api_cannot_return_costs_only_itself(
         assert fourth.count()["recordings"] <= 3 + (119 if is_poll else 0), "the bookmark has moved"
 
 
+@pytest.mark.parametrize("begins_at", [1, 10])
+def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(begins_at: int) -> None:
+    """While details come, an outage of the list would be taken for recordings that it cannot return."""
+    clock = Clock()
+
+    def is_away(request: Request) -> bool:
+        assert clock.client is not None
+        clock.client.api.successes += 1  # a detail has come meanwhile
+        return request.number >= begins_at
+
+    catalog = selecting("recordings")
+    with Sandbox(DATA) as sandbox:
+        fault = sandbox.fault("status", status=500, on=None, when=is_away)
+        run = sync(config_for(sandbox, **FAST), catalog=catalog, clock=clock, status=1)
+        assert "max_retry_seconds" in run.errors[0]
+        fault.on = 0
+        second = sync(config_for(sandbox, **FAST), catalog=catalog, state=run.state)
+        expected = expected_rows(sandbox.recordings)["recordings"]
+        assert without(set(), run, second).tables["recordings"] == expected
+
+
 def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
     """Each second of a history would be asked for apart, for days."""
     with Sandbox(DATA) as sandbox:
