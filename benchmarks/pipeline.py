@@ -55,7 +55,7 @@ class Pipe:
     """Settings of the target besides those that say where it loads into."""
     batch: bool = False
     once: bool = False
-    """Whether `recordings` is without the columns that the child streams repeat."""
+    """Deselect the columns of `recordings` that the child streams repeat."""
 
     def command(self, api: Api, database: Database, directory: Path) -> list[str]:
         batch: dict[str, Any] = {

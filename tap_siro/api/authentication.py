@@ -24,7 +24,7 @@ BEARER_HEADER = MappingProxyType({"Authorization": "Bearer "})
 USER_HEADER = MappingProxyType({"x-siro-auth-token": ""})
 """The same on the host of transcripts."""
 USER_TOKEN_SECONDS = 12 * 3_600
-"""How long a user's token is used: its answer does not say, but it lives for some 16 hours."""
+"""Seconds for which a user's token is used: its answer does not say, but it lives for some 16 hours."""
 RENEW_SECONDS = 300
 """Seconds before its end at which a token is renewed, if it lives long enough for that."""
 
@@ -33,7 +33,7 @@ class Authentication(AuthBase):
     """No authorization. An `auth` object even so, because `requests` would read the user's .netrc file without one."""
 
     refusal = ""
-    """What a 401 means for the user, and what to do: goes on after a colon."""
+    """Cause of a 401 and advice, to follow a colon."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Authorize a request."""
@@ -66,7 +66,7 @@ class Token(NamedTuple):
 
     value: str
     seconds: float | None
-    """How long it lives, if that is known."""
+    """Seconds that it lives, if that is known."""
 
 
 class RenewedToken(Authentication):

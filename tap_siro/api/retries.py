@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_WAIT_SECONDS = 60
 """Seconds; a try after a longer wait gains nothing."""
 HEAVY_TRIES = 3
-"""After so many in a row that ended as if the page was too much, smaller ones are requested."""
+"""Failed tries in a row, with a status of `HEAVY_STATUSES`, after which smaller pages are requested."""
 PERMANENT_TRIES = 5
 """Failed tries in a row after which a fault that no other try cures ends a request to a host that never answered."""
 

@@ -121,7 +121,7 @@ class Transport:
 class _Reason(NamedTuple):
     words: str
     hint: str | None = None
-    """What to do about it, where no other try helps."""
+    """Advice, where no other try helps."""
 
 
 CERTIFICATE = "Check `{setting}` and this machine's clock. A proxy or firewall may present its own certificate."
@@ -163,7 +163,7 @@ _CERTIFICATES = {
     64: ANOTHER_NAME,
     **dict.fromkeys((2, 18, 19, 20, 21, 27), UNKNOWN_AUTHORITY),
 }
-"""What OpenSSL's codes of verification mean."""
+"""Reasons by OpenSSL's verification codes."""
 
 
 def _reason(error: Exception) -> _Reason:

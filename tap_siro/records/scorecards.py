@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 SCORECARD_PARTS = ("nodes", "metricConfigurations", "metricRubrics", "sectionWeights")
-"""What `scorecard_nodes` has of a scorecard."""
+"""Fields of a scorecard that become rows of `scorecard_nodes`."""
 EVALUATION_LEFT_OUT = (
     "evaluatedNodes", "recordingsTotalCount", "description", "metricRubrics", "sectionWeights", "colorConfigurations",
     "filterBy", "filterByIds", "startAt", "endAt",

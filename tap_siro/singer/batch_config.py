@@ -68,7 +68,7 @@ class BatchConfig:
     root: Path
     """The directory that runs make theirs in, absolute."""
     prefix: str
-    """What the names of those begin with."""
+    """Prefix of their names."""
     records: int
     """The most records in a file."""
 

@@ -48,7 +48,7 @@ class ListRead:
         self.writer = writer
         self.client: ListClient | None = None
         self.plan: StreamPass | None = None
-        """What is read, of a list with a bookmark."""
+        """The pass of a list with a bookmark, from its settings and state."""
         self.is_done = False
         """All pages have come that will."""
         self.error: TapSiroError | None = None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SLICE_PAGES = 8
 """Pages that a slice should have: more repeat much after a restart, fewer cost a request for each remainder."""
 GROWTH = 3
-"""How many times wider than what is known the next slice may be, and each part than the last beyond a chain's pages."""
+"""Factor by which the next slice may be wider than what is known, and a part beyond a chain's pages than the last."""
 WEEK = 7 * DAY
 """The time before a slice that says what to expect of it: nights and weekends even out, an import weeks ago is over."""
 FIRST_PARTS = 20
@@ -58,7 +58,7 @@ class _Chain:
     """Observations on the pages of a slice that is being read."""
 
     moments: list[int] = field(default_factory=list)
-    """When some of its recordings were created, in milliseconds since 1970, page by page."""
+    """Timestamps at which some of its recordings were created, page by page."""
     looked_at: int = 1
     """With how many pages it was looked at."""
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tap_siro.sync.slice_fetcher import RecordingsPage
 
 SETTLING = 10 * timestamps.SECOND
-"""How old an `updatedAt` may be when a change becomes visible, in milliseconds."""
+"""Milliseconds until a change is visible at the latest, after its `updatedAt`."""
 TOLERANCE = timestamps.SECOND
-"""How far outside its bounds a recording may lie, in milliseconds."""
+"""Milliseconds that a recording may lie outside its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Query:
     page_size: int
     """The recordings to ask for with each request."""
     bounded: bool = True
-    """Whether the API is asked for a part of what was created; if not, the tap itself keeps to the range."""
+    """True if the API is asked for a part of what was created; otherwise the tap itself keeps to the range."""
 
     def whole(self, position: int | None) -> Slice:
         """All of it that was created from a position on."""

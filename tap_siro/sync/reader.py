@@ -26,7 +26,7 @@ DECODED_PAGES = 4
 """Decoded pages that may wait to be written, whatever the number of threads and the target's speed: one is several
 times as large as the answer that it comes from."""
 QUIET_SECONDS = 60.0
-"""After so long without an answer, the log says that the run still waits."""
+"""Seconds without an answer after which the log says that the run still waits."""
 
 logger = logging.getLogger(__name__)
 

@@ -47,9 +47,9 @@ class RecordingsPage:
     is_reread: bool = False
     """The slice was read before: what is created before a stream's position is wanted too."""
     created: list[int | None] = field(init=False)
-    """When each recording was created, as far as that can be read."""
+    """Timestamps of creation; None where it cannot be read."""
     updated: list[int | None] = field(init=False)
-    """When each recording was last updated, as far as that can be read."""
+    """Timestamps of the last update; None where it cannot be read."""
     recordings: list[Any] = field(default_factory=list)
     """Those that are to be written, while they wait for details."""
     waiting: int = 0
@@ -95,7 +95,7 @@ class SliceFetcher:
         self.checked_since: int | None = None
         """Recordings edited since this timestamp are looked for at the end."""
         self._earlier = [] if position is None else [replace(query.whole(None), end=self.planner.whole.start)]
-        """What was read in an earlier run."""
+        """The slice that was read in an earlier run."""
         self._client = client
         self._reader = reader
         self._query = query
