@@ -17,7 +17,7 @@ from demo.warehouse import SCHEMA, Warehouse
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
-from tests.sandbox.streams import DEFAULT, KEYS, Lists, expected_details
+from tests.sandbox.streams import DEFAULT, KEYS, Lists, expected_details, expected_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 COUNT = 800
 MOST = 5
 WEAKEST = 3
-SELECTED = (*KEYS, *DEFAULT, "recording_scorecards", "recording_scorecard_nodes")
+SELECTED = (*KEYS, *DEFAULT, "scorecard_nodes", "recording_scorecards", "recording_scorecard_nodes")
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("output/demo")
 DATABASE = OUTPUT / "warehouse.duckdb"
@@ -111,13 +111,15 @@ def _names(lists: Lists) -> Callable[[str | None], tuple[str | None, str | None]
 
 
 def _points(evaluated: Rows, live: Mapping[str, Rows], lists: Lists) -> dict[tuple[str, str], float]:
-    """Return the average points of each step, by team."""
+    """Return the average points of each step, by team. Some steps have their name only in the scorecard."""
+    steps = expected_lists(lists)["scorecard_nodes"]
     names, points = _names(lists), defaultdict[tuple[str, str], list[float]](list)
     for row in evaluated.values():
         recording = live["recordings"].get((row["recordingId"],))
         team = names(recording["userId"])[1] if recording else None
-        if team is not None and row["nodeType"] == "METRIC" and row["pointsEarned"] is not None:
-            points[team, row["name"]].append(float(row["pointsEarned"]))
+        step = row["name"] or steps.get((row["scorecardId"], row["nodeId"]), {}).get("name")
+        if team is not None and step is not None and row["nodeType"] == "METRIC" and row["pointsEarned"] is not None:
+            points[team, step].append(float(row["pointsEarned"]))
     return {key: round(sum(values) / len(values), 6) for key, values in points.items()}
 
 
@@ -159,8 +161,8 @@ def _print_reports(
     for rep, team, count, score in [each for each in calls if each[0]][:MOST]:
         print(f"{rep:<24}  {team or '':<8}  {count:>5}  {score or 0:>5.1f}")
     team = steps[0][0]
-    print(f"\nThe weakest steps of the scorecards in the team {team}, with average points:\n")
-    for _, step, points in [each for each in steps if each[0] == team and each[1]][:WEAKEST]:
+    print(f"\nFrom the view `scorecard_steps`, the weakest steps in the team {team}, with average points:\n")
+    for _, step, points in [each for each in steps if each[0] == team][:WEAKEST]:
         print(f"{step:<40}  {points:>5.1f}")
     print("\nFrom the view `values_for_crm`, extracted values and the CRM fields and records to write them to:\n")
     print(f"{'value':<24}  {'CRM field':<24}  external id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -35,12 +36,12 @@ ORDER BY name
 """
 
 WEAKEST_STEPS = """
-SELECT call.team, node.name, avg(node."pointsEarned") AS points
-FROM "siro"."recording_scorecard_nodes" AS node
-JOIN "siro"."calls" AS call ON call.recording_id = node."recordingId"
-WHERE node."nodeType" = 'METRIC' AND call.team IS NOT NULL
-GROUP BY call.team, node.name
-ORDER BY points, call.team, node.name
+SELECT team, step, avg(points_earned) AS points
+FROM "siro"."scorecard_steps"
+JOIN "siro"."calls" USING (recording_id)
+WHERE team IS NOT NULL AND step IS NOT NULL AND points_earned IS NOT NULL
+GROUP BY team, step
+ORDER BY points, team, step
 """
 
 
@@ -53,7 +54,8 @@ class Warehouse:
         self._duckdb: Any = import_module("duckdb")
         try:
             self._connection: Any = self._duckdb.connect(str(path))
-            self._connection.execute(f"USE {SCHEMA};{VIEWS.read_text(encoding='utf-8')}")
+            views = re.sub(r"^/\* Scorecards.*", "", VIEWS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+            self._connection.execute(f"USE {SCHEMA};{views}")
         except self._duckdb.Error as error:
             raise DemoError(f"Failed to open the database: {error}") from error
 
