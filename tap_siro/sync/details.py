@@ -146,9 +146,10 @@ class Detail:
         self._cleaners = {
             stream: RecordCleaner(
                 stream.stream.columns,
-                field_warnings.of_stream(keeps_others=stream.keeps_others),
+                field_warnings,
                 self.source.field_path,
                 left_out=stream.stream.left_out,
+                keeps_others=stream.keeps_others,
             )
             for stream in streams
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.recording import RecordingCleaner
 from tap_siro.sync.details import Detail, DetailClient, DetailRequest
 from tap_siro.sync.page_size import MissingScores
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from tap_siro.api.client import Client
     from tap_siro.api.pages import Page
+    from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
     from tap_siro.singer.writer import RecordWriter, StreamWriter
     from tap_siro.sync.query import Query
@@ -46,18 +46,11 @@ class _Recording:
 class RecordingsRun:
     """State that all passes of a run share."""
 
-    def __init__(self, client: Client, writer: RecordWriter) -> None:
-        """Prepare for a run.
-
-        Args:
-            client: Sends the requests.
-            writer: The selected streams, and where their records go.
-        """
-        field_warnings = FieldWarnings()
+    def __init__(self, client: Client, writer: RecordWriter, field_warnings: FieldWarnings) -> None:
         self.client = client
         self.writer = writer
         keeps_others = any(stream.keeps_others for stream in writer.streams if stream.detail is None)
-        self.clean = RecordingCleaner(field_warnings.of_stream(keeps_others=keeps_others))
+        self.clean = RecordingCleaner(field_warnings, keeps_others=keeps_others)
         self.without_id = RecordsWithoutId()
         self.missing_scores = MissingScores()
         self.undated = UndatedRecordings()
@@ -93,15 +86,7 @@ class RecordingsPass:
         *,
         keeps_state: bool = False,
     ) -> None:
-        """Prepare a pass.
-
-        Args:
-            run: What all passes of the run share.
-            reader: Its threads.
-            plans: The streams, and what each of them needs.
-            query: What is requested.
-            keeps_state: Leave the streams' states as they are.
-        """
+        """Prepare to read what `plans` say that the streams need. `keeps_state` leaves their states as they are."""
         self._run = run
         self._reader = reader
         self._plans = dict(plans)

@@ -160,8 +160,7 @@ class SliceFetcher:
         """Yield the pages of a slice.
 
         Raises:
-            BoundsRefusedError: The API does not take `createdAt` bounds.
-            BoundsIgnoredError: It ignores them. In both cases, the pass must be made again without.
+            BoundsError: The API refuses or ignores `createdAt` bounds. The pass must be made again without.
             TapSiroError: A page cannot be loaded.
         """
         try:
@@ -242,7 +241,7 @@ class SliceFetcher:
                         size = self._sizes.rows(query.page_size)
                         self.planner.resize(size)
                         go_on = self.planner.page(part, number, count, created)
-                        if go_on and chain.page_size and size >= MUCH_LARGER * chain.page_size:
+                        if go_on and chain.size and size >= MUCH_LARGER * chain.size:
                             self.planner.again(part)
                             go_on = False
                         changed.notify_all()  # a page may say how to cut what others wait for

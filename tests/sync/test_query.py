@@ -9,7 +9,7 @@ import pytest
 
 from tap_siro import timestamps
 from tap_siro.api.pages import Page
-from tap_siro.errors import BoundsIgnoredError, TapSiroError
+from tap_siro.errors import BoundsError, TapSiroError
 from tap_siro.sync.query import SETTLING, TOLERANCE, Query
 from tap_siro.sync.slice_fetcher import RecordingsPage
 from tap_siro.sync.slices import Slice
@@ -103,7 +103,7 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
     if ignored is None:
         asked.check(arrived, PART)
     elif ignored == "createdAt":
-        with pytest.raises(BoundsIgnoredError, match="ignores the `createdAt` bounds"):
+        with pytest.raises(BoundsError, match="ignores the `createdAt` bounds"):
             asked.check(arrived, PART)
     else:
         with pytest.raises(TapSiroError, match=re.escape(f"outside `{ignored}`")):
