@@ -43,7 +43,6 @@ class CursorPaginator:
     """
 
     def __init__(self) -> None:
-        """Start before the first page."""
         self.cursor: str | None = None
         """Cursor of the next page; None for the first."""
         self.pages = 0

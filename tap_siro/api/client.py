@@ -52,12 +52,6 @@ class Client(Retries):
     """Client for Siro's API. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Make a client.
-
-        Args:
-            settings: The tap's settings.
-            clock: Whoever waits gets a `StoppedError` when the run is to end.
-        """
         super().__init__(settings, clock)
         self.settings = settings
         self.api = Host(settings.api_url, self._authentication())

@@ -66,12 +66,6 @@ class Retries:
     """Sends requests and retries them if they fail. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Open nothing yet.
-
-        Args:
-            settings: The tap's settings.
-            clock: Whoever waits gets a `StoppedError` when the run is to end.
-        """
         self.clock = clock
         self._max_seconds = settings.max_retry_seconds
         self._rate_limit = RateLimit(settings.requests_per_minute)

@@ -50,7 +50,6 @@ class DetailClient:
     """Requests for details, as a stream makes them. One serves a run."""
 
     def __init__(self, client: Client) -> None:
-        """Send requests through a client."""
         self._client = client
         self.evaluations = Evaluations(client, self)
 
@@ -235,6 +234,5 @@ class Detail:
             yield Fault(str(self.given_up), streams)
         elif self._failures:
             later = "The next run tries again." if self.is_frozen else "Their bookmark has moved."
-            yield Fault(self._failures.fault(self._names, later))
-        if message := self._without_id.fault():
-            yield Fault(message)
+            yield self._failures.fault(self._names, later)
+        yield from self._without_id.faults()

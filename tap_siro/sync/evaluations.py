@@ -29,7 +29,6 @@ class Evaluations:
     """Evaluations of recordings. One serves a run; every method may be called from any thread."""
 
     def __init__(self, client: Client, details: DetailClient) -> None:
-        """Request nothing yet."""
         self._client = client
         self._details = details
         self._lock = threading.Lock()

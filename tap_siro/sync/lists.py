@@ -113,9 +113,8 @@ class ListRead:
         if self.plan is not None and self.plan.kind is not PassKind.FULL_TABLE:
             (stream,) = self.writer.streams
             write_end(stream.state, stream.bookmark_column, self.plan, settings)
-        if message := self._without_id.fault():
-            yield Fault(message)
-        elif self._is_activated and self.client is not None and not self.client.is_part:
+        yield from self._without_id.faults()
+        if not self._without_id and self._is_activated and self.client is not None and not self.client.is_part:
             self._activate()
 
     def _activate(self) -> None:

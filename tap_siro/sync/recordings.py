@@ -10,7 +10,7 @@ from tap_siro.sync.details import Detail, DetailClient, DetailRequest
 from tap_siro.sync.page_size import MissingScores
 from tap_siro.sync.query import SETTLING
 from tap_siro.sync.reader import Done, Failed
-from tap_siro.sync.reporting import Fault, PassLog, RecordsWithoutId, UndatedRecordings, poison_fault
+from tap_siro.sync.reporting import PassLog, PoisonRecordings, RecordsWithoutId, UndatedRecordings
 from tap_siro.sync.sent import SentRecordings
 from tap_siro.sync.slice_fetcher import RecordingsPage, SliceFetcher
 from tap_siro.sync.state import PassKind, StreamPass, drop_progress, write_end, write_progress
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tap_siro.singer.writer import RecordWriter, StreamWriter
     from tap_siro.sync.query import Query
     from tap_siro.sync.reader import Reader
-    from tap_siro.sync.slices import Slice
+    from tap_siro.sync.reporting import Fault
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
@@ -56,7 +56,7 @@ class RecordingsRun:
         self.undated = UndatedRecordings()
         self.accepted: set[frozenset[str]] = set()
         """The names of query parameters that the API has taken together."""
-        self.poison: list[Slice] = []
+        self.poison = PoisonRecordings()
         details = DetailClient(client)
         kinds = dict.fromkeys(stream.detail for stream in writer.streams if stream.detail is not None)
         self.details = [
@@ -66,10 +66,8 @@ class RecordingsRun:
 
     def faults(self) -> Iterator[Fault]:
         """Yield what could not be loaded."""
-        if self.poison:
-            yield poison_fault(self.poison)
-        if message := self.without_id.fault():
-            yield Fault(message)
+        yield from self.poison.faults()
+        yield from self.without_id.faults()
         for detail in self.details:
             yield from detail.faults()
 
@@ -159,7 +157,7 @@ class RecordingsPass:
         """
         self._log.end()
         self._run.missing_scores.end()
-        self._run.poison += self._planner.poison
+        self._run.poison.add(self._planner.poison)
         late = {}
         for stream, plan in self._plans.items():
             if plan.kind is PassKind.FULL_TABLE:

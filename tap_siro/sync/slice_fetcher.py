@@ -77,14 +77,9 @@ class SliceFetcher:
     def __init__(
         self, client: Client, reader: Reader, query: Query, accepted: set[frozenset[str]], position: int | None
     ) -> None:
-        """Prepare to fetch.
+        """Prepare to fetch what was created from a position on; the rest was written in an earlier run.
 
-        Args:
-            client: Sends the requests.
-            reader: The threads.
-            query: What is requested.
-            accepted: The names of query parameters that the API has taken together.
-            position: Recordings created before it have been written in an earlier run.
+        `accepted` has the names of query parameters that the API has taken together.
         """
         self.planner = SlicePlanner(
             query.whole(position),
