@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tap_siro.api.page_size import PageSize
-from tap_siro.api.pages import Page, read_page
-from tap_siro.api.retries import HEAVY_TRIES, Request
+from tap_siro.api.pages import Page
+from tap_siro.api.retries import HEAVY_TRIES
 from tap_siro.errors import (
     BoundsError,
     ChainError,
@@ -21,11 +20,10 @@ from tap_siro.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from tap_siro.api.client import Client
-    from tap_siro.api.host import Host
+    from tap_siro.api.retries import Request
 
 MAX_EMPTY_PAGES = 1_000
 MAX_RESTARTS = 3
@@ -81,25 +79,6 @@ class CursorPaginator:
         return True
 
 
-class Endpoint(NamedTuple):
-    """An address that lists records, and the form of its pages."""
-
-    host: Host
-    path: str
-    """Begins with a slash; relative to the host's address."""
-    read: Callable[[bytes], Page] = read_page
-    size_parameter: str = "pageSize"
-    may_be_empty: bool = False
-    """An answer without content means that there are no records."""
-    label: str = ""
-    """Its name in messages, if that is not the path."""
-
-    @property
-    def name(self) -> str:
-        """Return its name in messages."""
-        return self.label or self.path
-
-
 @dataclass
 class Chain:
     """The pages of one chain. Iterate over it for the pages.
@@ -109,14 +88,14 @@ class Chain:
     """
 
     client: Client
-    endpoint: Endpoint
-    query: Mapping[str, str]
-    """The query parameters of every page: some APIs forget them."""
+    request: Request[Page]
+    """The request for the first page. Its parameters are sent with every page: some APIs forget them."""
     _: KW_ONLY
     page_size: int | None = None
     """Records to request with each page, if nothing speaks against it; None to send no size."""
-    page_slot: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Entered to decode an answer: may wait until there is memory for it."""
+    size_parameter: str = "pageSize"
+    name: str = ""
+    """The list's name in messages, if that is not the path."""
     divisible: bool = False
     """The caller can divide what it asks for. So a refused cursor, and a page that is too heavy at the smallest size,
     are left to the caller."""
@@ -129,7 +108,7 @@ class Chain:
 
     def __post_init__(self) -> None:
         """Share the page size with the other chains of the endpoint, if one is to be sent."""
-        path = self.endpoint.path
+        path = self.request.path
         self._sizes = PageSize(path) if self.page_size is None else self.client.page_size(path)
 
     def __iter__(self) -> Iterator[Page]:
@@ -159,7 +138,7 @@ class Chain:
                 if restarts == MAX_RESTARTS:
                     raise restarts_exhausted(error) from None
                 restarts += 1
-                logger.warning("%s Reading %s again from its first page.", error, self.endpoint.name)
+                logger.warning("%s Reading %s again from its first page.", error, self.name or self.request.path)
             except RefusedError as error:
                 self._handle_refusal(error)
             else:
@@ -173,23 +152,13 @@ class Chain:
             raise error
 
     def _follow(self) -> Iterator[Page]:
-        paginator = CursorPaginator()
-        size = self.size
-        fixed = dict(self.query) if size is None else {**self.query, self.endpoint.size_parameter: str(size)}
+        paginator, size = CursorPaginator(), self.size
+        fixed = self.request.query if size is None else {**self.request.query, self.size_parameter: str(size)}
         heavy_tries = self.heavy_tries if self._sizes.can_reduce(size) or self.divisible else None
         records, fault, more = 0, "", True
         while more:
             query = fixed if paginator.cursor is None else {**fixed, "cursor": paginator.cursor}
-            request = Request(
-                self.endpoint.host,
-                self.endpoint.path,
-                query,
-                self.endpoint.read,
-                page_slot=self.page_slot,
-                heavy_tries=heavy_tries,
-                may_be_empty=self.endpoint.may_be_empty,
-            )
-            answer, asked_at = self.client.send(request)
+            answer, asked_at = self.client.send(replace(self.request, query=query, heavy_tries=heavy_tries))
             page = answer or Page([], None)
             page.asked_at = asked_at
             self._sizes.good(self.page_size)
@@ -203,8 +172,8 @@ class Chain:
             del page, answer  # not to be kept while the next one is fetched
         if fault:
             raise IncompleteError(
-                f"Siro's API sent an incomplete list of {self.endpoint.name}: {fault}. Run the sync again, and report "
-                "it to Siro if it persists."
+                f"Siro's API sent an incomplete list of {self.name or self.request.path}: {fault}. Run the sync "
+                "again, and report it to Siro if it persists."
             )
 
 

@@ -20,7 +20,7 @@ from tap_siro.clock import POLL_SECONDS
 from tap_siro.errors import GaveUpError, PageTooHeavyError, RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     import requests
@@ -49,7 +49,7 @@ class Request(Generic[T_co]):
     host: Host
     path: str
     """Begins with a slash; relative to the host's address."""
-    query: dict[str, str]
+    query: Mapping[str, str]
     decode: Callable[[bytes], T_co]
     """Makes the result from the body. Its `MalformedPageError` is a failed try like any other."""
     page_slot: Callable[[], AbstractContextManager[None]] = nullcontext

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.client import PATH
 from tap_siro.api.decoding import decode_object, pack, unpack
 from tap_siro.api.pages import read_optional_page
@@ -63,10 +63,8 @@ class DetailClient:
 
     def pages(self, path: str, name: str) -> Iterator[Page]:
         """Yield the pages of a named list at `user_api_url`."""
-        endpoint = Endpoint(
-            self._client.user_host, path, read_optional_page(name), may_be_empty=True, label=f"a recording's {name}"
-        )
-        return iter(Chain(self._client, endpoint, {}))
+        request = Request(self._client.user_host, path, {}, read_optional_page(name), may_be_empty=True)
+        return iter(Chain(self._client, request, name=f"a recording's {name}"))
 
     def utterances(self, path: str) -> list[Any]:
         """Return the utterances of all pages. The speakers of any page are those of all."""

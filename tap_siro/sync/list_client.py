@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_page
+from tap_siro.api.retries import Request
 from tap_siro.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -44,14 +45,10 @@ class ListClient:
         self, path: str, query: Mapping[str, str] | None = None, *, page_size: int | None = None
     ) -> Iterator[Page]:
         """Yield the pages of a chain. All methods take what a `Chain` does, and raise its errors."""
-        client, stream = self.client, self.stream
-        endpoint = Endpoint(
-            client.user_host if stream.on_user_host else client.api,
-            path,
-            functools.partial(read_page, name=stream.list_name),
-            stream.size_parameter,
-        )
-        return iter(Chain(client, endpoint, query or {}, page_size=page_size, page_slot=self.slot))
+        host = self.client.user_host if self.stream.on_user_host else self.client.api
+        read = functools.partial(read_page, name=self.stream.list_name)
+        request = Request(host, path, dict(query or {}), read, page_slot=self.slot)
+        return iter(Chain(self.client, request, page_size=page_size, size_parameter=self.stream.size_parameter))
 
     def newest_first(self, path: str, query: Mapping[str, str], *, page_size: int | None) -> Iterator[Page]:
         """Yield the pages of an endpoint that lists the newest first, and whose cursor is only a moment of creation.

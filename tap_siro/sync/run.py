@@ -12,9 +12,10 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.client import PATH, Client
 from tap_siro.api.pages import read_recordings
+from tap_siro.api.retries import Request
 from tap_siro.errors import BoundsError, OutputError, StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.sync.list_client import ListClient
@@ -139,9 +140,8 @@ class Sync:
         }
         while True:
             query = self._query(plans)
-            parameters = query.parameters(query.whole(None))
-            endpoint = Endpoint(self._client.api, PATH, read_recordings)
-            chain = Chain(self._client, endpoint, parameters, page_size=query.page_size, bounds_optional=self._bounded)
+            request = Request(self._client.api, PATH, query.parameters(query.whole(None)), read_recordings)
+            chain = Chain(self._client, request, page_size=query.page_size, bounds_optional=self._bounded)
             source = RecordingsPass(self._recordings, Reader(self._clock, 1), plans, query, keeps_state=True)
             try:
                 source.sample(next(iter(chain)), max_records)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api import retries
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_recordings
 from tap_siro.credentials import read_secret
 from tap_siro.errors import BoundsError, RefusedError
@@ -97,8 +98,8 @@ def test_bounds_that_are_refused_are_named_as_such(sandbox: Sandbox, status: int
 def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> Exception:
     """The error of a chain with bounds of creation."""
     with client_of(sandbox) as client:
-        endpoint = Endpoint(client.api, PATH, read_recordings)
-        pages = iter(Chain(client, endpoint, {"createdAt:gt": MOMENT}, page_size=25, bounds_optional=bounds_optional))
+        request = retries.Request(client.api, PATH, {"createdAt:gt": MOMENT}, read_recordings)
+        pages = iter(Chain(client, request, page_size=25, bounds_optional=bounds_optional))
         with pytest.raises((BoundsError, RefusedError)) as error:
             next(pages)
     return error.value
