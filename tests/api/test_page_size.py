@@ -33,9 +33,10 @@ def test_threads_that_fail_at_the_same_size_halve_it_once(caplog: pytest.LogCapt
     with caplog.at_level(logging.WARNING):
         assert all(sizes.reduce(100) for _ in range(8))
         assert sizes.begin(100) == 50
+        (message,) = caplog.messages
         answer(sizes, GOOD_PAGES)
         sizes.reduce(100)
-    (message,) = caplog.messages
+    assert caplog.messages == [message], "once for each size"
     assert message.startswith("Pages of 100 records of /list seem too large for Siro's API; requesting 50 at a time.")
 
 

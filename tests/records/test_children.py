@@ -31,7 +31,7 @@ EXTRACTIONS = [
         "mappings": [{"crmModelName": "Account", "crmFieldName": "roof_type"}, None, {"crmFieldName": "roof"}],
     },
     "odd",
-    {"name": "budget", "value": Decimal("1.50"), "mappings": None},
+    {"name": "budget", "value": Decimal("1.50"), "mappings": [{"crmModelName": "Deal", "crmFieldName": "amount"}]},
     {"value": None},
 ]
 RECORDING = {
@@ -95,6 +95,16 @@ def test_every_row_is_cut_with_its_place_and_its_values() -> None:
     assert children.entity_mappings(recording) == [
         {**mapped, "ordinal": 0, "crmModelName": "Account", "crmFieldName": "roof_type"},
         {**mapped, "ordinal": 2, "crmModelName": None, "crmFieldName": "roof"},
+        {
+            **ONE,
+            "extractionOrdinal": 2,
+            "name": "budget",
+            "value": budget,
+            "valueType": "number",
+            "ordinal": 0,
+            "crmModelName": "Deal",
+            "crmFieldName": "amount",
+        },
     ]
     assert children.followups(recording) == [
         {**ONE, "ordinal": 0, "id": "f0", "score": 7},
