@@ -63,5 +63,5 @@ def test_the_difference_is_named_without_content(answer: Any, said: str) -> None
     """Somebody who must report it to Siro would not know what to say."""
     with pytest.raises(MalformedPageError, match=f"^{said}$"):
         read_recordings(body(answer))
-    with pytest.raises(MalformedPageError, match="^JSON whose cursor is neither text nor a number$"):
+    with pytest.raises(MalformedPageError, match=r"^JSON whose cursor is neither text nor a number$"):
         read_page(body({"data": [], "cursor": ["a"]}))
