@@ -141,6 +141,14 @@ def test_recordings_have_the_cursor_of_the_next_page() -> None:
     assert read_recordings(body({"data": [], "cursor": ""})).cursor is None
 
 
+def test_an_answer_about_something_else_is_told_from_an_optional_list() -> None:
+    """An error would pass for a recording that has no utterances."""
+    read = read_optional_page("items")
+    assert read(body({"data": None})).records == []
+    with pytest.raises(MalformedPageError, match=r"^JSON without a list of records$"):
+        read(body({"message": "try later"}))
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
