@@ -105,7 +105,7 @@ def test_it_grows_to_less_than_what_is_wanted() -> None:
 
 
 def test_every_page_is_counted() -> None:
-    """What cannot be read could not be told from an outage: in one of them no page comes."""
+    """Poison could not be told from an outage: in an outage, no page comes."""
     sizes = PageSize("/list")
     answer(sizes, 3)
     sizes.good(None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.sandbox.faults import Fault
 
 DATA = plain(120, sections=1, extractions=1)
-FAST: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 10}
 
 
 def poison(sandbox: Sandbox, *names: str) -> Fault:
