@@ -572,11 +572,14 @@ def test_misspelt_options_and_faults_are_refused() -> None:
 
 def test_a_client_that_does_not_read_leaves_no_socket_open() -> None:
     """Another test would fail with its warning, whenever the garbage collector comes by."""
-    heavy = [row | {"title": "x" * 200_000} for row in plain(50)]
-    with Sandbox(heavy) as sandbox, socket.create_connection(("127.0.0.1", urlsplit(sandbox.host).port)) as client:
+    heavy = [row | {"title": "x" * 200_000} for row in plain(100)]
+    with Sandbox(heavy) as sandbox:
+        client = socket.create_connection(("127.0.0.1", urlsplit(sandbox.host).port))
         headers = f"User-Agent: tap/1\r\nAuthorization: Bearer {sandbox.token}\r\nHost: sandbox\r\n"
-        client.sendall(f"GET {urlsplit(sandbox.url).path}/v1/core/recordings HTTP/1.1\r\n{headers}\r\n".encode())
+        path = f"{urlsplit(sandbox.url).path}/v1/core/recordings?pageSize=100"
+        client.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
         assert client.recv(5) == b"HTTP/"
+    client.close()
     gc.collect()
 
 
