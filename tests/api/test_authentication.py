@@ -79,8 +79,9 @@ def test_a_client_reads_everything_with_one_token(sandbox: Sandbox, threads: int
 
 def test_neither_the_secret_nor_the_token_is_logged(sandbox: Sandbox, tmp_path: Path) -> None:
     """Readers of a job's log could read all conversations."""
-    sandbox.fault("status", path=CLIENT_TOKEN, status=503)
-    sandbox.fault("status", status=429)
+    soon = {"Retry-After": "0"}
+    sandbox.fault("status", path=CLIENT_TOKEN, status=503, headers=soon)
+    sandbox.fault("status", status=429, headers=soon)
     debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
     run = run_tap(tmp_path, client_config(sandbox, start_date="yesterday"), status=1, environment=debug)
     check_silent(sandbox, run.stderr)

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 
+from tap_siro.api import chain
 from tap_siro.api.chain import MAX_RESTARTS
 from tests.sandbox import Sandbox
 from tests.sandbox import recordings as endpoint
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
 SMALL = {"page_size": 5}
+MAX_EMPTY = 100
+"""Empty pages that are one too many, in place of a thousand."""
 NEWEST = max(row["updatedAt"] for row in DATA)
 
 
@@ -73,10 +76,13 @@ def put_empty_pages(sandbox: Sandbox, where: str, count: int) -> None:
         sandbox.fault("body", when=with_cursor(f"hole-{number}"), body=body)
 
 
-@pytest.mark.parametrize("count", [1, 10, 999])
+@pytest.mark.parametrize("count", [1, 10, MAX_EMPTY - 1])
 @pytest.mark.parametrize(("where", "threads"), [("first", 1), ("first", 4), ("middle", 1)])
-def test_empty_pages_with_a_cursor_are_not_the_end(sandbox: Sandbox, where: str, count: int, threads: int) -> None:
+def test_empty_pages_with_a_cursor_are_not_the_end(
+    sandbox: Sandbox, where: str, count: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A filtered store may well answer so: whatever comes after would be missing, and the bookmark past it."""
+    monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     put_empty_pages(sandbox, where, count)
     outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
     check_complete(outcome, sandbox)
@@ -84,8 +90,12 @@ def test_empty_pages_with_a_cursor_are_not_the_end(sandbox: Sandbox, where: str,
 
 
 @pytest.mark.parametrize(("where", "threads"), [("first", 4), ("middle", 1)])
-def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, where: str, threads: int) -> None:
+def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(
+    sandbox: Sandbox, where: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A nightly job would never end, and use up the rate limit that other tools share."""
+    assert chain.MAX_EMPTY_PAGES == 1_000, "a filtered store may have that many"
+    monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     body: dict[str, Any] = {"data": [], "cursor": ""}
     is_there = place(sandbox, where)
 
@@ -98,7 +108,7 @@ def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, wh
     fault = sandbox.fault("body", on=None, when=endless, body=body)
     config = config_for(sandbox, concurrency=threads, **SMALL)
     outcome = sync(config, status=1)
-    check_failed(outcome, sandbox, "empty pages in a row", 30 + 1000 * threads)
+    check_failed(outcome, sandbox, "empty pages in a row", 30 + MAX_EMPTY * threads)
     fault.on = 0
     assert loaded(outcome, sync(config, state=outcome.state)) == EXPECTED
 
