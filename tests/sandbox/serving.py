@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
@@ -142,7 +143,8 @@ class Server:
 
     def _run(self, started: Future[int]) -> None:
         try:
-            asyncio.run(self._serve(started))
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # on Windows too
+                runner.run(self._serve(started))
         except BaseException as error:
             if started.done():
                 raise
@@ -157,20 +159,22 @@ class Server:
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, _HOST, self._port)
-            await site.start()
-            started.set_result(runner.addresses[0][1])
+            listener = socket.create_server((_HOST, self._port))
+            await web.SockSite(runner, listener).start()
+            started.set_result(listener.getsockname()[1])
             await self._closing.wait()
-            await site.stop()
-        finally:
-            server = runner.server
-            await runner.cleanup()
-            # A connection that was accepted just before belongs to nobody any more.
+            # What was accepted just before becomes one of the server's connections in these turns of the loop, and only
+            # while the server is open. Otherwise nobody closes it, and the test that runs when Python sees that fails.
+            self._loop.remove_reader(listener)
             for _ in range(3):
                 await asyncio.sleep(0)
-                for connection in server.connections if server else ():
-                    if connection.transport is not None:
-                        connection.transport.abort()
+        finally:
+            connections = runner.server.connections if runner.server else []
+            transports = [connection.transport for connection in connections]
+            await runner.cleanup()
+            for transport in filter(None, transports):
+                transport.abort()  # a client that does not read would keep it open
+            await asyncio.sleep(0)
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         body = await http.read()
