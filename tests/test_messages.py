@@ -28,7 +28,7 @@ from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.sandbox.users import USERS
 from tests.support.in_process import FATAL, Clock, recording, sync
-from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
+from tests.support.process import ROOT, config_for, run_tap, selecting, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -225,7 +225,7 @@ def details(path: str | None, status: int = 0) -> Provoke:
             app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
             app |= {"oauth_user_id": oauth.user_id}
             sandbox.fault("status", status=status, path=path, on=3)
-        catalog = discover(directory, recording_followup_details=path != USER_TOKEN, recording_utterances=True)
+        catalog = selecting(*(["recording_followup_details"] if path != USER_TOKEN else []), "recording_utterances")
         return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
 
     return provoke
@@ -236,7 +236,7 @@ def transcripts(sandbox: Sandbox, directory: Path, status: int, **settings: Any)
     addresses = {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
     config = config_for(sandbox, **addresses | credentials | settings)
     del config["api_token"]
-    outcome = sync(config, catalog=discover(directory, recording_utterances=True), status=status)
+    outcome = sync(config, catalog=selecting("recording_utterances"), status=status)
     return outcome.warnings + outcome.errors
 
 

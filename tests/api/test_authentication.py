@@ -22,8 +22,8 @@ from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.teams import IDENTITY, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.sandbox.users import USERS
-from tests.support.in_process import loaded, selecting, sync
-from tests.support.process import config_for, run_tap
+from tests.support.in_process import loaded, sync
+from tests.support.process import config_for, run_tap, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

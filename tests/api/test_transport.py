@@ -19,8 +19,8 @@ from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.tokens import CLIENT_TOKEN
-from tests.support.in_process import Clock, loaded, selecting, sync
-from tests.support.process import config_for
+from tests.support.in_process import Clock, loaded, sync
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -42,7 +42,7 @@ class Server:
         self.latency = latency
         self.max_in_flight = 0
         self.errors: list[BaseException] = []
-        """What is wrong with a test, or with the tap, that no answer would show: raised at the end."""
+        """Errors of a test, or of the tap, that no answer would show. The first is raised at the end."""
         self.watch: Callable[[Any, Request], object] | None = None
         """Called with each request that is authorized, whatever its route, before it is answered."""
         self._clock = now

@@ -27,8 +27,8 @@ from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS, Lists, expected_details, expected_lists
 from tests.support.batch import METADATA, files, rows, unpacked
-from tests.support.in_process import selecting, sync
-from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, start_tap
+from tests.support.in_process import sync
+from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, selecting, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.streams import PATHS
-from tests.support.in_process import asleep_after, loaded, selecting, sync
-from tests.support.process import PLAIN, Run, config_for, start_tap
+from tests.support.in_process import asleep_after, loaded, sync
+from tests.support.process import PLAIN, Run, config_for, selecting, start_tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -182,11 +183,17 @@ def run_and_kill(
     return Run([json.loads(line) for line in out.split("\n")[:-1]], err, process.returncode)
 
 
-def discover(directory: Path, **selected: bool) -> dict[str, Any]:
-    """Return the tap's catalog, with streams selected or not by name."""
-    with start_tap(directory, {}, arguments=("--discover",)) as process:
-        catalog: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
+@functools.cache
+def discover() -> str:
+    """Return what `--discover` prints."""
+    with tempfile.TemporaryDirectory() as directory, start_tap(Path(directory), {}, arguments=("--discover",)) as tap:
+        return tap.communicate(timeout=60)[0]
+
+
+def selecting(*streams: str) -> dict[str, Any]:
+    """Return the tap's catalog with these streams selected, or all."""
+    catalog: dict[str, Any] = json.loads(discover())
     for stream in catalog["streams"]:
         root = next(entry for entry in stream["metadata"] if entry["breadcrumb"] == [])
-        root["metadata"]["selected"] = selected.get(stream["tap_stream_id"], not selected)
+        root["metadata"]["selected"] = not streams or stream["tap_stream_id"] in streams
     return catalog

@@ -11,8 +11,8 @@ import pytest
 from tests.sandbox import Request, Sandbox, timestamps
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import loaded, selecting, sync
-from tests.support.process import config_for, discover
+from tests.support.in_process import loaded, sync
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def test_windows_follow_each_other_without_a_gap() -> None:
 
 def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_path: Path) -> None:
     """The bookmark of a table that is loaded each hour would be lost to someone's backfill."""
-    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {name: {"replication_key_value": END} for name in ("recordings", "recording_crm_links")}}
     with Sandbox(DATA) as sandbox:
         run = sync(config_for(sandbox, end_date=START, **FAST), state=state, catalog=catalog)
@@ -73,7 +73,7 @@ def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_pat
 
 
 def test_a_stream_that_is_behind_is_read_though_another_is_not(tmp_path: Path) -> None:
-    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {"recordings": {"replication_key_value": END}}}
     with Sandbox(DATA) as sandbox:
         run = sync(config_for(sandbox, end_date=START, **FAST), state=state, catalog=catalog)

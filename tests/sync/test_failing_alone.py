@@ -17,8 +17,8 @@ from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import USER_API
 from tests.sandbox.streams import PATHS, expected_details, expected_lists
-from tests.support.in_process import Clock, Outcome, selecting, sync
-from tests.support.process import Warehouse, config_for
+from tests.support.in_process import Clock, Outcome, sync
+from tests.support.process import Warehouse, config_for, selecting
 
 if TYPE_CHECKING:
     from tests.sandbox import Request

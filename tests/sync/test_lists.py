@@ -23,8 +23,8 @@ from tests.sandbox.streams import DEFAULT, KEYS, LIST_KEYS, PATHS, Lists, expect
 from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import USER_TOKEN
 from tests.sandbox.users import USERS
-from tests.support.in_process import Outcome, check_rows, selecting, sync
-from tests.support.process import Warehouse, config_for, user_host
+from tests.support.in_process import Outcome, check_rows, sync
+from tests.support.process import Warehouse, config_for, selecting, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
