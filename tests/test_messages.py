@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # Within a second, so that they are read as one chain.
 DATA = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T00:00:00.900Z")
 LONG = plain(120, sections=1, extractions=1)
+# Within an hour: less to halve.
+NEAR = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T01:00:00.000Z")
 BOOKMARK = {"bookmarks": {"recordings": {"replication_key_value": "2026-01-01T00:00:00.000Z"}}}
 
 
@@ -134,12 +136,12 @@ def fault(
     return provoke
 
 
-def poison(records: Sequence[dict[str, Any]]) -> Provoke:
-    """Return the messages about an API that fails on some of many recordings."""
+def poison(data: Sequence[dict[str, Any]], count: int) -> Provoke:
+    """Return the messages about an API that fails on the first of its recordings."""
 
     def provoke(_: Sandbox, directory: Path) -> list[str]:
-        with Sandbox(LONG) as sandbox:
-            names = [record["id"].encode() for record in records]
+        with Sandbox(data) as sandbox:
+            names = [record["id"].encode() for record in data[:count]]
 
             def is_there(request: Request) -> bool:
                 return any(name in row for row in sandbox.peek(request).rows for name in names)
@@ -420,8 +422,8 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside": [edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)],
-    "Siro's API fails on a page of recordings": [poison(LONG[:1])],
-    "… More than 10 recordings cannot be loaded": [poison(LONG)],
+    "Siro's API fails on a page of recordings": [poison(LONG, 1)],
+    "… More than 10 recordings cannot be loaded": [poison(NEAR, 30)],
     "'…' is not loaded any further in this run": [nowhere],
     "… Failed to load '…'; all other streams were loaded.": [
         fault("status", path=USERS, status=403),

@@ -115,8 +115,8 @@ def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(
 
 def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
     """Each second of a history would be asked for apart, for days."""
-    with Sandbox(DATA) as sandbox:
-        poison(sandbox, *(each["id"] for each in DATA))
+    with Sandbox(DATA[:40]) as sandbox:
+        poison(sandbox, *(each["id"] for each in DATA[:40]))
         run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users"), status=1)
         assert len(sandbox.requests) < 200 * MAX_POISON
         assert run.records["users"]
@@ -310,7 +310,7 @@ def test_a_page_that_waits_for_a_detail_is_not_passed_over(
                 os.kill(os.getpid(), signal.SIGTERM)
 
     with Sandbox(VARIED, order=order) as sandbox:
-        wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=2, when=lambda each: each.values["id"] == slow)
+        wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=1, when=lambda each: each.values["id"] == slow)
         sandbox.watch = stop
         config = with_details(sandbox, page_size=3, concurrency=3)
         first = sync(config, catalog=catalog, status=143)
@@ -323,7 +323,7 @@ def test_a_page_that_was_read_twice_waits_for_its_details(threads: int) -> None:
     """The first page comes again in a slice, where its recordings are left out: the run must not end without them."""
     newest = PROCESSED[-1]
     with Sandbox(VARIED) as sandbox:
-        sandbox.fault("slow", path=UTTERANCES, seconds=2, when=lambda each: each.values["id"] == newest)
+        sandbox.fault("slow", path=UTTERANCES, seconds=1, when=lambda each: each.values["id"] == newest)
         run = sync(with_details(sandbox, page_size=5, concurrency=threads), catalog=selecting(*STREAMS))
         check_all_but(sandbox, set(), run)
 
