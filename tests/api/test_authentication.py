@@ -145,8 +145,9 @@ def app_config(sandbox: Sandbox) -> dict[str, Any]:
     return config_for(sandbox, user_api_url=sandbox.user_api_url, **SMALL, **app)
 
 
-@pytest.mark.parametrize("wrap", [lambda answer: answer, lambda answer: {"data": answer}], ids=["bare", "in data"])
-@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize(
+    ("status", "wrap"), [(201, lambda answer: answer), (200, lambda answer: {"data": answer})], ids=["201", "in data"]
+)
 def test_a_token_is_taken_from_any_good_answer(sandbox: Sandbox, status: int, wrap: Any) -> None:
     """A token that was created is often answered by 201: transcripts would never load."""
     sandbox.fault("edit", path=CLIENT_TOKEN, on=None, status=status, edit=wrap)

@@ -45,7 +45,7 @@ def test_a_window_has_what_was_updated_in_it(start: str | None) -> None:
 
 def test_windows_follow_each_other_without_a_gap() -> None:
     """A backfill month by month, with one state: what is on the edge would be missing."""
-    months = [f"2025-{month:02}-01" for month in range(2, 13)] + ["2026-06-01"]
+    months = ["2025-02-01", "2025-03-01", "2025-06-01", "2025-11-01", "2026-06-01"]
     state: dict[str, Any] = {}
     runs = []
     with Sandbox(DATA) as sandbox:
