@@ -97,8 +97,8 @@ class Server:
         return [request for request in self.all_requests if request.route == path]
 
     def route(self, route: Route) -> None:
-        """Answer another address too, from now on."""
-        self._routes.append(route)
+        """Answer another address too, or one in another way, from now on."""
+        self._routes.insert(0, route)
 
     def clear(self) -> None:
         """Forget the requests seen so far."""

@@ -223,7 +223,7 @@ def test_a_signal_does_not_wait_for_a_list_or_a_detail(tmp_path: Path, path: str
         began = time.monotonic()
         tap.kill(signal.SIGTERM)
         run = tap.end(143)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15, "it has waited for the answer"
     assert run.messages[-1]["type"] == "STATE"
     assert not run.records["users"]
 

@@ -83,9 +83,9 @@ def test_a_stream_that_is_behind_is_read_though_another_is_not(tmp_path: Path) -
 
 def test_a_history_that_was_begun_without_an_end_goes_on_with_one() -> None:
     with Sandbox(DATA) as sandbox:
-        sandbox.fault("status", on=None, when=lambda request: request.number > 12, status=401)
+        fault = sandbox.fault("status", on=None, when=lambda request: request.number > 12, status=401)
         begun = sync(config_for(sandbox, **FAST), status=1)
-        sandbox._faults.clear()
+        fault.on = 0
         sandbox.clear()
         ended = sync(config_for(sandbox, end_date=END, **FAST), state=begun.state)
         assert "createdAt:gt" in sandbox.requests[0].params
