@@ -23,7 +23,7 @@ from tests.sandbox.teams import IDENTITY, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.sandbox.users import USERS
 from tests.support.in_process import loaded, sync
-from tests.support.process import config_for, run_tap, selecting
+from tests.support.process import client_app, config_for, run_tap, selecting, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,13 +43,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def client_config(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    config = config_for(sandbox, **SMALL) | {
-        "auth_url": sandbox.auth_url,
-        "client_id": sandbox.oauth.client_id,
-        "client_secret": sandbox.oauth.client_secret,
-    }
-    del config["api_token"]
-    return config | settings
+    return config_for(sandbox, **SMALL, **client_app(sandbox)) | settings
 
 
 def bearers(sandbox: Sandbox) -> list[str | None]:
@@ -140,9 +134,7 @@ def test_a_client_that_the_api_does_not_take_ends_the_sync(sandbox: Sandbox, thr
 
 
 def app_config(sandbox: Sandbox) -> dict[str, Any]:
-    oauth = sandbox.oauth
-    app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret, "oauth_user_id": oauth.user_id}
-    return config_for(sandbox, user_api_url=sandbox.user_api_url, **SMALL, **app)
+    return config_for(sandbox, **SMALL, **user_host(sandbox))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.tokens import CLIENT_TOKEN
 from tests.support.in_process import Clock, loaded, sync
-from tests.support.process import config_for, selecting
+from tests.support.process import client_app, config_for, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -310,9 +310,7 @@ def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str,
     }
     path = {"auth_url": CLIENT_TOKEN, "user_api_url": UTTERANCES}[setting]
     sandbox.fault("status" if fault == "gzip" else fault, path=path, on=3, **options.get(fault, {}))
-    client = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret, "api_token": None}
-    addresses = {"auth_url": sandbox.auth_url, "user_api_url": sandbox.user_api_url}
-    config = config_for(sandbox, concurrency=1, **client, **addresses)
+    config = config_for(sandbox, concurrency=1, **client_app(sandbox))
     warnings = sync(config, catalog=selecting("recordings", "recording_utterances")).warnings
     assert len(warnings) == 3
     assert all(warning.startswith(f"`{setting}` ") for warning in warnings)

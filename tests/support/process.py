@@ -114,6 +114,18 @@ def user_host(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
+def client_app(sandbox: Sandbox) -> dict[str, Any]:
+    """Return the settings to read both of the sandbox's hosts with client credentials."""
+    oauth = sandbox.oauth
+    return {
+        "api_token": None,
+        "auth_url": sandbox.auth_url,
+        "user_api_url": sandbox.user_api_url,
+        "client_id": oauth.client_id,
+        "client_secret": oauth.client_secret,
+    }
+
+
 @functools.cache
 def _fork_server() -> ForkServer:
     server = ForkServer()

@@ -27,7 +27,17 @@ from tests.sandbox.streams import DETAIL_KEYS, expected_details
 from tests.sandbox.tokens import USER_TOKEN
 from tests.support.canary import CANARY, sing
 from tests.support.in_process import sync
-from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, selecting, start_tap, user_host
+from tests.support.process import (
+    Run,
+    Warehouse,
+    client_app,
+    config_for,
+    run_and_kill,
+    run_tap,
+    selecting,
+    start_tap,
+    user_host,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +65,7 @@ def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
 
 def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     """The settings with client credentials."""
-    credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
-    config = config_for(sandbox, user_api_url=sandbox.user_api_url, auth_url=sandbox.auth_url, page_size=10, **settings)
-    del config["api_token"]
-    return config | credentials
+    return config_for(sandbox, page_size=10, **client_app(sandbox), **settings)
 
 
 def check(sandbox: Sandbox, *runs: Run) -> None:

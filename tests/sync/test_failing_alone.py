@@ -18,7 +18,7 @@ from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import USER_API
 from tests.sandbox.streams import PATHS, expected_details, expected_lists
 from tests.support.in_process import Clock, Outcome, sync
-from tests.support.process import Warehouse, config_for, selecting
+from tests.support.process import Warehouse, config_for, selecting, user_host
 
 if TYPE_CHECKING:
     from tests.sandbox import Request
@@ -192,10 +192,7 @@ STREAMS = ("recordings", *DETAILS, "users")
 
 
 def with_details(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    oauth = sandbox.oauth
-    credentials = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
-    defaults = {"user_api_url": sandbox.user_api_url, "oauth_user_id": oauth.user_id, **credentials, **FAST}
-    return config_for(sandbox, **defaults | settings)
+    return config_for(sandbox, **user_host(sandbox) | FAST | settings)
 
 
 def check_all_but(sandbox: Sandbox, lost: set[str], *runs: Outcome) -> None:
