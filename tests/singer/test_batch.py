@@ -202,6 +202,7 @@ def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) ->
 # Nothing lost
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", range(5))
 def test_a_tap_killed_at_any_moment_loses_nothing_of_what_a_state_counts_on(
     tmp_path: Path, root: Path, moment: int

@@ -143,6 +143,7 @@ def test_idle_threads_help_with_the_page_in_hand(tmp_path: Path) -> None:
         assert sandbox.max_in_flight == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("at_request", [5, 40, 90])
 def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
     """A page counts as written only with its details."""

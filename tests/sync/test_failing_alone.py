@@ -51,10 +51,15 @@ def bookmarks(run: Outcome) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("place", "order", "threads"),
-    [(0, "oldest_updated", 4), (60, "newest_created", 4), (119, "newest_created", 1), (119, "oldest_updated", 4)],
+    ("is_poll", "place", "order", "threads"),
+    [
+        (False, 0, "oldest_updated", 4),
+        (False, 60, "newest_created", 4),
+        (False, 119, "newest_created", 1),
+        (True, 0, "oldest_updated", 4),
+        (True, 119, "newest_created", 4),
+    ],
 )
-@pytest.mark.parametrize("is_poll", [False, True])
 def test_a_recording_that_the_api_cannot_return_costs_only_itself(
     *, is_poll: bool, place: int, order: str, threads: int
 ) -> None:
