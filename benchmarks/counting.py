@@ -23,9 +23,9 @@ DLT_TABLES = {
     "recordings__entity_extractions__mappings": "recording_entity_mappings",
     "recordings__followups": "recording_followups",
 }
-"""What dlt made of the lists, but for values that are lists: those are a part of their row elsewhere."""
+"""Tables that dlt made of the lists, but for values that are lists: those are a part of their row elsewhere."""
 STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
-"""What every contestant produces."""
+"""Streams that every contestant produces."""
 
 
 def singer(directory: Path) -> Counter[str]:

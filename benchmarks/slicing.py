@@ -5,155 +5,31 @@
 
 from __future__ import annotations
 
-import bisect
-import heapq
-import random
 import statistics
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from benchmarks.tables import show
-from tap_siro.sync.planner import SlicePlanner
-from tap_siro.sync.slices import Slice
 from tap_siro.timestamps import DAY, SECOND
+from tests.support.planning import History, Row, Simulation, even, office_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-NOW = 1_790_000_000_000
-PAGE_SIZE = 100
-LATENCY = 150
-"""Milliseconds a request."""
 THREADS = (4, 8)
+ORDERS = ("newest created", "oldest updated", "newest updated", "by id")
 YEAR = 365 * DAY
-HOUR = 3600 * SECOND
 
 
-class Row(NamedTuple):
-    """A recording as the planner sees it."""
-
-    created: int
-    updated: int
-    id: float
-
-
-ORDERS: dict[str, Callable[[Row], tuple[float, float]]] = {
-    "newest created": lambda row: (-row.created, row.id),
-    "oldest updated": lambda row: (row.updated, row.id),
-    "newest updated": lambda row: (-row.updated, row.id),
-    "by id": lambda row: (0, row.id),
-}
-
-
-class History:
-    """Recordings, and the pages that an API serves of them."""
-
-    def __init__(self, rows: list[Row], order: str) -> None:
-        """Serve recordings in one of the orders."""
-        self._rows = sorted(rows)
-        self._created = [row.created for row in self._rows]
-        self._order = ORDERS[order]
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def chain(self, part: Slice) -> Chain:
-        """Return the recordings of a slice, in order, to be read page by page."""
-        start = 0 if part.start is None else bisect.bisect_left(self._created, part.start)
-        end = len(self) if part.end is None else bisect.bisect_left(self._created, part.end)
-        return Chain(part, [row.created for row in sorted(self._rows[start:end], key=self._order)])
-
-
-@dataclass
-class Chain:
-    """A thread's work: one slice, and its position in it."""
-
-    part: Slice
-    created: list[int]
-    pages: int = 0
-    rows: int = 0
-
-    def next_page(self) -> tuple[list[int], bool]:
-        """Return the timestamps on the next page, and True if it has a cursor."""
-        start = self.pages * PAGE_SIZE
-        page = self.created[start : start + PAGE_SIZE]
-        self.pages += 1
-        self.rows += len(page)
-        return page, start + PAGE_SIZE < len(self.created)
-
-
-@dataclass
-class Outcome:
-    """Requests and time of a pass."""
-
-    rows: int
-    threads: int
-    requests: int = 0
-    slices: int = 0
-    longest: int = 0
-    time: int = 0
-    busy: int = 0
-
-    @property
-    def pages(self) -> int:
-        """Return the least number of requests."""
-        return max(1, -(-self.rows // PAGE_SIZE))
-
-    @property
-    def ideal(self) -> float:
-        """Return the least time: all threads always busy, and no request too many."""
-        return -(-self.pages // self.threads) * LATENCY
-
-
-def simulate(history: History, threads: int) -> Outcome:
+def simulate(history: History, threads: int) -> Simulation:
     """Simulate reading a history with a number of threads. All requests take the same time.
 
     Raises:
         AssertionError: Some recordings were not read, or twice.
     """
-    planner = SlicePlanner(Slice(), now=NOW, page_size=PAGE_SIZE)
-    outcome = Outcome(len(history), threads)
-    in_flight: list[tuple[int, int, Chain]] = []
-    read = 0
-    while True:
-        while len(in_flight) < threads and (part := planner.take()) is not None:
-            outcome.requests += 1
-            heapq.heappush(in_flight, (outcome.time + LATENCY, outcome.requests, history.chain(part)))
-        if not in_flight:
-            break
-        outcome.busy += len(in_flight) * (in_flight[0][0] - outcome.time)
-        outcome.time, _, chain = heapq.heappop(in_flight)
-        created, more = chain.next_page()
-        if not more:
-            planner.done(chain.part, chain.rows)
-            planner.written(chain.part)
-            read += chain.rows
-            outcome.slices += 1
-            outcome.longest = max(outcome.longest, chain.pages)
-        elif planner.page(chain.part, chain.pages, len(created), created):
-            outcome.requests += 1
-            heapq.heappush(in_flight, (outcome.time + LATENCY, outcome.requests, chain))
-    assert planner.complete
-    assert read == outcome.rows
-    return outcome
-
-
-def even(count: int, days: int, *, ago: int = 0, seed: int = 1) -> list[Row]:
-    """Return recordings spread evenly over a number of days before now, or before a moment in the past."""
-    rng = random.Random(seed)
-    return [_row(rng, NOW - ago - int(rng.random() * days * DAY), NOW - ago) for _ in range(count)]
-
-
-def office_hours(count: int, days: int, *, seed: int = 2) -> list[Row]:
-    """Return recordings made on weekdays, within eight hours."""
-    rng = random.Random(seed)
-    workdays = [day for day in range(days) if day % 7 < 5]
-    return [_row(rng, NOW - rng.choice(workdays) * DAY - int(rng.random() * 8 * HOUR), NOW) for _ in range(count)]
-
-
-def _row(rng: random.Random, created: int, latest: int) -> Row:
-    # Most are changed for the last time within days.
-    return Row(created, min(latest, created + int(rng.expovariate(1 / (2 * DAY)))), rng.random())
+    simulation = Simulation(history, threads).run()
+    assert simulation.planner.complete
+    assert len(simulation.read) == len(history)
+    return simulation
 
 
 def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
@@ -209,7 +85,7 @@ def run(histories: Iterator[tuple[str, list[Row]]]) -> None:
 
 def repeat(seeds: int) -> None:
     """Print a table for each number of threads: requests and times over many sets of recordings, in all orders."""
-    outcomes: dict[int, dict[str, list[Outcome]]] = {threads: {} for threads in THREADS}
+    outcomes: dict[int, dict[str, list[Simulation]]] = {threads: {} for threads in THREADS}
     for seed in range(seeds):
         for name, rows in cases(seed):
             histories = [History(rows, order) for order in ORDERS]

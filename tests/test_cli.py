@@ -12,7 +12,7 @@ from tap_siro.singer.log_level import DEBUG_ONLY
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
-from tests.support.process import config_for, discover, run_tap, start_tap
+from tests.support.process import config_for, run_tap, selecting, start_tap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def output(directory: Path, *arguments: str) -> str:
 
 
 def test_discovery_needs_neither_token_nor_network(tmp_path: Path) -> None:
-    catalog = discover(tmp_path)
+    catalog = selecting()
     assert {
         entry["tap_stream_id"]: tuple(entry["key_properties"]) for entry in catalog["streams"]
     } == KEYS | DETAIL_KEYS | LIST_KEYS
@@ -241,7 +241,7 @@ def test_blank_means_the_default(tmp_path: Path) -> None:
 
 def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     """Editors and PowerShell on Windows write one; the message would speak of UTF-8, which the file is in."""
-    catalog = discover(tmp_path, recordings=True)
+    catalog = selecting("recordings")
     with Sandbox(recordings(5)) as sandbox:
         bookmark = {"bookmarks": {"recordings": {"replication_key_value": "2025-01-01T00:00:00.000Z"}}}
         files = {"config": config_for(sandbox), "catalog": catalog, "state": bookmark}

@@ -29,7 +29,7 @@ from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.sandbox.users import USERS
 from tests.support.in_process import FATAL, Clock, recording, sync
-from tests.support.process import ROOT, config_for, discover, run_tap, start_tap
+from tests.support.process import ROOT, client_app, config_for, run_tap, selecting, start_tap, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # Within a second, so that they are read as one chain.
 DATA = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T00:00:00.900Z")
 LONG = plain(120, sections=1, extractions=1)
+# Within an hour: less to halve.
+NEAR = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T01:00:00.000Z")
+OAUTH = ("oauth_client_id", "oauth_client_secret", "oauth_user_id")
 BOOKMARK = {"bookmarks": {"recordings": {"replication_key_value": "2026-01-01T00:00:00.000Z"}}}
 
 
@@ -95,9 +98,7 @@ def as_client(kind: str, **options: Any) -> Provoke:
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=None, **options)
-        config = config_for(sandbox, api_token=None, auth_url=sandbox.auth_url)
-        config |= {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
-        return sync(config, status=1).errors
+        return sync(config_for(sandbox, **client_app(sandbox)), status=1).errors
 
     return provoke
 
@@ -133,12 +134,12 @@ def fault(
     return provoke
 
 
-def poison(records: Sequence[dict[str, Any]]) -> Provoke:
-    """Return the messages about an API that fails on some of many recordings."""
+def poison(data: Sequence[dict[str, Any]], count: int) -> Provoke:
+    """Return the messages about an API that fails on the first of its recordings."""
 
     def provoke(_: Sandbox, directory: Path) -> list[str]:
-        with Sandbox(LONG) as sandbox:
-            names = [record["id"].encode() for record in records]
+        with Sandbox(data) as sandbox:
+            names = [record["id"].encode() for record in data[:count]]
 
             def is_there(request: Request) -> bool:
                 return any(name in row for row in sandbox.peek(request).rows for name in names)
@@ -218,24 +219,20 @@ def details(path: str | None, status: int = 0) -> Provoke:
     """Return the errors about a fault of details; without a path, about a missing token for transcripts."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
-        app = {"oauth_client_id": "a", "oauth_client_secret": "b", "oauth_user_id": "c"} if path == USER_TOKEN else {}
+        wrong = {"user_api_url": sandbox.user_api_url, **dict.fromkeys(OAUTH, "wrong")}
+        app = wrong if path == USER_TOKEN else {}
         if path and not app:
-            oauth = sandbox.oauth
-            app = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
-            app |= {"oauth_user_id": oauth.user_id}
+            app = user_host(sandbox)
             sandbox.fault("status", status=status, path=path, on=3)
-        catalog = discover(directory, recording_followup_details=path != USER_TOKEN, recording_utterances=True)
-        return sync(config_for(sandbox, user_api_url=sandbox.user_api_url, **app), catalog=catalog, status=1).errors
+        catalog = selecting(*(["recording_followup_details"] if path != USER_TOKEN else []), "recording_utterances")
+        return sync(config_for(sandbox, **app), catalog=catalog, status=1).errors
 
     return provoke
 
 
 def transcripts(sandbox: Sandbox, directory: Path, status: int, **settings: Any) -> list[str]:
-    credentials = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret}
-    addresses = {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
-    config = config_for(sandbox, **addresses | credentials | settings)
-    del config["api_token"]
-    outcome = sync(config, catalog=discover(directory, recording_utterances=True), status=status)
+    config = config_for(sandbox, **client_app(sandbox) | settings)
+    outcome = sync(config, catalog=selecting("recording_utterances"), status=status)
     return outcome.warnings + outcome.errors
 
 
@@ -420,8 +417,8 @@ CASES: dict[str, list[Provoke]] = {
     "Siro's API gave the same cursor twice": [fault("body", body={"data": [], "cursor": "again"})],
     "Siro's API gave … empty pages in a row": [endless],
     "Siro's API returned recordings outside": [edited(in_rows(updatedAt="2020-01-01T00:00:00.000Z"), state=BOOKMARK)],
-    "Siro's API fails on a page of recordings": [poison(LONG[:1])],
-    "… More than 10 recordings cannot be loaded": [poison(LONG)],
+    "Siro's API fails on a page of recordings": [poison(LONG, 1)],
+    "… More than 10 recordings cannot be loaded": [poison(NEAR, 30)],
     "'…' is not loaded any further in this run": [nowhere],
     "… Failed to load '…'; all other streams were loaded.": [
         fault("status", path=USERS, status=403),

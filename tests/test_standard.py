@@ -11,8 +11,7 @@ from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
-from tests.support.in_process import selecting
-from tests.support.process import user_host
+from tests.support.process import selecting, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -122,7 +122,7 @@ USER_HOST_UNUSED = {
 
 
 class Endpoint(NamedTuple):
-    """What the tap reads from an address, and what it can send there."""
+    """Fields that the tap reads from an address, and parameters that it can send there."""
 
     path: str
     """As the document writes it."""
@@ -137,7 +137,7 @@ class Endpoint(NamedTuple):
     """Parameters that the tap does not need."""
 
     def compares(self, field: str) -> bool:
-        """Whether a field is looked at."""
+        """Return True if a field is looked at."""
         name = field.replace("[]", "")
         inside = any(name == each or name.startswith(f"{each}.") for each in self.json_text)
         return field.startswith(self.within) and not inside
@@ -195,7 +195,7 @@ def listed(stream: type[ListStream]) -> Endpoint:
 
 
 def identity() -> Endpoint:
-    """Whose token it is."""
+    """Owner of the token."""
     names = ("organizationId", "authorizedOrgGroupId")
     return Endpoint(IDENTITY, {"properties": {key: {"type": "string"} for key in names}}, {}, within=names)
 

@@ -40,7 +40,7 @@ class Warehouse:
     first_text: str
     """Reads a text out of the first object of a list, in the same form."""
     marks: bool = True
-    """Whether the target sets `_sdc_deleted_at`."""
+    """True if the target sets `_sdc_deleted_at`."""
     notes: tuple[str, ...] = ()
 
 

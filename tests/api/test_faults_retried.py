@@ -44,8 +44,13 @@ def check(outcome: Outcome, sandbox: Sandbox) -> None:
     assert threads_left() == []
 
 
-@pytest.mark.parametrize(("where", "threads"), [("first", 4), ("middle", 1), ("last", 4)])
-@pytest.mark.parametrize("kind", RETRIED)
+@pytest.mark.parametrize(
+    ("kind", "where", "threads"),
+    [
+        *((kind, "middle", 1 + 3 * (number % 2)) for number, kind in enumerate(RETRIED)),
+        *((kind, where, 4) for kind in ("500", "reset", "cut JSON", "cursor a number") for where in ("first", "last")),
+    ],
+)
 def test_a_passing_fault_costs_no_row(sandbox: Sandbox, kind: str, where: str, threads: int) -> None:
     """A user would lose the rest of a history, or load rows twice, each time the network hiccups."""
     name, options = RETRIED[kind]

@@ -19,8 +19,8 @@ from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.tokens import CLIENT_TOKEN
-from tests.support.in_process import Clock, loaded, selecting, sync
-from tests.support.process import config_for
+from tests.support.in_process import Clock, loaded, sync
+from tests.support.process import client_app, config_for, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,13 +43,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 TRICKLES: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
-    "headers": (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
     "many headers": (b"HTTP/1.1 200 OK\r\n", b"X-A: a\r\n"),
     "body with a length": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
-    "body without a length": (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
-    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
     "one chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", b" "),
-    "size of a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
     "refusal": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n", b" "),
 }
 
@@ -310,9 +306,7 @@ def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str,
     }
     path = {"auth_url": CLIENT_TOKEN, "user_api_url": UTTERANCES}[setting]
     sandbox.fault("status" if fault == "gzip" else fault, path=path, on=3, **options.get(fault, {}))
-    client = {"client_id": sandbox.oauth.client_id, "client_secret": sandbox.oauth.client_secret, "api_token": None}
-    addresses = {"auth_url": sandbox.auth_url, "user_api_url": sandbox.user_api_url}
-    config = config_for(sandbox, concurrency=1, **client, **addresses)
+    config = config_for(sandbox, concurrency=1, **client_app(sandbox))
     warnings = sync(config, catalog=selecting("recordings", "recording_utterances")).warnings
     assert len(warnings) == 3
     assert all(warning.startswith(f"`{setting}` ") for warning in warnings)

@@ -211,8 +211,8 @@ def test_which_endpoints_answer(probe: Callable[..., Outcome]) -> None:
         Route("/v1/core/organizations/{id}/teams", lambda _: Answer(403, b"{}")),
     ]
     with Sandbox(DATA) as sandbox:
-        # Ahead of those that the sandbox has anyway.
-        sandbox._routes[:0] = routes
+        for route in routes:
+            sandbox.route(route)
         outcome = probe(sandbox)
         (teams,) = sandbox.requests_to("/v1/core/organizations/{id}/teams")
     assert outcome.found["`users`"] == "`data` with 2, `hasNextPage`, a cursor (a JSON number)"
@@ -391,7 +391,8 @@ def test_nothing_of_a_recording_nor_the_token_is_printed(
     answer = Answer(200, json.dumps({"data": [{"id": CANARY}], "cursor": CANARY, CANARY: CANARY}).encode())
     for extra in ({}, {"created": "ignored"}, {"max_page_size": 30}):
         with Sandbox(data, token=f"{CANARY}-token", **extra) as sandbox:
-            sandbox._routes[:0] = [Route(path, lambda _: answer) for path, _ in ENDPOINTS.values()]
+            for path, _ in ENDPOINTS.values():
+                sandbox.route(Route(path, lambda _: answer))
             sandbox.fault("status", on=3, when=lambda request: "cursor" in request.params, body=CANARY.encode())
             for path in (FOLLOWUPS, SCORECARDS, UTTERANCES, OUTCOMES, EVALUATIONS):
                 sandbox.fault("edit", path=path, on=None, edit=lambda body: sing(body) | {CANARY: CANARY})

@@ -46,7 +46,7 @@ def _users(count: int) -> tuple[str, ...]:
 
 
 USERS = _users(40)
-"""Who records: 28 letters and digits each, as at Siro. A recording's id ends with one."""
+"""Ids of users who record: 28 letters and digits each, as at Siro. A recording's id ends with one."""
 
 
 def unfinished(recording: Recording) -> Recording:

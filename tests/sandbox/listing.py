@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.sandbox.streams import Lists
 
 MADE = "2024-03-01T09:00:00.000Z"
-"""When what is no older than the organization was made."""
+"""Moment at which the organization and its first objects were made."""
 
 
 class Listing(Endpoint):
@@ -28,7 +28,7 @@ class Listing(Endpoint):
     derived: ClassVar[Keys] = {}
     """The key columns of derived streams."""
     default: ClassVar[bool] = False
-    """Whether the streams are selected by default."""
+    """True if the streams are selected by default."""
     columns: ClassVar[dict[str, Cleaner]]
     left_out: ClassVar[tuple[str, ...]] = ()
     """Fields that have no column on purpose."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.sandbox.kinds import Answer, Lists, Recording, Request, Row, Rows
 
 OUTCOMES = f"{USER_API}{RECORDINGS}"
-"""What stands for the route in the log: the other host has the same path."""
+"""Name of the route in the log: the other host has the same path."""
 _RESULTS = {"WON": "closed", "LOST": "not closed", "OPEN": "in progress"}
 
 

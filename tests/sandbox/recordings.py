@@ -22,7 +22,7 @@ CREATED_RULES: dict[str, Callable[[bool], str]] = {
     "ignored_beside": lambda beside: "ignore" if beside else "take",
     "ignored": lambda beside: "ignore",
 }
-"""What becomes of `createdAt` bounds, by whether there are bounds of `updatedAt` beside them."""
+"""Rules for `createdAt` bounds, alone and beside bounds of `updatedAt`."""
 
 
 class Recordings:

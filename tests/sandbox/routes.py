@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 API = "/api-externalApi"
-"""Where the API's own routes are."""
+"""Beginning of the paths of the API's own routes."""
 USER_API = "/user-api"
-"""Where the routes of the second host are."""
+"""Beginning of the paths of the second host's routes."""
 RECORDINGS = "/v1/core/recordings"
 
 
@@ -37,7 +37,7 @@ class Request:
     route: str = ""
     """The path or label of the route that answers, with `{names}`; nothing if there is none."""
     values: dict[str, str] = field(default_factory=dict)
-    """What stands in the path for the route's `{names}`."""
+    """Values in the path for the route's `{names}`."""
     number: int = 0
     """Place among the requests of its route, from 1."""
     authorized: bool = False
@@ -77,13 +77,13 @@ class Route:
     answer: Callable[[Request], Answer]
     method: str = "GET"
     base: str = API
-    """What every address of the host begins with."""
+    """Beginning of every path of the host."""
     allows: Callable[[Request], bool] | None = None
-    """Whether a request may have the answer; None: if it bears a token that the API takes."""
+    """Returns True if a request may have the answer. None: if it bears a token that the API takes."""
     limited: bool = True
-    """Whether its requests count for the rate limit."""
+    """True if its requests count for the rate limit."""
     label: str = ""
-    """What stands for it in `Request.route` and in faults, if not the path: two hosts may have the same."""
+    """Name in `Request.route` and in faults, if not the path: two hosts may have the same."""
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the values of the names in a path as it was sent, or None if it belongs to another route."""

@@ -60,9 +60,9 @@ class Sandbox(Server):
         self.oauth = OAuth(self.now)
         """The other tokens, and what they are made from."""
         self.lists = lists or Lists.default()
-        """What recordings point to. May be changed at any time."""
+        """The lists that recordings point to. May be changed at any time."""
         self.details = Details(self._store, self.lists)
-        """What single recordings have."""
+        """The details of single recordings."""
         self._routes = [
             Route(RECORDINGS, self._page),
             *self.oauth.routes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter, deque
 from concurrent.futures import Future
@@ -41,7 +42,7 @@ class Server:
         self.latency = latency
         self.max_in_flight = 0
         self.errors: list[BaseException] = []
-        """What is wrong with a test, or with the tap, that no answer would show: raised at the end."""
+        """Errors of a test, or of the tap, that no answer would show. The first is raised at the end."""
         self.watch: Callable[[Any, Request], object] | None = None
         """Called with each request that is authorized, whatever its route, before it is answered."""
         self._clock = now
@@ -96,8 +97,8 @@ class Server:
         return [request for request in self.all_requests if request.route == path]
 
     def route(self, route: Route) -> None:
-        """Answer another address too, from now on."""
-        self._routes.append(route)
+        """Answer another address too, or one in another way, from now on."""
+        self._routes.insert(0, route)
 
     def clear(self) -> None:
         """Forget the requests seen so far."""
@@ -142,7 +143,8 @@ class Server:
 
     def _run(self, started: Future[int]) -> None:
         try:
-            asyncio.run(self._serve(started))
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # on Windows too
+                runner.run(self._serve(started))
         except BaseException as error:
             if started.done():
                 raise
@@ -157,22 +159,21 @@ class Server:
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, _HOST, self._port)
-            await site.start()
-            started.set_result(runner.addresses[0][1])
+            listener = socket.create_server((_HOST, self._port))
+            await web.SockSite(runner, listener).start()
+            started.set_result(listener.getsockname()[1])
             await self._closing.wait()
-            await site.stop()
-        finally:
-            server = runner.server
-            assert server is not None
-            # What is open belongs to nobody any more: a connection that was accepted just before, or whose client does
-            # not read its answer. The loop would wait for it, or end and leave the socket open.
+            # What was accepted just before becomes one of the server's connections in these turns of the loop, and only
+            # while the server is open. Otherwise nobody closes it, and the test that runs when Python sees that fails.
+            self._loop.remove_reader(listener)
             for _ in range(3):
-                for connection in server.connections:
-                    if connection.transport is not None:
-                        connection.transport.abort()
                 await asyncio.sleep(0)
+        finally:
+            for connection in runner.server.connections if runner.server else []:
+                if connection.transport is not None:
+                    connection.transport.abort()  # a client that does not read would keep it open
             await runner.cleanup()
+            await asyncio.sleep(0)
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         body = await http.read()

@@ -70,9 +70,9 @@ class Lists:
         self.page_size = 100
         """The largest page, and the one that is sent where `pageSize` cannot be asked for."""
         self.disabled_apart = False
-        """Whether disabled users come with `disabled=true` alone."""
+        """True if disabled users come with `disabled=true` alone."""
         self.bare = False
-        """Whether lists come without `data` around them; events, as a list in that list."""
+        """True if lists come without `data` around them; events, as a list in that list."""
         if unknown := options.keys() - vars(self).keys():
             raise TypeError(f"lists have no {', '.join(sorted(unknown))}")
         vars(self).update(options)

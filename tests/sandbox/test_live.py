@@ -9,12 +9,11 @@ import pytest
 import requests
 
 from tests.sandbox import Sandbox
-from tests.sandbox.data import ORGANIZATION, USERS, plain, recordings, unfinished
+from tests.sandbox.data import plain, recordings, unfinished
 from tests.sandbox.recording_followup_details import RECORDING
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.streams import expected_details
-from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,17 +36,6 @@ def utterances(sandbox: Sandbox, name: str, token: str, **params: str) -> reques
 
 
 # Pages
-
-
-def test_ids_have_the_form_of_siros() -> None:
-    assert len(set(USERS)) == 40
-    assert all(len(user) == 28 and user.isalnum() and user.isascii() for user in USERS)
-    for row in plain(20):
-        assert row["userId"] in USERS
-        assert row["id"][36:] == f"-{row['userId']}"
-        assert [len(part) for part in row["id"].split("-")[:5]] == [8, 4, 4, 4, 12]
-        assert [len(part) for part in row["organizationId"].split("-")] == [8, 4, 4, 4, 12]
-        assert row["organizationId"] == ORGANIZATION
 
 
 def test_large_pages_have_no_scores() -> None:
@@ -105,17 +93,6 @@ def test_other_filters_may_be_ignored_and_pages_capped() -> None:
         assert len(get(sandbox, pageSize="10").json()["data"]) == 10
     with pytest.raises(ValueError, match="created must be one of"):
         Sandbox([], created="never")
-
-
-def test_heavy_pages_go_wrong_whatever_asks_for_them() -> None:
-    with Sandbox(plain(60)) as sandbox:
-        fault = sandbox.heavy(20, status=504)
-        assert [get(sandbox, pageSize=size).status_code for size in ("21", "20", "60")] == [504, 200, 504]
-        assert get(sandbox, **{"pageSize": "60", "createdAt:gt": "2026-01-01T00:00:00.000Z"}).status_code == 200
-        assert fault.hits == 2
-        sandbox.heavy(10, "timeout", seconds=0.01)
-        with pytest.raises(requests.ConnectionError):
-            get(sandbox, pageSize="11")
 
 
 # Single recordings
@@ -236,25 +213,3 @@ def test_the_organization_token_on_the_second_host_fails_the_test(where: str) ->
 
     with pytest.raises(AssertionError, match="second host"):
         send()
-
-
-def test_the_log_tells_the_addresses_apart() -> None:
-    with Sandbox(plain(1)) as sandbox:
-        name = sandbox.recordings[0]["id"]
-        utterances(sandbox, name, sandbox.oauth.user.issue())
-        get(sandbox, RECORDING.replace("{id}", name))
-        get(sandbox)
-        requests.post(sandbox.auth_url, headers=AGENT, timeout=10)
-        routes = [request.route for request in sandbox.all_requests]
-        assert routes == [UTTERANCES, RECORDING, "/v1/core/recordings", CLIENT_TOKEN]
-        assert sandbox.requests_to(USER_TOKEN) == []
-        assert sandbox.all_requests[0].path == f"/user-api/v1/core/recordings/{name}/utterances"
-
-
-# Scorecards, follow-ups and outcomes
-
-
-def ask(sandbox: Sandbox, path: str, **params: Any) -> requests.Response:
-    token = sandbox.oauth.user.issued[-1] if sandbox.oauth.user.issued else sandbox.oauth.user.issue()
-    headers = {"x-siro-auth-token": token, **AGENT}
-    return requests.get(sandbox.user_api_url + path, params=params, headers=headers, timeout=10)

@@ -7,13 +7,9 @@ import json
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -21,13 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.sandbox import Request, Route, Sandbox
+from tests.sandbox import Sandbox
 from tests.sandbox.data import plain, recordings
 from tests.sandbox.edge_cases import ODD, SCALARS
 from tests.sandbox.expected import expected_rows, typed
-from tests.sandbox.faults import Answer
 from tests.sandbox.query import BLOCKS, FLAGS
-from tests.sandbox.store import encode
 from tests.sandbox.streams import Lists
 
 if TYPE_CHECKING:
@@ -100,26 +94,6 @@ def test_every_odd_kind_is_there_once_the_set_is_large_enough() -> None:
         assert any(field in row and row[field] is None for row in made)
     assert len({row["id"] for row in made}) == 60
     assert json.loads(json.dumps(made)) == made
-
-
-def test_odd_recordings_do_not_share_their_values() -> None:
-    made = recordings(60)
-    for row in made:
-        row.pop("crm", None)
-        for item in row.get("entityExtractions") or []:
-            item.clear()
-    assert recordings(60) != made
-    assert recordings(60) == recordings(60) != recordings(60, seed=8)
-
-
-def test_dates_of_a_data_set_are_within_its_bounds() -> None:
-    made = recordings(500, start="2025-01-01T00:00:00.000Z", end="2025-01-31T00:00:00.000Z", odd=False)
-    created = [row["createdAt"] for row in made]
-    assert created == sorted(created)
-    assert "2025-01-01" < min(created) < "2025-01-02"
-    assert "2025-01-30" < max(created) < "2025-01-31"
-    assert all(row["createdAt"] <= row["updatedAt"] < "2025-02-03T00:00:00.001Z" for row in made)
-    assert sorted(made, key=lambda row: str(row["id"])) != made
 
 
 # Pages
@@ -202,14 +176,6 @@ def test_each_flag_adds_its_block(client: Client) -> None:
         assert {row["id"]: row for row in client.rows(sandbox, **ALL_FLAGS)} == stored
 
 
-def test_recordings_that_hardly_are_any_are_served(client: Client) -> None:
-    data: list[dict[str, Any]] = [{}, {"id": 5}, {"crm": None}, recording("a", title="\ud800\x00", size=2**70)]
-    with Sandbox(data) as sandbox:
-        rows = client.rows(sandbox, pageSize="1", showCrmLinks="true")
-        assert sorted(map(repr, rows)) == sorted(map(repr, data))
-        assert sandbox.recordings == data
-
-
 # What is refused
 
 
@@ -278,38 +244,6 @@ def test_other_addresses_are_not_found(client: Client) -> None:
         assert [request for request in sandbox.requests if request.method == "GET"] == []
 
 
-# Further routes
-
-
-def test_a_route_has_all_that_recordings_have(client: Client) -> None:
-    def answer(request: Request) -> Answer:
-        return Answer(200, encode({"data": [request.values["id"], request.params["a"], request.body.decode()]}))
-
-    thing = Route("/v1/core/things/{id}/parts", answer, method="POST")
-    with Sandbox(three(), routes=[thing], rate_limit=(5, 60)) as sandbox:
-
-        def post(path: str = "/v1/core/things/a%2Fb%20c/parts", **options: Any) -> requests.Response:
-            options.setdefault("headers", {"Authorization": f"Bearer {sandbox.token}"})
-            return client.session.post(f"{sandbox.url}{path}", params={"a": "1"}, data=b"x", timeout=10, **options)
-
-        assert post().json() == {"data": ["a/b c", "1", "x"]}
-        assert post("/v1/core/things/a/b/parts").status_code == 404
-        assert post(headers={}).status_code == 401
-        assert post(headers={"User-Agent": "python-requests/2"}).status_code == 403
-        sandbox.fault("status", status=502)
-        elsewhere = sandbox.fault("status", path=thing.path, when=lambda request: request.number == 4, status=503)
-        assert post().status_code == 503
-        assert (elsewhere.hits, sandbox.all_requests[-1].fault) == (1, "status")
-        assert client.get(sandbox).status_code == 502
-        assert [client.get(sandbox).status_code, post().status_code, post().status_code] == [200, 200, 429]
-        assert [request.number for request in sandbox.requests] == [1, 2]
-        assert [request.number for request in sandbox.requests_to(thing.path)] == [1, 2, 3, 4, 5, 6]
-        assert len(sandbox.all_requests) == 9
-        first = sandbox.all_requests[0]
-        assert (first.method, first.path) == ("POST", "/api-externalApi/v1/core/things/a/b c/parts")
-        assert first.headers["Authorization"] == "Bearer sandbox-token"
-
-
 def test_rate_limit(client: Client) -> None:
     with Sandbox(three(), rate_limit=(3, 60)) as sandbox:
         assert [client.get(sandbox).status_code for _ in range(5)] == [200] * 3 + [429] * 2
@@ -360,23 +294,7 @@ def test_changes_are_seen_at_once(client: Client) -> None:
             sandbox.add(recording("d"))
 
 
-# The log, the clock and the hook
-
-
-def test_requests_are_logged(client: Client) -> None:
-    with Sandbox(three()) as sandbox:
-        client.get(sandbox, {"pageSize": "2"})
-        client.get(sandbox, {"pageSize": "x"})
-        first, second = sandbox.requests
-        assert (first.number, first.status, first.rows, first.params) == (1, 200, 2, {"pageSize": "2"})
-        assert (second.number, second.status, second.rows, second.fault) == (2, 400, 0, None)
-        assert first.time < second.time
-        assert first.authorized
-        assert first.user_agent == "sandbox-test/1"
-        assert first.headers["Authorization"] == "Bearer sandbox-token"
-        sandbox.clear()
-        client.get(sandbox)
-        assert [request.number for request in sandbox.requests] == [1]
+# The clock, the hook and the command line
 
 
 def test_the_clock_of_the_server(client: Client) -> None:
@@ -387,19 +305,6 @@ def test_the_clock_of_the_server(client: Client) -> None:
         for headers in (None, {"Authorization": ""}):
             answer = client.get(sandbox) if headers is None else client.get(sandbox, headers=headers)
             assert answer.headers["Date"] == "Thu, 01 May 2025 12:00:00 GMT"
-
-
-def test_the_hook_is_called_for_accepted_requests_only(client: Client) -> None:
-    seen: list[int] = []
-    with Sandbox(three()) as sandbox:
-        sandbox.hook = lambda _, request: seen.append(request.number)
-        client.get(sandbox)
-        client.get(sandbox, {"pageSize": "x"})
-        client.get(sandbox, headers={})
-        sandbox.fault("status")
-        client.get(sandbox)
-        client.get(sandbox)
-    assert seen == [1, 5]
 
 
 def test_a_hook_that_fails_is_reported(client: Client) -> None:
@@ -415,26 +320,6 @@ def test_a_hook_that_fails_is_reported(client: Client) -> None:
         run()
 
 
-def test_requests_overlap_while_they_wait(client: Client) -> None:
-    with Sandbox(three()) as sandbox:
-        client.get(sandbox)
-        assert sandbox.max_in_flight == 1
-        arrived = threading.Barrier(4, timeout=10)
-        sandbox.latency = 0.1
-
-        def get(_: int) -> int:
-            with requests.Session() as session:
-                session.headers["User-Agent"] = "sandbox-test/1"
-                arrived.wait()
-                headers = {"Authorization": f"Bearer {sandbox.token}"}
-                return session.get(f"{sandbox.url}/v1/core/recordings", headers=headers, timeout=10).status_code
-
-        with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(get, range(4))) == [200] * 4
-        assert sandbox.max_in_flight > 1
-        assert all(later.time >= earlier.time for earlier, later in pairwise(sandbox.requests))
-
-
 def test_from_the_command_line(client: Client) -> None:
     command = [sys.executable, "-m", "tests.sandbox", "--port", "0", "--count", "5", "--order", "id"]
     root = Path(__file__).parents[2]
@@ -447,108 +332,6 @@ def test_from_the_command_line(client: Client) -> None:
         assert len(answer.json()["data"]) == 5
         process.terminate()
         assert process.wait(timeout=10) == 0
-
-
-# Faults
-
-
-def test_status_fault(client: Client) -> None:
-    with Sandbox(three()) as sandbox:
-        fault = sandbox.fault("status", on=2)
-        sandbox.fault("status", status=429, body=b"later", content_type="text/plain", headers={"Retry-After": "3"})
-        sandbox.fault("status", on=None, when=lambda request: "cursor" in request.params, status=410)
-        answers = [client.get(sandbox) for _ in range(4)]
-        assert [answer.status_code for answer in answers] == [500, 500, 429, 200]
-        assert [client.get(sandbox, {"cursor": "x"}).status_code for _ in range(2)] == [410, 410]
-        assert answers[2].text == "later"
-        assert answers[2].headers["Retry-After"] == "3"
-        assert answers[2].headers["Content-Type"] == "text/plain"
-        assert [request.fault for request in sandbox.requests][:4] == ["status", "status", "status", None]
-        assert [request.status for request in sandbox.requests] == [500, 500, 429, 200, 410, 410]
-        assert fault.hits == 2
-
-
-def test_reset_fault(client: Client) -> None:
-    with Sandbox(three()) as sandbox:
-        sandbox.fault("reset")
-        with pytest.raises(requests.ConnectionError) as caught:
-            client.get(sandbox)
-        assert "reset" in str(caught.value).lower()
-        assert client.get(sandbox).status_code == 200
-
-
-def test_timeout_fault(client: Client) -> None:
-    with Sandbox(three()) as sandbox:
-        sandbox.fault("timeout", seconds=30)
-        with pytest.raises(requests.ReadTimeout):
-            client.get(sandbox, timeout=0.05)
-        sandbox.fault("timeout", seconds=0.01)
-        with pytest.raises(requests.ConnectionError, match="without response"):
-            client.get(sandbox)
-        # A request that is still held does not hold up the end.
-        sandbox.fault("timeout", seconds=30)
-        with ThreadPoolExecutor(1) as pool:
-            held = pool.submit(client.get, sandbox)
-            while len(sandbox.requests) < 3:
-                assert not held.done()
-            start = time.monotonic()
-            sandbox.__exit__(None, None, None)
-            assert time.monotonic() - start < 10
-            assert isinstance(held.exception(), requests.ConnectionError)
-
-
-def test_short_fault(client: Client) -> None:
-    with Sandbox(plain(50)) as sandbox:
-        sandbox.fault("short")
-        with pytest.raises(
-            (requests.ConnectionError, requests.exceptions.ChunkedEncodingError), match="IncompleteRead"
-        ):
-            client.get(sandbox, {"pageSize": "50", **ALL_FLAGS})
-        assert [(request.status, request.rows) for request in sandbox.requests] == [(200, 0)]
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "status", "content"),
-    [
-        ("body", {"body": {"data": None}}, 200, b'{"data":null}'),
-        ("body", {"body": b'{"n":1.10}'}, 200, b'{"n":1.10}'),
-        ("body", {"body": "\ud800"}, 200, b'"\\ud800"'),
-        ("cut", {}, 200, b'{"data":[],"'),
-        ("html", {}, 200, b"<!doctype html><html><body><h1>Something else</h1></body></html>"),
-        ("redirect", {"location": "http://127.0.0.1:9/elsewhere"}, 302, b""),
-        ("slow", {"seconds": 0.05}, 200, b'{"data":[],"cursor":null}'),
-    ],
-)
-def test_faults_of_the_answer(client: Client, kind: str, options: dict[str, Any], status: int, content: bytes) -> None:
-    with Sandbox([]) as sandbox:
-        sandbox.fault(kind, **options)
-        start = time.monotonic()
-        answer = client.get(sandbox, allow_redirects=False)
-        assert (answer.status_code, answer.content) == (status, content)
-        assert (answer.headers["Content-Type"] == "text/html") is (kind == "html")
-        assert answer.headers.get("Location") == options.get("location")
-        assert time.monotonic() - start >= options.get("seconds", 0)
-
-
-def test_edit_fault(client: Client) -> None:
-    def edit(page: dict[str, Any]) -> dict[str, Any]:
-        return {"data": page["data"][:1], "cursor": "again"}
-
-    with Sandbox(three()) as sandbox:
-        sandbox.fault("edit", edit=edit)
-        page = client.get(sandbox).json()
-        assert ([row["id"] for row in page["data"]], page["cursor"]) == (["c"], "again")
-        assert sandbox.requests[0].rows == 1
-        sandbox.fault("edit", edit=lambda _: b"nothing")
-        assert client.get(sandbox).text == "nothing"
-
-
-@pytest.mark.parametrize("kind", ["short", "cut", "slow", "edit"])
-def test_a_spoilt_page_of_a_bad_request_stays_a_refusal(client: Client, kind: str) -> None:
-    options: dict[str, dict[str, Any]] = {"slow": {"seconds": 0.0}, "edit": {"edit": dict}}
-    with Sandbox(three()) as sandbox:
-        sandbox.fault(kind, **options.get(kind, {}))
-        assert client.get(sandbox, {"pageSize": "x"}).status_code == 400
 
 
 def test_misspelt_options_and_faults_are_refused() -> None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 CLIENT_TOKEN = "/oauth2/token"
-"""Where client credentials become a token, on the authentication host."""
+"""Path on the authentication host at which client credentials become a token."""
 USER_TOKEN = "/v1/core/oauth/apps/{client}/access-token"
-"""Where the organization token makes a user's token, on the API's host."""
+"""Path on the API's host at which the organization token makes a user's token."""
 
 
 class Tokens:

@@ -27,8 +27,8 @@ from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS, Lists, expected_details, expected_lists
 from tests.support.batch import METADATA, files, rows, unpacked
-from tests.support.in_process import selecting, sync
-from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, start_tap
+from tests.support.in_process import sync
+from tests.support.process import Run, Warehouse, config_for, run_and_kill, run_tap, selecting, start_tap, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,14 +101,7 @@ def test_a_root_is_the_directory_that_is_meant_or_refused(
 def test_details_and_lists_come_in_files_too_and_hide_nothing(root: Path) -> None:
     """Rows from files have no version: after ACTIVATE_VERSION a target would hide all of them."""
     with Sandbox(DATA[:40], lists=Lists(DATA[:40])) as sandbox:
-        oauth = sandbox.oauth
-        app: dict[str, Any] = {
-            "user_api_url": sandbox.user_api_url,
-            "oauth_client_id": oauth.app_id,
-            "oauth_client_secret": oauth.app_secret,
-            "oauth_user_id": oauth.user_id,
-        }
-        run = sync(config(sandbox, root, **app), catalog=selecting(*KEYS, *DETAIL_KEYS, *LIST_KEYS))
+        run = sync(config(sandbox, root, **user_host(sandbox)), catalog=selecting(*KEYS, *DETAIL_KEYS, *LIST_KEYS))
         warehouse = Warehouse()
         warehouse.load(unpacked(run))
         assert {message["type"] for message in run.messages} == {"SCHEMA", "BATCH", "STATE"}
@@ -209,6 +202,7 @@ def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) ->
 # Nothing lost
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", range(5))
 def test_a_tap_killed_at_any_moment_loses_nothing_of_what_a_state_counts_on(
     tmp_path: Path, root: Path, moment: int

@@ -197,7 +197,7 @@ def test_a_bad_setting_is_named_and_says_nothing(tmp_path: Path, kind: str) -> N
     assert run.messages == []
 
 
-@pytest.mark.parametrize("content", ['{"a": ', "", "[1]", "5", f'"{CANARY}"', f'["{CANARY}"]'])
+@pytest.mark.parametrize("content", ['{"a": ', "", "5", f'["{CANARY}"]'])
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 def test_a_file_that_is_no_json_object_is_told_of(sandbox: Sandbox, tmp_path: Path, option: str, content: str) -> None:
     """A state that was cut when a disk was full gives a page of traceback, and no hint at the file."""

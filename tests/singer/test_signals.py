@@ -21,8 +21,8 @@ from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.streams import PATHS
-from tests.support.in_process import asleep_after, loaded, selecting, sync
-from tests.support.process import PLAIN, Run, config_for, start_tap
+from tests.support.in_process import asleep_after, loaded, sync
+from tests.support.process import PLAIN, Run, config_for, selecting, start_tap, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,19 +211,17 @@ def test_a_signal_ends_a_tap_that_waits(
 def test_a_signal_does_not_wait_for_a_list_or_a_detail(tmp_path: Path, path: str) -> None:
     """Kubernetes kills after thirty seconds: there would be no last state."""
     with Sandbox(DATA) as sandbox:
-        arrived, oauth = threading.Event(), sandbox.oauth
+        arrived = threading.Event()
         sandbox.fault("slow", path=path, on=None, seconds=30)
         sandbox.watch = lambda _, request: arrived.set() if request.route == path else None
-        settings = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret, "request_timeout": 35}
-        settings |= {"oauth_user_id": oauth.user_id, "user_api_url": sandbox.user_api_url}
-        config = config_for(sandbox, **settings, **SMALL)
+        config = config_for(sandbox, request_timeout=35, **user_host(sandbox), **SMALL)
         catalog = selecting("recordings", "users", "recording_utterances" if path == UTTERANCES else "teams")
         tap = start(tmp_path, config, catalog=catalog, executable=PLAIN)
         assert arrived.wait(30)
         began = time.monotonic()
         tap.kill(signal.SIGTERM)
         run = tap.end(143)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15, "it has waited for the answer"
     assert run.messages[-1]["type"] == "STATE"
     assert not run.records["users"]
 

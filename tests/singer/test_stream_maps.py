@@ -12,8 +12,8 @@ from tests.sandbox.expected import expected_rows
 from tests.sandbox.routes import RECORDINGS
 from tests.sandbox.streams import KEYS
 from tests.sandbox.users import USERS
-from tests.support.in_process import selecting, sync
-from tests.support.process import Run, config_for, discover, run_tap
+from tests.support.in_process import sync
+from tests.support.process import Run, config_for, run_tap, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_filtered_recording_has_no_child_rows(tmp_path: Path) -> None:
     won = {each["id"] for each in DATA if each.get("result") == "WON"}
     whole = run_with(tmp_path, maps)
     assert {row["id"] for row in whole.records["recordings"]} == won
-    alone = run_with(tmp_path, maps, catalog=discover(tmp_path, **dict.fromkeys(CHILDREN, True)))
+    alone = run_with(tmp_path, maps, catalog=selecting(*CHILDREN))
     for run in (whole, alone):
         for stream, rows in expected_rows(DATA).items():
             if stream != "recordings":

@@ -182,15 +182,6 @@ def sync(
     return Outcome([json.loads(line) for line in lines.split("\n") if line], text, ended, logs=listener.records)
 
 
-def selecting(*names: str) -> dict[str, Any]:
-    """Return a catalog with these streams selected."""
-    catalog = TapSiro(config={"api_token": "t"}).catalog_dict
-    for stream in catalog["streams"]:
-        root = next(entry for entry in stream["metadata"] if not entry["breadcrumb"])
-        root["metadata"]["selected"] = stream["tap_stream_id"] in names
-    return catalog
-
-
 def threads_left(seconds: float = 2.0) -> list[str]:
     """Return the tap's threads that have not ended after a number of seconds."""
     deadline = time.monotonic() + seconds

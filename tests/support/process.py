@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +115,18 @@ def user_host(sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
+def client_app(sandbox: Sandbox) -> dict[str, Any]:
+    """Return the settings to read both of the sandbox's hosts with client credentials."""
+    oauth = sandbox.oauth
+    return {
+        "api_token": None,
+        "auth_url": sandbox.auth_url,
+        "user_api_url": sandbox.user_api_url,
+        "client_id": oauth.client_id,
+        "client_secret": oauth.client_secret,
+    }
+
+
 @functools.cache
 def _fork_server() -> ForkServer:
     server = ForkServer()
@@ -183,11 +196,17 @@ def run_and_kill(
     return Run([json.loads(line) for line in out.split("\n")[:-1]], err, process.returncode)
 
 
-def discover(directory: Path, **selected: bool) -> dict[str, Any]:
-    """Return the tap's catalog, with streams selected or not by name."""
-    with start_tap(directory, {}, arguments=("--discover",)) as process:
-        catalog: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
+@functools.cache
+def discover() -> str:
+    """Return what `--discover` prints."""
+    with tempfile.TemporaryDirectory() as directory, start_tap(Path(directory), {}, arguments=("--discover",)) as tap:
+        return tap.communicate(timeout=60)[0]
+
+
+def selecting(*streams: str) -> dict[str, Any]:
+    """Return the tap's catalog with these streams selected, or all."""
+    catalog: dict[str, Any] = json.loads(discover())
     for stream in catalog["streams"]:
         root = next(entry for entry in stream["metadata"] if entry["breadcrumb"] == [])
-        root["metadata"]["selected"] = selected.get(stream["tap_stream_id"], not selected)
+        root["metadata"]["selected"] = not streams or stream["tap_stream_id"] in streams
     return catalog

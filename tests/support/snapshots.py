@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from tests.support.process import ROOT, start_tap
+from tests.support.process import ROOT, discover
 
 SNAPSHOTS = ROOT / "tests" / "snapshots"
 WIDTH = 120
 
 
-def discovered(directory: Path) -> dict[str, str]:
+def discovered() -> dict[str, str]:
     """Return each stream's entry of `tap-siro --discover`, as the text of its file."""
-    with start_tap(directory, {}, arguments=("--discover",)) as process:
-        catalog = json.loads(process.communicate(timeout=60)[0])
+    catalog = json.loads(discover())
     return {f"{entry['tap_stream_id']}.json": f"{_lines(entry)}\n" for entry in catalog["streams"]}
 
 
@@ -44,8 +41,7 @@ def _lines(value: Any, indent: str = "") -> str:
 
 def main() -> None:
     """Write the files."""
-    with tempfile.TemporaryDirectory() as directory:
-        texts = discovered(Path(directory))
+    texts = discovered()
     for name in reviewed().keys() - texts.keys():
         (SNAPSHOTS / name).unlink()
     for name, text in texts.items():

@@ -157,10 +157,10 @@ def test_a_position_of_better_days_stays_where_it_is(rule: str) -> None:
         begun = sync(config_for(before, **FAST), status=1)
         (position,) = positions(begun.state)
         assert position
-        after.fault("status", on=None, when=lambda request: request.number > 9, status=401)
+        fault = after.fault("status", on=None, when=lambda request: request.number > 9, status=401)
         failed = sync(config_for(after, **FAST), state=begun.state, status=1)
         assert positions(failed.state) == {position}
-        after._faults.clear()
+        fault.on = 0
         ended = sync(config_for(after, **FAST), state=failed.state)
     assert loaded(begun, failed, ended) == expected_rows(DATA)
 

@@ -11,8 +11,8 @@ import pytest
 from tests.sandbox import Request, Sandbox, timestamps
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import loaded, selecting, sync
-from tests.support.process import config_for, discover
+from tests.support.in_process import loaded, sync
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def test_a_window_has_what_was_updated_in_it(start: str | None) -> None:
 
 def test_windows_follow_each_other_without_a_gap() -> None:
     """A backfill month by month, with one state: what is on the edge would be missing."""
-    months = [f"2025-{month:02}-01" for month in range(2, 13)] + ["2026-06-01"]
+    months = ["2025-02-01", "2025-03-01", "2025-06-01", "2025-11-01", "2026-06-01"]
     state: dict[str, Any] = {}
     runs = []
     with Sandbox(DATA) as sandbox:
@@ -59,7 +59,7 @@ def test_windows_follow_each_other_without_a_gap() -> None:
 
 def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_path: Path) -> None:
     """The bookmark of a table that is loaded each hour would be lost to someone's backfill."""
-    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {name: {"replication_key_value": END} for name in ("recordings", "recording_crm_links")}}
     with Sandbox(DATA) as sandbox:
         run = sync(config_for(sandbox, end_date=START, **FAST), state=state, catalog=catalog)
@@ -73,7 +73,7 @@ def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_pat
 
 
 def test_a_stream_that_is_behind_is_read_though_another_is_not(tmp_path: Path) -> None:
-    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {"recordings": {"replication_key_value": END}}}
     with Sandbox(DATA) as sandbox:
         run = sync(config_for(sandbox, end_date=START, **FAST), state=state, catalog=catalog)
@@ -83,9 +83,9 @@ def test_a_stream_that_is_behind_is_read_though_another_is_not(tmp_path: Path) -
 
 def test_a_history_that_was_begun_without_an_end_goes_on_with_one() -> None:
     with Sandbox(DATA) as sandbox:
-        sandbox.fault("status", on=None, when=lambda request: request.number > 12, status=401)
+        fault = sandbox.fault("status", on=None, when=lambda request: request.number > 12, status=401)
         begun = sync(config_for(sandbox, **FAST), status=1)
-        sandbox._faults.clear()
+        fault.on = 0
         sandbox.clear()
         ended = sync(config_for(sandbox, end_date=END, **FAST), state=begun.state)
         assert "createdAt:gt" in sandbox.requests[0].params

@@ -17,8 +17,8 @@ from tests.sandbox.expected import expected_rows
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.routes import USER_API
 from tests.sandbox.streams import PATHS, expected_details, expected_lists
-from tests.support.in_process import Clock, Outcome, selecting, sync
-from tests.support.process import Warehouse, config_for
+from tests.support.in_process import Clock, Outcome, sync
+from tests.support.process import Warehouse, config_for, selecting, user_host
 
 if TYPE_CHECKING:
     from tests.sandbox import Request
@@ -56,8 +56,8 @@ def bookmarks(run: Outcome) -> dict[str, Any]:
         (False, 0, "oldest_updated", 4),
         (False, 60, "newest_created", 4),
         (False, 119, "newest_created", 1),
-        (True, 119, "oldest_updated", 4),
-        (True, 0, "newest_created", 4),
+        (True, 0, "oldest_updated", 4),
+        (True, 119, "newest_created", 4),
     ],
 )
 def test_a_recording_that_the_api_cannot_return_costs_only_itself(
@@ -120,8 +120,8 @@ def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(
 
 def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
     """Each second of a history would be asked for apart, for days."""
-    with Sandbox(DATA) as sandbox:
-        poison(sandbox, *(each["id"] for each in DATA))
+    with Sandbox(DATA[:40]) as sandbox:
+        poison(sandbox, *(each["id"] for each in DATA[:40]))
         run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users"), status=1)
         assert len(sandbox.requests) < 200 * MAX_POISON
         assert run.records["users"]
@@ -197,10 +197,7 @@ STREAMS = ("recordings", *DETAILS, "users")
 
 
 def with_details(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    oauth = sandbox.oauth
-    credentials = {"oauth_client_id": oauth.app_id, "oauth_client_secret": oauth.app_secret}
-    defaults = {"user_api_url": sandbox.user_api_url, "oauth_user_id": oauth.user_id, **credentials, **FAST}
-    return config_for(sandbox, **defaults | settings)
+    return config_for(sandbox, **user_host(sandbox) | FAST | settings)
 
 
 def check_all_but(sandbox: Sandbox, lost: set[str], *runs: Outcome) -> None:
@@ -315,7 +312,7 @@ def test_a_page_that_waits_for_a_detail_is_not_passed_over(
                 os.kill(os.getpid(), signal.SIGTERM)
 
     with Sandbox(VARIED, order=order) as sandbox:
-        wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=2, when=lambda each: each.values["id"] == slow)
+        wait = sandbox.fault("slow", path=UTTERANCES, on=None, seconds=1, when=lambda each: each.values["id"] == slow)
         sandbox.watch = stop
         config = with_details(sandbox, page_size=3, concurrency=3)
         first = sync(config, catalog=catalog, status=143)

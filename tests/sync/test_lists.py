@@ -23,8 +23,8 @@ from tests.sandbox.streams import DEFAULT, KEYS, LIST_KEYS, PATHS, Lists, expect
 from tests.sandbox.teams import IDENTITY, ORGANIZATIONS, TEAMS
 from tests.sandbox.tokens import USER_TOKEN
 from tests.sandbox.users import USERS
-from tests.support.in_process import Outcome, check_rows, selecting, sync
-from tests.support.process import Warehouse, config_for, user_host
+from tests.support.in_process import Outcome, check_rows, sync
+from tests.support.process import Warehouse, config_for, selecting, user_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -493,7 +493,7 @@ def test_events_in_another_order_all_come_at_a_usual_price(sandbox: Sandbox, fau
         sandbox.clear()
         if fault == "a refused cursor":
             turn = sandbox.fault("status", path=PATHS["mobile_events"], status=410, when=lambda each: each.number == 5)
-            sandbox.fault(
+            turned = sandbox.fault(
                 "edit", path=PATHS["mobile_events"], on=None, edit=lambda page: {**page, "data": page["data"][::-1]}
             )
         else:
@@ -503,12 +503,12 @@ def test_events_in_another_order_all_come_at_a_usual_price(sandbox: Sandbox, fau
                 request.params.pop("createdAtLt", None)
                 return events.answer(made, request)
 
-            sandbox._routes.insert(0, Route(EVENTS, answer))
+            sandbox.route(Route(EVENTS, answer))
         run = sync(config_for(sandbox), catalog=selecting("mobile_events"))
         assert {row["id"] for row in run.records["mobile_events"]} == {row["id"] for row in made.mobile_events}
         if fault == "a refused cursor":
             assert turn.hits == 1
-            sandbox._faults.clear()
+            turned.on = 0
         requests.append(len(sandbox.all_requests))
     assert requests[1] <= requests[0] * 4 + 6
 

@@ -11,8 +11,8 @@ from tap_siro.sync.page_size import ENOUGH, MissingScores, PageSizeSetting
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
-from tests.support.in_process import Clock, loaded, selecting, sync
-from tests.support.process import config_for, discover
+from tests.support.in_process import Clock, loaded, sync
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def test_pages_are_large_where_no_score_is_wanted(
     tmp_path: Path, streams: list[str], setting: int | None, size: str
 ) -> None:
     """Four times as many requests would be made for nothing."""
-    catalog = discover(tmp_path, **dict.fromkeys(streams, True))
+    catalog = selecting(*streams)
     shown = {} if streams == ["recording_crm_links"] else {"show_evaluation_score": False}
     with Sandbox(DATA) as sandbox:
         run = sync(config_for(sandbox, page_size=setting, **shown), catalog=catalog)
@@ -64,7 +64,7 @@ def test_pages_are_large_where_no_score_is_wanted(
 
 def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None:
     """A stream that needs no score would be read in small pages because another one needs it."""
-    catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+    catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {"recordings": {"replication_key_value": "2026-02-01T00:00:00.000Z"}}}
     with Sandbox(DATA) as sandbox:
         sync(config_for(sandbox), state=state, catalog=catalog)

@@ -14,7 +14,7 @@ from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import plain
 from tests.sandbox.expected import expected_rows
 from tests.support.in_process import Clock, loaded, sync
-from tests.support.process import config_for, discover
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: 
             name: {"replication_key": TABLES[name], "replication_key_value": bookmarks[name]} for name in TABLES
         }
     }
-    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    catalog = selecting(*TABLES)
     with Sandbox(DENSE) as sandbox:
         run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
         assert since(sandbox) == [earlier(bookmarks[behind], 60_000)]
@@ -98,7 +98,7 @@ def test_what_no_stream_of_a_pass_wants_hides_nothing_behind_it(tmp_path: Path) 
     lies between what they lack."""
     start, position = updated(40), DATA[60]["createdAt"]
     open_pass = {"pass_position": position, "pass_since": None, "pass_as_of": updated(1), "pass_query": "history?"}
-    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    catalog = selecting(*TABLES)
     with Sandbox(DATA, order="id") as sandbox:
         config = config_for(sandbox, start_date=start, **FAST)
         run = sync(config, state={"bookmarks": {"recording_crm_links": open_pass}}, catalog=catalog)
@@ -118,7 +118,7 @@ def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_fir
             name: {"replication_key_value": earlier(newest, hours * 3_600_000)} for name, hours in hours_back.items()
         }
     }
-    catalog = discover(tmp_path, **dict.fromkeys(hours_back, True))
+    catalog = selecting(*hours_back)
     with Sandbox(DENSE) as sandbox:
         sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
         assert since(sandbox) == [earlier(newest, hours * 3_600_000 + 60_000) for hours in (20, 30)]
@@ -141,7 +141,7 @@ def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp
             for name, moment in begun.items()
         }
     }
-    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True), recording_followups=True)
+    catalog = selecting(*TABLES, "recording_followups")
     run = sync(config_for(sandbox, **FAST), state=state, catalog=catalog)
     assert since(sandbox)[:3] == [*(earlier(moment, 60_000) for moment in begun.values()), None]
     assert {entry["replication_key_value"] for entry in run.state["bookmarks"].values()} == {updated(1)}
@@ -158,7 +158,7 @@ def test_a_history_of_more_than_one_request_is_followed_by_a_poll(
 
 def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_path: Path) -> None:
     """A target that overwrites the table with each run would keep only the second half."""
-    catalog = discover(tmp_path, recordings=True)
+    catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = "FULL_TABLE"
     sandbox.fault("status", on=None, when=lambda request: request.number > 8, status=404)
@@ -198,7 +198,7 @@ def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
     sandbox: Sandbox, tmp_path: Path, moment: str | None, start: str, method: str
 ) -> None:
     """Warned of in each run, nobody would look; and without a warning, rows would be missed that never come."""
-    catalog = discover(tmp_path, recordings=True)
+    catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = method
     run = sync(config_for(sandbox, start_date=start, **FAST), state=bookmarked(moment), catalog=catalog)
@@ -225,7 +225,7 @@ def test_a_bookmark_in_the_future_is_warned_of_once(
     now = timestamps.to_ms(datetime.now(UTC))
     moments = {name: timestamps.from_ms(now + 1_000 * seconds) for name, seconds in ahead.items()}
     state = {"bookmarks": {name: {"replication_key_value": moment} for name, moment in moments.items()}}
-    catalog = discover(tmp_path, **dict.fromkeys(TABLES, True))
+    catalog = selecting(*TABLES)
     run = sync(config_for(sandbox, page_size=20), state=state, catalog=catalog)
     assert [all(f"'{name}' ({moments[name]})" in each for name in moments) for each in run.warnings] == [True] * warned
 
@@ -267,7 +267,7 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
             "pass_query": "history?",
         },
     }
-    catalog = discover(tmp_path, **dict.fromkeys(streams, True), recording_followups=True)
+    catalog = selecting(*streams, "recording_followups")
     run = sync(config_for(sandbox, **FAST), state={"bookmarks": streams}, catalog=catalog)
     begun = [line for line in run.told(logging.INFO) if "reading" in line]
     assert begun[0] == f"Poll of recordings: reading what was updated since {earlier(updated(5), 60_000)}."
@@ -277,7 +277,7 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
     assert len(begun) == len(ended)
     assert ended[1].startswith(f"{history}: done, 120 recordings in ")
 
-    catalog = discover(tmp_path, recording_crm_links=True)
+    catalog = selecting("recording_crm_links")
     run = sync(config_for(sandbox, **FAST), state={"bookmarks": streams}, catalog=catalog)
     going_on = f", going on from what was created at {DATA[60]['createdAt']}."
     assert run.told(logging.INFO)[0].endswith(f"since the beginning{going_on}")

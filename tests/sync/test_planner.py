@@ -11,11 +11,11 @@ import pytest
 from tap_siro.sync.planner import FIRST_PARTS, FREE_WASTE, GROWTH, PROBES, SLICE_PAGES, WASTE, SlicePlanner
 from tap_siro.sync.slices import Slice
 from tap_siro.timestamps import DAY, SECOND
+from tests.support.planning import NOW, Chain, History, Simulation, made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOW = 1_790_000_000_000
 PAGE = 10
 
 
@@ -68,64 +68,48 @@ def days(start: int, end: int) -> Slice:
 # Everything, once
 
 
-ORDERS: dict[str, Callable[[int, int], float]] = {
-    "newest": lambda at, _: -at,
-    "oldest": lambda at, _: at,
-    "none": lambda _, number: hash((number, 7)),
-    "days": lambda at, number: -at - random.Random(number).expovariate(1 / (2 * DAY)),
-}
-
-
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("order", ["newest created", "oldest created", "by id", "newest updated"])
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_left_and_what_is_done_cover_the_whole_at_every_step(seed: int, order: str) -> None:
-    """With threads that end in any order, cursors that expire, dense moments, recordings of unknown age, pages that are
-    too heavy and one that always is."""
+    """With threads that end in any order, cursors that expire, dense moments, pages that are too heavy and one that
+    always is."""
     rng = random.Random(seed)
-    start = [None, NOW - 900 * DAY][seed % 2]
     dense = NOW - 300 * DAY
     created = [NOW - int(rng.random() * 800 * DAY) for _ in range(300)]
     created += [dense + int(rng.random() * DAY) for _ in range(150)] + [dense] * 30
-    rows = sorted(enumerate(created), key=lambda row: ORDERS[order](row[1], row[0]))
     poison = NOW - 500 * DAY + 1_234_567
-    plan = planner(Slice(start))
-    reading: dict[Slice, int] = {}
-    unwritten: list[Slice] = []
-    written: list[Slice] = []
+    whole = Slice([None, NOW - 900 * DAY][seed % 2])
     aside: list[Slice] = []
-    position: float = float("-inf")
-    for step in range(5_000):
-        if not reading and not parts_left(plan):
-            aside = []  # they are taken now
-        while len(reading) < 1 + seed % 4 and (taken := plan.take()) is not None:
-            reading[taken] = 0
-        ours = [*parts_left(plan), *reading, *unwritten, *aside, *plan.poison]
-        check_cover(Slice(start), [*ours, *written])
+    position = float("-inf")
+
+    def trouble(simulation: Simulation, chain: Chain) -> bool:
+        part, rng = chain.part, simulation.random
+        if chain.pages > 1 and part.halvings < 3 and rng.random() < 0.05:
+            simulation.planner.halve(part)
+        elif part.contains(poison) or rng.random() < 0.01:
+            succeed = rng.random() < 0.5 and part.contains(poison)
+            simulation.planner.heavy(part, simulation.requests, others_succeed=succeed)
+            aside.extend([] if succeed else [part])
+        else:
+            return False
+        return True
+
+    def check(simulation: Simulation) -> None:
+        nonlocal position
+        plan = simulation.planner
+        # What was set aside is taken, in parts, once nothing else is left.
+        taken = [*parts_left(plan), *simulation.in_flight]
+        aside[:] = [part for part in aside if not any(part.contains(one.start or 0) for one in taken)]
+        ours = [*taken, *simulation.unwritten, *aside, *plan.poison]
+        check_cover(whole, [*ours, *simulation.written])
         lowest = min(bound[0] or float("-inf") for bound in bounds(ours) or [(NOW, 0)])
         assert (float("-inf") if plan.position is None else plan.position) == lowest
         assert lowest >= position
         position = lowest
-        if plan.complete:
-            break
-        if unwritten and (not reading or rng.random() < 0.4):
-            written.append(unwritten.pop(rng.randrange(len(unwritten))))
-            plan.written(written[-1])
-            continue
-        part = rng.choice(list(reading))
-        inside = [at for _, at in rows if (part.start or 0) <= at and (part.end is None or at < part.end)]
-        pages = reading.pop(part) + 1
-        page = inside[(pages - 1) * PAGE : pages * PAGE]
-        if pages > 1 and part.halvings < 3 and rng.random() < 0.05:
-            plan.halve(part)
-        elif part.contains(poison) or rng.random() < 0.01:
-            succeed = rng.random() < 0.5 and part.contains(poison)
-            plan.heavy(part, step, others_succeed=succeed)
-            aside += [] if succeed else [part]
-        elif pages * PAGE >= len(inside):
-            plan.done(part, len(inside))
-            unwritten.append(part)
-        elif plan.page(part, pages, len(page), [at for at in page if rng.random() < 0.9]):
-            reading[part] = pages
+
+    history = History([made(rng, at) for at in created], order, page_size=PAGE)
+    simulation = Simulation(history, 1 + seed % 4, whole, seed, trouble, check).run()
+    plan = simulation.planner
     assert plan.complete
     assert plan.take() is None
     (second,) = plan.poison

@@ -11,7 +11,7 @@ from tests.sandbox import Sandbox, timestamps
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import KEYS
-from tests.support.process import State, Warehouse, config_for, discover, run_and_kill, run_tap
+from tests.support.process import State, Warehouse, config_for, run_and_kill, run_tap, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,7 @@ def test_a_pass_resumed_on_a_later_day_does_not_skip_the_recheck(tmp_path: Path)
     with Sandbox(DATA) as sandbox:
         config = {**config_for(sandbox), "daily_recheck_days": 2}
         state = {"bookmarks": {"recordings": open_pass}}
-        run_tap(tmp_path, config, state=state, catalog=discover(tmp_path, recordings=True))
+        run_tap(tmp_path, config, state=state, catalog=selecting("recordings"))
         sinces = [request.params.get("updatedAt:gte") for request in sandbox.requests]
     assert sinces[-1] == timestamps.from_ms((timestamps.parse(friday) or 0) - 2 * 86_400_000)
 
@@ -118,7 +118,7 @@ def test_a_pass_resumed_on_a_later_day_does_not_skip_the_recheck(tmp_path: Path)
 def test_a_bookmark_from_the_beginning_of_time_is_one(tmp_path: Path) -> None:
     state = {"bookmarks": {"recordings": {"replication_key_value": "0001-01-01T00:00:00Z"}}}
     with Sandbox(DATA) as sandbox:
-        run = run_tap(tmp_path, config_for(sandbox), state=state, catalog=discover(tmp_path, recordings=True))
+        run = run_tap(tmp_path, config_for(sandbox), state=state, catalog=selecting("recordings"))
     assert {row["id"] for row in run.records["recordings"]} == {each["id"] for each in DATA}
 
 
@@ -179,7 +179,7 @@ def test_an_open_history_begins_again_if_it_is_to_hold_more(tmp_path: Path) -> N
 
 def test_full_table_replication_reads_everything_each_time_and_keeps_no_state(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, recordings=True, recording_followups=True)
+        catalog = selecting("recordings", "recording_followups")
         for entry in catalog["streams"]:
             if entry["tap_stream_id"] == "recordings":
                 root = next(each for each in entry["metadata"] if each["breadcrumb"] == [])
@@ -198,7 +198,7 @@ def test_full_table_replication_reads_everything_each_time_and_keeps_no_state(tm
 def test_a_full_table_pass_that_is_killed_starts_again(tmp_path: Path) -> None:
     """A target that overwrites the table with each run would keep only the second half."""
     with Sandbox(DATA, latency=0.002) as sandbox:
-        catalog = discover(tmp_path, recordings=True)
+        catalog = selecting("recordings")
         for entry in catalog["streams"]:
             entry["replication_method"] = "FULL_TABLE"
         config = config_for(sandbox, page_size=4)
@@ -209,7 +209,7 @@ def test_a_full_table_pass_that_is_killed_starts_again(tmp_path: Path) -> None:
 
 def test_no_activate_version_even_if_asked_for(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, **dict.fromkeys(KEYS, True))
+        catalog = selecting(*KEYS)
         for entry in catalog["streams"]:
             if entry["tap_stream_id"] not in KEYS:
                 continue  # a transcript needs another token

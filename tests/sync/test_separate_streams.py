@@ -12,7 +12,7 @@ from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import KEYS
-from tests.support.process import Warehouse, config_for, discover, run_tap
+from tests.support.process import Warehouse, config_for, run_tap, selecting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ def deselect(catalog: dict[str, Any], stream: str, *properties: str) -> None:
 def test_each_stream_works_alone_and_asks_only_for_what_it_needs(tmp_path: Path, stream: str) -> None:
     """Nobody pays for what they deselected, and a child stream does not need its parent."""
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, **{stream: True})
+        catalog = selecting(stream)
         first = run_tap(tmp_path, config_for(sandbox, page_size=40), catalog=catalog)
         assert all(flags_of(request.params) == FLAGS[stream] for request in sandbox.requests)
         sandbox.clear()
@@ -63,7 +63,7 @@ def test_each_stream_works_alone_and_asks_only_for_what_it_needs(tmp_path: Path,
 
 def test_a_property_that_is_deselected_is_neither_asked_for_nor_written(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, recordings=True, recording_followups=True)
+        catalog = selecting("recordings", "recording_followups")
         deselect(catalog, "recordings", "crm", "summary", "latitude", "followups")
         run = run_tap(tmp_path, config_for(sandbox), catalog=catalog)
         asked = flags_of(sandbox.requests[0].params)
@@ -82,7 +82,7 @@ def test_a_property_that_is_deselected_is_neither_asked_for_nor_written(tmp_path
 
 def test_a_nested_property_that_is_deselected_is_not_written(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, recordings=True)
+        catalog = selecting("recordings")
         entry = next(each for each in catalog["streams"] if each["tap_stream_id"] == "recordings")
         for metadata in entry["metadata"]:
             if metadata["breadcrumb"][1::2] == ["crm", "account"]:
@@ -118,8 +118,8 @@ def test_a_stream_selected_later_gets_its_history_and_the_others_do_not_repeat_t
     with Sandbox(data) as sandbox:
         config = config_for(sandbox, page_size=20)
         warehouse = Warehouse()
-        warehouse.load(run_tap(tmp_path, config, catalog=discover(tmp_path, recordings=True)))
-        both = discover(tmp_path, recordings=True, recording_crm_links=True)
+        warehouse.load(run_tap(tmp_path, config, catalog=selecting("recordings")))
+        both = selecting("recordings", "recording_crm_links")
         run = run_tap(tmp_path, config, catalog=both, state=warehouse.state)
         warehouse.load(run)
         expected = expected_rows(data)
@@ -138,12 +138,12 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
     """Two streams at different positions, a third added, one switched off and on again."""
     data = recordings(200, odd=False)
     expected = expected_rows(data)
-    two = {"recordings": True, "recording_followups": True}
+    two = ("recordings", "recording_followups")
     with Sandbox(data, latency=0.002) as sandbox:
         config = config_for(sandbox, page_size=4)
         warehouse = Warehouse()
-        only = discover(tmp_path, recordings=True)
-        for requests, catalog in ((60, only), (14, discover(tmp_path, **two))):
+        only = selecting("recordings")
+        for requests, catalog in ((60, only), (14, selecting(*two))):
             fault = sandbox.fault("status", on=None, when=partial(is_later, requests), status=401)
             warehouse.load(run_tap(tmp_path, config, status=1, catalog=catalog, state=warehouse.state or None))
             fault.on = fault.hits
@@ -151,7 +151,7 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         bookmarks = warehouse.state["bookmarks"]
         positions = {name: bookmarks[name]["pass_position"] or "" for name in two}
         assert positions["recordings"] > positions["recording_followups"], "ended too early or too late for this test"
-        three = discover(tmp_path, recordings=True, recording_summary_sections=True, recording_followups=False)
+        three = selecting("recordings", "recording_summary_sections")
         before = deepcopy(bookmarks["recording_followups"])
         run = run_tap(tmp_path, config, catalog=three, state=warehouse.state)
         warehouse.load(run)
@@ -160,14 +160,14 @@ def test_streams_at_different_positions_of_an_interrupted_history_each_go_on(tmp
         assert run.state["bookmarks"]["recording_followups"] == before, "the state of a deselected stream was touched"
         assert warehouse.tables["recordings"] == expected["recordings"]
         assert warehouse.tables["recording_summary_sections"] == expected["recording_summary_sections"]
-        warehouse.load(run_tap(tmp_path, config, catalog=discover(tmp_path, **two), state=warehouse.state))
+        warehouse.load(run_tap(tmp_path, config, catalog=selecting(*two), state=warehouse.state))
         assert warehouse.tables["recording_followups"] == expected["recording_followups"]
         assert {each.get("pass_query") for each in warehouse.state["bookmarks"].values()} == {None}
 
 
 def test_a_catalog_older_than_the_schema_does_not_make_rows_wider_than_their_schema(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, recordings=True, recording_crm_links=True)
+        catalog = selecting("recordings", "recording_crm_links")
         for entry in catalog["streams"]:
             entry["schema"]["properties"].pop("followups", None)
             entry["schema"]["properties"].pop("integrationConnectionId", None)
@@ -185,7 +185,7 @@ def test_a_catalog_older_than_the_schema_does_not_make_rows_wider_than_their_sch
 
 def test_a_catalog_without_a_replication_key_does_not_lose_the_bookmark(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        catalog = discover(tmp_path, recordings=True)
+        catalog = selecting("recordings")
         for entry in catalog["streams"]:
             entry.pop("replication_key", None)
             entry.pop("replication_method")
@@ -197,6 +197,6 @@ def test_a_catalog_without_a_replication_key_does_not_lose_the_bookmark(tmp_path
 
 def test_with_nothing_selected_it_says_so(tmp_path: Path) -> None:
     with Sandbox(DATA) as sandbox:
-        run = run_tap(tmp_path, config_for(sandbox), catalog=discover(tmp_path, nothing=True))
+        run = run_tap(tmp_path, config_for(sandbox), catalog=selecting("nothing"))
         assert not sandbox.requests
     assert "No stream is selected" in run.stderr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,113 +15,46 @@ from tap_siro.errors import TapSiroError
 from tap_siro.sync.planner import FREE_WASTE, WASTE, SlicePlanner
 from tap_siro.sync.slices import Slice
 from tap_siro.timestamps import DAY, SECOND
+from tests.support.planning import LATENCY, NOW, ORDERS, Chain, History, Row, Simulation, even, made, office_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 pytestmark = pytest.mark.thorough
 
-NOW = 1_790_000_000_000
 
-
-@dataclass
-class Organization:
-    """Recordings by the moment they were created, in an order that the API returns them in."""
-
-    created: list[int]
-    order: str
-    requests: int = 0
-    longest_chain: int = 0
-    wasted: int = 0
-    read: list[int] = field(default_factory=list)
-    given_up: list[Slice] = field(default_factory=list)
-
-    def rows(self, part: Slice) -> list[int]:
-        inside = [
-            (index, at)
-            for index, at in enumerate(self.created)
-            if (part.start is None or at >= part.start) and (part.end is None or at < part.end)
-        ]
-        return [at for _, at in sorted(inside, key=KEYS[self.order])]
-
-
-@cache
-def _delay(index: int) -> float:
-    return random.Random(index).expovariate(1 / (2 * DAY))
-
-
-KEYS: dict[str, Callable[[tuple[int, int]], float]] = {
-    "newest": lambda row: -row[1],
-    "oldest": lambda row: row[1],
-    "by id": lambda row: hash((row[0], 7)),
-    "updated": lambda row: -row[1] - _delay(row[0]),  # within days
-    "oldest updated": lambda row: row[1] + _delay(row[0]),
-    "by user": lambda row: (row[0] % 3) * 1e15 + row[1],
-}
+def rows_at(created: Iterable[int], seed: int = 1) -> list[Row]:
+    """Return recordings that were created at these moments."""
+    rng = random.Random(seed)
+    return [made(rng, at) for at in created]
 
 
 def read_all(
-    organization: Organization, *, threads: int, page_size: int, seed: int = 0, whole: Slice | None = None
-) -> None:
-    """Read everything as threads would, in an order that the seed decides; check the position at every step."""
-    rng = random.Random(seed)
-    planner = SlicePlanner(whole or Slice(), now=NOW, page_size=page_size)
-    chains: list[tuple[Slice, list[int], int]] = []
-    unwritten: list[Slice] = []
-    position: float = float("-inf")
-    unread = sorted(organization.created)
-    while not planner.complete:
-        while len(chains) < threads and (part := planner.take()) is not None:
-            chains.append((part, organization.rows(part), 0))
-        if chains:
-            part, rows, pages = chains.pop(rng.randrange(len(chains)))
-            page = rows[pages * page_size : (pages + 1) * page_size]
-            organization.requests += 1
-            organization.longest_chain = max(organization.longest_chain, pages + 1)
-            if (pages + 1) * page_size >= len(rows):
-                planner.done(part, len(rows))
-                organization.read += rows
-                gone = set(rows)
-                unread = [at for at in unread if at not in gone]
-                unwritten.append(part)
-            elif planner.page(part, pages + 1, len(page), page):
-                chains.append((part, rows, pages + 1))
-            else:
-                assert organization.given_up.count(part) <= 1, "cut as before, it costs as much again"
-                organization.given_up.append(part)
-                organization.wasted += pages + 1
-        if unwritten and (rng.random() < 0.5 or not chains):
-            planner.written(unwritten.pop(rng.randrange(len(unwritten))))
-        now_at = planner.position
-        assert now_at is None or now_at >= position
-        position = position if now_at is None else now_at
-        assert not unread or position <= unread[0], "the position passed a recording that was not read"
+    rows: list[Row], order: str, *, threads: int = 4, page_size: int = 100, seed: int = 0, **options: Any
+) -> Simulation:
+    """Read everything as threads would, in an order that the seed decides."""
+    simulation = Simulation(History(rows, order, page_size=page_size), threads, seed=seed, **options).run()
+    assert simulation.planner.complete
+    assert max(map(simulation.given_up.count, simulation.given_up), default=0) <= 2, "cut as before, it costs as much"
+    return simulation
 
 
-def busy_threads(organization: Organization, threads: int) -> list[int]:
-    """Return the number of threads with a request in flight, if all take the same time, from the first to the last."""
-    planner = SlicePlanner(Slice(), now=NOW, page_size=100)
-    chains: list[tuple[Slice, list[int], int]] = []
-    busy: list[int] = []
-    while True:
-        while len(chains) < threads and (part := planner.take()) is not None:
-            chains.append((part, organization.rows(part), 0))
-        if not chains:
-            return busy
-        busy.append(len(chains))
-        asked, chains = chains, []
-        for part, rows, pages in asked:
-            page = rows[pages * 100 : (pages + 1) * 100]
-            if (pages + 1) * 100 >= len(rows):
-                planner.done(part, len(rows))
-                planner.written(part)
-            elif planner.page(part, pages + 1, len(page), page):
-                chains.append((part, rows, pages + 1))
+def position_of(rows: list[Row]) -> Callable[[Simulation], None]:
+    """Return a check of the position: it does not go back, and passes no recording that has not been written."""
+    left, written, last = sorted(row.created for row in rows), 0, float("-inf")
 
+    def check(simulation: Simulation) -> None:
+        nonlocal left, written, last
+        for part in simulation.written[written:]:
+            left = [at for at in left if not part.contains(at)]
+        written = len(simulation.written)
+        position = simulation.planner.position
+        now = float("-inf") if position is None else position
+        assert now >= last
+        assert not left or now <= left[0], "the position passed a recording that was not written"
+        last = now
 
-def spread(count: int, days: float, *, before: float = 0, seed: int = 1) -> list[int]:
-    rng = random.Random(seed)
-    return [int(NOW - (before + rng.random() * days) * DAY) for _ in range(count)]
+    return check
 
 
 moments = st.one_of(
@@ -136,7 +67,7 @@ moments = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(
     created=st.lists(moments, max_size=300),
-    order=st.sampled_from(["newest", "oldest", "by id", "updated", "oldest updated", "by user"]),
+    order=st.sampled_from(sorted(ORDERS)),
     threads=st.integers(1, 5),
     page_size=st.integers(1, 20),
     seed=st.integers(0, 5),
@@ -146,20 +77,24 @@ def test_everything_is_read_exactly_once_and_it_ends(
     *, created: list[int], order: str, threads: int, page_size: int, seed: int, start: int | None
 ) -> None:
     """From the beginning and from the position of an interrupted pass."""
-    created = [at for at in created if start is None or at >= start]
-    organization = Organization(created, order)
-    read_all(organization, threads=threads, page_size=page_size, seed=seed, whole=Slice(start))
-    assert sorted(organization.read) == sorted(created)
-    assert organization.wasted <= FREE_WASTE + organization.requests / WASTE
+    rows = rows_at(at for at in created if start is None or at >= start)
+    simulation = read_all(
+        rows, order, threads=threads, page_size=page_size, seed=seed, whole=Slice(start), check=position_of(rows)
+    )
+    assert sorted(simulation.read) == sorted(row.created for row in rows)
+    assert simulation.wasted <= FREE_WASTE + simulation.requests / WASTE
 
 
-def test_many_recordings_of_one_second_do_not_loop() -> None:
+MAIN_ORDERS = pytest.mark.parametrize("order", ["newest created", "oldest created", "by id", "newest updated"])
+
+
+@MAIN_ORDERS
+def test_many_recordings_of_one_second_do_not_loop(order: str) -> None:
     """A second cannot be cut; its chain must be followed however dense it is."""
-    for order in ("newest", "oldest", "by id", "updated"):
-        organization = Organization([NOW - 300 * DAY + offset for offset in range(900)] + spread(100, 600), order)
-        read_all(organization, threads=4, page_size=10)
-        assert len(organization.read) == 1000
-        assert organization.requests < 180
+    rows = rows_at(NOW - 300 * DAY + offset for offset in range(900)) + even(100, 600)
+    simulation = read_all(rows, order, page_size=10)
+    assert len(simulation.read) == 1000
+    assert simulation.requests < 180
 
 
 @pytest.mark.parametrize("seed", [*range(5), 240])
@@ -167,111 +102,67 @@ def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
     """Given up by one measure and taken by another, again and again (240), until nothing may be wasted any more."""
     rng = random.Random(seed)
     ages = itertools.accumulate(int(rng.expovariate(1) * DAY) for _ in range(800))
-    organization = Organization([NOW - age for age in ages], "oldest updated")
-    read_all(organization, threads=1, page_size=10, seed=seed)
-    assert len(set(organization.given_up)) == len(organization.given_up)
+    rows = rows_at((NOW - age for age in ages), seed)
+    simulation = read_all(rows, "oldest updated", threads=1, page_size=10, seed=seed)
+    assert len(set(simulation.given_up)) == len(simulation.given_up)
 
 
-ORDERS = pytest.mark.parametrize("order", ["newest", "oldest", "by id", "updated"])
-THREADS = pytest.mark.parametrize("threads", [4])
+HISTORIES: dict[str, tuple[list[Row], Slice, int]] = {
+    "a year": (even(10_000, 400), Slice(), 140),
+    "a year, resumed": (even(10_000, 400), Slice(NOW - 401 * DAY), 140),
+    # Hundreds of calls a workday and none at night: one request in four was in vain, and chains were long.
+    "nights and weekends": (office_hours(30_000, 200, seed=5), Slice(), 450),  # 300 pages
+    "empty years": (even(5_000, 400) + even(5_000, 400, ago=5 * 365 * DAY), Slice(), 140),
+    "a dense day": (even(5_000, 1460) + even(5_000, 1, ago=700 * DAY, seed=3), Slice(), 170),
+}
 
 
-@ORDERS
-@THREADS
-def test_cutting_costs_few_more_requests_than_pages(order: str, threads: int) -> None:
-    organization = Organization(spread(10_000, 400), order)
-    read_all(organization, threads=threads, page_size=100)
-    assert organization.requests <= 140
+@MAIN_ORDERS
+@pytest.mark.parametrize("name", HISTORIES)
+def test_slicing_costs_few_more_requests_than_pages(name: str, order: str) -> None:
+    rows, whole, most = HISTORIES[name]
+    simulation = read_all(rows, order, whole=whole)
+    assert len(simulation.read) == len(rows)
+    assert simulation.requests <= most
+    assert simulation.longest <= 100
 
 
-@ORDERS
-@THREADS
-def test_nights_and_weekends_cost_little(order: str, threads: int) -> None:
-    """Hundreds of calls a workday and none at night: one request in four was in vain, and chains were long."""
-    rng = random.Random(5)
-    workdays = [day for day in range(200) if day % 7 < 5]
-    created = [int(NOW - (rng.choice(workdays) + rng.random() / 3) * DAY) for _ in range(30_000)]
-    organization = Organization(created, order)
-    read_all(organization, threads=threads, page_size=100)
-    assert organization.requests <= 450  # 300 pages
-    assert organization.longest_chain <= 100
-
-
-@ORDERS
-@THREADS
-def test_a_resumed_pass_costs_no_more(order: str, threads: int) -> None:
-    organization = Organization(spread(10_000, 400), order)
-    read_all(organization, threads=threads, page_size=100, whole=Slice(NOW - 401 * DAY))
-    assert organization.requests <= 140
-
-
-@ORDERS
+@MAIN_ORDERS
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_position_moves_with_few_threads_too(order: str, threads: int) -> None:
     """A history that is killed after hours would begin again: a position stands still while a chain is read."""
-    organization = Organization(spread(5_000, 400), order)
-    read_all(organization, threads=threads, page_size=10)
-    assert organization.longest_chain <= 200  # of 500 pages
+    simulation = read_all(even(5_000, 400), order, threads=threads, page_size=10)
+    assert simulation.longest <= 200  # of 500 pages
 
 
-@ORDERS
-@THREADS
-def test_empty_years_cost_next_to_nothing(order: str, threads: int) -> None:
-    organization = Organization(spread(5_000, 400) + spread(5_000, 400, before=5 * 365), order)
-    read_all(organization, threads=threads, page_size=100)
-    assert organization.requests <= 135
-
-
-@ORDERS
-@THREADS
-def test_a_dense_day_is_divided(order: str, threads: int) -> None:
-    organization = Organization(spread(5_000, 1460) + spread(5_000, 1, before=700, seed=3), order)
-    read_all(organization, threads=threads, page_size=100)
-    assert organization.requests <= 170
-
-
-@ORDERS
-@THREADS
-def test_all_threads_read_a_dense_day_to_its_end(order: str, threads: int) -> None:
+@MAIN_ORDERS
+def test_all_threads_read_a_dense_day_to_its_end(order: str) -> None:
     """One or two read it alone, for three times as long, while the others had nothing to do."""
-    organization = Organization(spread(5_000, 1460) + spread(5_000, 1, before=700, seed=3), order)
-    busy = busy_threads(organization, threads)
-    assert sum(busy) <= 170
-    assert len(busy) <= 55  # of 25, for a request a page
+    simulation = Simulation(History(HISTORIES["a dense day"][0], order), 4).run()
+    assert simulation.time <= 55 * LATENCY  # of 25, for a request a page
 
 
-@ORDERS
-@pytest.mark.parametrize(("count", "most"), [(60, 1), (200, 2), (400, 25), (1000, 25)])
+@MAIN_ORDERS
+@pytest.mark.parametrize(("count", "most"), [(60, 1), (200, 2), (400, 25), (1000, 30)])
 def test_a_small_organization_costs_few_requests(order: str, count: int, most: int) -> None:
-    organization = Organization(spread(count, 400), order)
-    read_all(organization, threads=8, page_size=100)
-    assert organization.requests <= most
+    assert read_all(even(count, 400), order, threads=8).requests <= most
 
 
-@ORDERS
+@MAIN_ORDERS
 def test_poison_costs_few_requests(order: str) -> None:
     """One recording in ten thousand is too heavy: halving down to it must not read the history twice."""
-    organization = Organization(spread(10_000, 400), order)
     poison = NOW - 200 * DAY
-    planner, requests, read = SlicePlanner(Slice(), now=NOW, page_size=100), 0, 0
-    while (part := planner.take()) is not None:
-        rows = [] if part.contains(poison) else organization.rows(part)
-        for pages in itertools.count(1):
-            requests += 1
-            if part.contains(poison):
-                planner.heavy(part, requests, others_succeed=True)
-                break
-            if pages * 100 >= len(rows):
-                planner.done(part, len(rows))
-                planner.written(part)
-                read += len(rows)
-                break
-            if not planner.page(part, pages, 100, rows[(pages - 1) * 100 : pages * 100]):
-                break
-    assert [bounded.contains(poison) for bounded in planner.poison] == [True]
-    assert planner.position == poison - poison % SECOND
-    assert read >= 9_999
-    assert requests <= 220  # 100 pages, and some 25 halves of the slice with the poison in it
+
+    def fail(simulation: Simulation, chain: Chain) -> bool:
+        if chain.part.contains(poison):
+            simulation.planner.heavy(chain.part, simulation.requests, others_succeed=True)
+        return chain.part.contains(poison)
+
+    simulation = Simulation(History(even(10_000, 400), order), 1, trouble=fail).run()
+    assert [second.contains(poison) for second in simulation.planner.poison] == [True]
+    assert simulation.planner.position == poison - poison % SECOND
+    assert len(simulation.read) >= 9_999
+    assert simulation.requests <= 220  # 100 pages, and some 25 halves of the slice with the poison in it
 
 
 def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:

@@ -41,7 +41,7 @@ JSON_TEXT = NESTED | {"crm__users", "crm__contacts"}
 
 
 class Destination(ABC):
-    """Where a target loads into."""
+    """Place that a target loads into."""
 
     kind: Kind
     executable: Path | None = None
@@ -99,7 +99,7 @@ class Database(Destination):
 
     @property
     def warehouse(self) -> views.Warehouse:
-        """How views are written for it."""
+        """The warehouse whose dialect its views have."""
         dialect = self.kind.name.removeprefix("target-")
         (found,) = (each for each in views.WAREHOUSES if each.dialect == dialect)
         return found
@@ -328,7 +328,7 @@ class CSV(Files):
 
 
 def _repr(text: str) -> Any:
-    """What is written as JSON, or as Python code."""
+    """Return the value of a text: JSON, or Python code."""
     try:
         return json.loads(text)
     except ValueError:

@@ -198,7 +198,7 @@ class Project:
         return sorted(file.parent.name for file in (self.directory / "state").glob("*/state.json"))
 
     def positions(self) -> list[str]:
-        """How far each stream's pass has been confirmed, while a run goes on."""
+        """Return the position up to which each stream's pass has been confirmed, while a run goes on."""
         files = (self.directory / "state").glob("*/state.json")
         return [found for file in files for found in re.findall(r'"pass_position": "(.+?)"', file.read_text())]
 

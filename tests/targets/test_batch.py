@@ -72,7 +72,7 @@ MAPPED = landing.test_flattened_with_a_hashed_title_and_with_columns_that_come_l
 def test_tables_are_as_with_record_messages(
     destination: Database, begin: Callable[[Sandbox], BatchedProject], check: Callable[..., None]
 ) -> None:
-    """Who switches BATCH on would have other rows, or other values in them, than before.
+    """A user who switches BATCH on would have other rows, or other values in them, than before.
 
     A test of freshness would find null; and conversations would stay on the disk for longer than one run.
     """
@@ -161,7 +161,7 @@ sys.exit(target.wait())
 def test_a_target_that_fails_on_a_file_gets_its_rows_in_the_next_run(
     destination: Database, begin: Callable[[Sandbox], BatchedProject], tmp_path: Path
 ) -> None:
-    """What was in the file would be missing for ever."""
+    """The rows in the file would be missing for ever."""
     kind = destination.kind
     real = projects.plugin("loaders", kind.name, kind.executable or kind.name)
     with Sandbox(DATA) as sandbox:

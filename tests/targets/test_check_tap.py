@@ -1,4 +1,4 @@
-"""What Singer's own checker says: other targets read the messages as it does."""
+"""Singer's own checker accepts the messages: other targets read them as it does."""
 
 from __future__ import annotations
 

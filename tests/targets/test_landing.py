@@ -1,4 +1,4 @@
-"""What a sync leaves in each target's tables, row by row and column by column.
+"""Each target's tables after a sync, row by row and column by column.
 
 Snowflake is a stand-in: the target's own code on fakesnow, which is DuckDB. It does not prove that Snowflake takes the
 target's SQL, nor how Snowflake treats quoted names, the length of texts, sessions, rights or warehouses.
@@ -42,7 +42,7 @@ mapped = pytest.mark.parametrize("destination", [DuckDB, Snowflake], indirect=Tr
 
 
 def sent_again(project: Project, sandbox: Sandbox) -> dict[str, Rows]:
-    """What the next poll has to send: nothing before the bookmark, less `lookback_seconds`."""
+    """Return the rows that the next poll has to send: none before the bookmark, less `lookback_seconds`."""
     bookmark = timestamps.parse(project.completed()["recordings"]["replication_key_value"])
     assert bookmark is not None
     return expected_rows(sandbox.recordings, since=timestamps.from_ms(bookmark - 7_200_000))
@@ -89,7 +89,7 @@ def unscored(rows: dict[str, Rows]) -> dict[str, Rows]:
 
 @appending
 def test_files_hold_what_each_sync_sent(destination: Files, start: Callable[[Sandbox], Project]) -> None:
-    """Who reads the files takes the last row of each key; a row that is missing would leave an older one the last."""
+    """A reader of the files takes the last row of each key; a row that is missing would leave an older one the last."""
     with Sandbox(DATA) as sandbox:
         project = start(sandbox)
         first = unscored(expected_rows(DATA))
@@ -161,7 +161,7 @@ LATER = {"recordings": "userId", "recording_crm_links": "externalId"}
 def test_flattened_with_a_hashed_title_and_with_columns_that_come_later(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
-    """Who lets a column through later has it from then on, and the rows from before keep what they had."""
+    """A user who lets a column through later has it from then on, and the rows from before keep what they had."""
     with Sandbox(DATA) as sandbox:
         project = start(sandbox)
         without = [f"!{stream}.{column}" for stream, column in LATER.items()]

@@ -1,4 +1,4 @@
-"""What targets make of a team that is gone at Siro, as the README says."""
+"""Targets treat a team that was deleted at Siro as the README says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DEFAULT, LIST_KEYS, Lists, expected_lists
 from tests.sandbox.teams import TEAMS
-from tests.support.process import config_for, discover, run_tap
+from tests.support.process import config_for, run_tap, selecting
 from tests.targets import project as projects
 from tests.targets.destinations import CSV, Database, Destination, DuckDB, Files, JSONLines, PostgreSQL, Snowflake
 
@@ -63,7 +63,7 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
     """Reports by team would count a team for ever, or lose those that are there."""
     marks = not isinstance(destination, DuckDB)
     assert destination.kind.gone == ("marked in `_sdc_deleted_at`" if marks else "still there")
-    catalog = discover(tmp_path, teams=True, team_members=True)
+    catalog = selecting("teams", "team_members")
     with Sandbox(DATA, lists=LISTS.copy()) as sandbox:
         made = sandbox.lists
         sync(destination, sandbox, tmp_path, catalog=catalog)
@@ -89,7 +89,7 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
 
 @pytest.mark.parametrize("destination", [CSV, JSONLines], indirect=True)
 def test_files_hold_what_is_there(destination: Files, tmp_path: Path) -> None:
-    """Who reads the last files would still find a team that is gone."""
+    """A reader of the last files would still find a team that is gone."""
     assert destination.kind.gone == "not in later files"
     with Sandbox(DATA, lists=LISTS.copy()) as sandbox:
         sync(destination, sandbox, tmp_path)

@@ -80,7 +80,7 @@ def test_ci_tries_the_last_days_and_the_schedule_of_prod_loads_everything(clone:
 
 @pytest.mark.parametrize("destination", [PostgreSQL, Snowflake], indirect=True)
 def test_a_warehouse_needs_only_what_the_example_environment_names(clone: Meltano, destination: Database) -> None:
-    """Who has put the credentials into .env should not have to look up the target's settings."""
+    """A user who has put the credentials into .env should not have to look up the target's settings."""
     target = destination.kind.name
     prefix = f"{target.upper().replace('-', '_')}_"
     example = (ROOT / ".env.example").read_text(encoding="utf-8")

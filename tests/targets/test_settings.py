@@ -1,4 +1,4 @@
-"""What Meltano makes of settings on their way to the tap."""
+"""Settings on their way through Meltano to the tap."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ sys.exit(1)
 def test_a_target_that_fails_half_way_gets_the_rest_in_the_next_run(
     destination: Destination, start: Callable[[Sandbox], Project], tmp_path: Path
 ) -> None:
-    """What the target did not get would be missing for ever."""
+    """Rows that the target did not get would be missing for ever."""
     real = projects.plugin("loaders", destination.kind.name, destination.kind.name)
     with Sandbox(DATA, latency=2 * LATENCY) as sandbox:  # time enough for a STATE in the middle
         project = start(sandbox)

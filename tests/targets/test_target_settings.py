@@ -88,7 +88,7 @@ def _without_times(row: Row) -> Row:
 def test_no_setting_changes_a_value_or_a_type(
     kind: type[Database], make: Callable[[type[Database], str], Database], tmp_path: Path
 ) -> None:
-    """What makes a target fast must not cost a digit, a time zone, or the difference between null and nothing."""
+    """A fast target must not cost a digit, a time zone, or the difference between null and nothing."""
     with Sandbox(recordings(120)) as sandbox:
         first = run_tap(tmp_path, config_for(sandbox))
         change(sandbox)

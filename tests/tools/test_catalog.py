@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox.streams import DETAIL_KEYS, KEYS, LIST_KEYS
 from tests.support import snapshots
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 FILES = [f"{stream}.json" for stream in (*KEYS, *DETAIL_KEYS, *LIST_KEYS)]
 
 
 @pytest.fixture(scope="module")
-def discovered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    directory: Path = tmp_path_factory.mktemp("catalog")
-    return snapshots.discovered(directory)
+def discovered() -> dict[str, str]:
+    return snapshots.discovered()
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -19,7 +19,7 @@ from tests.sandbox.data import recordings
 from tests.sandbox.expected import expected_rows
 from tests.sandbox.streams import KEYS, Lists
 from tests.support.documents import README, RECIPES, STREAMS, blocks
-from tests.support.process import ROOT, Run, Warehouse, config_for, discover, run_tap
+from tests.support.process import ROOT, Run, Warehouse, client_app, config_for, run_tap, selecting
 
 pytestmark = pytest.mark.thorough
 
@@ -39,11 +39,8 @@ def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
         for each in data:
             line = {"utterance": unspoken, "speakerTag": 1, "speakerName": unspoken, "note": unspoken}
             sandbox.details.transcripts[each["id"]] = {"utterances": [line], "speakerMap": {"1": unspoken}}
-        oauth = sandbox.oauth
-        credentials = {"client_id": oauth.client_id, "client_secret": oauth.client_secret, "api_token": None}
-        config |= {"user_api_url": sandbox.user_api_url, "auth_url": sandbox.auth_url}
-        catalog = discover(tmp_path, **dict.fromkeys((*KEYS, "recording_utterances", "users"), True))
-        run = run_tap(tmp_path, config_for(sandbox, **config) | credentials, catalog=catalog)
+        catalog = selecting(*KEYS, "recording_utterances", "users")
+        run = run_tap(tmp_path, config_for(sandbox, **config, **client_app(sandbox)), catalog=catalog)
         users = sandbox.lists.users
 
     def digest(text: str) -> str:
