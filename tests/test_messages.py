@@ -216,7 +216,7 @@ def environment(status: int = 1, **variables: str) -> Provoke:
 
 
 def details(path: str | None, status: int = 0) -> Provoke:
-    """Return the errors about a fault of details; without a path, about a missing token for transcripts."""
+    """Return the errors about a fault of details; without a path, about a missing token for the user host."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         app = {"oauth_client_id": "a", "oauth_client_secret": "b", "oauth_user_id": "c"} if path == USER_TOKEN else {}
@@ -371,7 +371,7 @@ CASES: dict[str, list[Provoke]] = {
         as_client("status", path=CLIENT_TOKEN, status=401)
     ],
     "`auth_url` answered … instead of issuing a token": [as_client("status", path=CLIENT_TOKEN, status=404)],
-    "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
+    "Siro's API answered … when asked for a token for the user host": [details(path=USER_TOKEN, status=401)],
     "Siro's API answered 403 …: the token lacks a scope": [fatal("403 from the API")],
     "Siro's API answered 403 …: error code: 1010": [fatal("403 with 1010")],
     "Siro's API answered 403 …: blocked before it reached Siro": [fatal("403 from something else")],
