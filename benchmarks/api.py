@@ -15,7 +15,7 @@ ROOT = __file__.rpartition("/benchmarks/")[0]
 
 
 class Served(NamedTuple):
-    """Work of the server since the last question."""
+    """Work of the server since the last reset."""
 
     requests: int
     cpu: float

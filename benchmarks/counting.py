@@ -1,6 +1,6 @@
 """Counts of the rows that a contestant produced, in any form: all must have done the same job.
 
-A program of its own: the memory that it takes must not be counted as a contestant's (see processes.py).
+It is a separate program, so that its memory is not counted as a contestant's (see processes.py).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DLT_TABLES = {
     "recordings__entity_extractions__mappings": "recording_entity_mappings",
     "recordings__followups": "recording_followups",
 }
-"""What dlt made of the lists, but for values that are lists: those are a part of their row elsewhere."""
+"""Tables that dlt makes of lists, except lists in values: elsewhere those are a part of their row."""
 STREAMS = ("recordings", *dict.fromkeys(DLT_TABLES.values()))
-"""What every contestant produces."""
+"""Streams that every contestant produces."""
 
 
 def singer(directory: Path) -> Counter[str]:
@@ -63,7 +63,7 @@ FORMS = {"singer": singer, "dlt": dlt}
 
 
 def count(form: str, directory: Path) -> Counter[str]:
-    """Return the counts, made in another process."""
+    """Return the counts, from another process."""
     command = [sys.executable, "-m", "benchmarks.counting", form, str(directory)]
     return Counter(json.loads(subprocess.check_output(command, cwd=ROOT)))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NOW = 1_790_000_000_000
 PAGE_SIZE = 100
 LATENCY = 150
-"""Milliseconds a request."""
+"""Milliseconds per request."""
 THREADS = (4, 8)
 YEAR = 365 * DAY
 HOUR = 3600 * SECOND
@@ -101,7 +101,7 @@ class Outcome:
 
     @property
     def ideal(self) -> float:
-        """Return the least time: all threads always busy, and no request too many."""
+        """Return the least time: all threads always busy, and no superfluous request."""
         return -(-self.pages // self.threads) * LATENCY
 
 
@@ -139,7 +139,7 @@ def simulate(history: History, threads: int) -> Outcome:
 
 
 def even(count: int, days: int, *, ago: int = 0, seed: int = 1) -> list[Row]:
-    """Return recordings spread evenly over a number of days before now, or before a moment in the past."""
+    """Return recordings spread evenly over a number of days before now, or before a time in the past."""
     rng = random.Random(seed)
     return [_row(rng, NOW - ago - int(rng.random() * days * DAY), NOW - ago) for _ in range(count)]
 
@@ -152,7 +152,7 @@ def office_hours(count: int, days: int, *, seed: int = 2) -> list[Row]:
 
 
 def _row(rng: random.Random, created: int, latest: int) -> Row:
-    # Most are changed for the last time within days.
+    # Most are last changed within days.
     return Row(created, min(latest, created + int(rng.expovariate(1 / (2 * DAY)))), rng.random())
 
 
