@@ -1,4 +1,4 @@
-"""The stand-in for the API does what the tap's tests rely on."""
+"""The sandbox behaves as the tests of the tap require."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_recordings_that_hardly_are_any_are_served(client: Client) -> None:
         assert sandbox.recordings == data
 
 
-# What is refused
+# Refused requests
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_rate_limit(client: Client) -> None:
 @pytest.mark.parametrize(
     ("order", "cursor", "ids"),
     [
-        # After the first page, its row moves to the end, and the second row takes its place.
+        # After the first page, its row moves to the end, and the second row moves up.
         ("oldest_updated", "count", "aca"),
         ("newest_updated", "count", "ccb"),
         ("oldest_updated", "place", "abca"),
@@ -482,7 +482,7 @@ def test_timeout_fault(client: Client) -> None:
         sandbox.fault("timeout", seconds=0.01)
         with pytest.raises(requests.ConnectionError, match="without response"):
             client.get(sandbox)
-        # A request that is still held does not hold up the end.
+        # A request that is still held does not delay the end.
         sandbox.fault("timeout", seconds=30)
         with ThreadPoolExecutor(1) as pool:
             held = pool.submit(client.get, sandbox)
