@@ -1,4 +1,4 @@
-"""What users get: `meltano run tap-siro <target>` with real targets, and the tables that it leaves.
+"""Runs of `meltano run tap-siro <target>` with real targets, and the resulting tables.
 
 Meltano, the targets and a PostgreSQL server are installed with pip; nothing else is needed.
 """

@@ -1,4 +1,4 @@
-"""What a sync leaves in BigQuery's tables: the target's own code, its settings of `meltano.yml`, and an emulator."""
+"""Tables of BigQuery after a sync: the target's own code, its settings in `meltano.yml`, and an emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Singer's own checker says: other targets read the messages as it does."""
+"""Validation by Singer's own checker, which reads messages as other targets do."""
 
 from __future__ import annotations
 
