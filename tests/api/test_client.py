@@ -1,4 +1,4 @@
-"""Requests other than for recordings: they go through the same retries, rate limit and secrecy."""
+"""Requests for other data than recordings: the same retries, rate limit and secrecy apply."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def get(client: Client, path: str = PATH, **query: str) -> Page:
 
 
 def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox) -> None:
-    """A list would be asked with parameters of recordings, and refuse them."""
+    """A list would get the parameters of recordings, and refuse them."""
     with client_of(sandbox) as client:
         assert get(client, pageSize="2").cursor
         assert len(get(client).records) == len(DATA)
@@ -60,7 +60,7 @@ def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox) -> None:
 
 
 def test_a_fault_that_passes_is_tried_again(sandbox: Sandbox, clock: Clock) -> None:
-    """A list would be missing after each hiccup of the network."""
+    """A list would be missing after each fault of the network."""
     for kind in ("reset", "html", "cut", "status"):
         sandbox.fault(kind)
     sandbox.fault("body", body={"data": None})
@@ -82,7 +82,7 @@ def test_a_fault_that_stays_ends_it(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 422])
 def test_a_refusal_says_its_status(sandbox: Sandbox, status: int) -> None:
-    """A stream that the token may not read could not be left out alone: it would end all others."""
+    """A stream without access would end all others."""
     sandbox.fault("status", on=None, status=status)
     with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
         get(client)
@@ -92,14 +92,14 @@ def test_a_refusal_says_its_status(sandbox: Sandbox, status: int) -> None:
 
 
 def test_what_is_not_there_is_a_refusal(sandbox: Sandbox) -> None:
-    """The same, from an address that the API does not have."""
+    """An address that does not exist would end all streams."""
     with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
         get(client, "/v1/core/nothing")
     assert error.value.status == 404
 
 
 def test_a_cursor_that_is_refused_is_not_a_refused_endpoint(sandbox: Sandbox) -> None:
-    """Half a list would be taken for one that is not there."""
+    """Half a list would count as missing."""
     sandbox.fault("status", on=None, status=410)
     with client_of(sandbox) as client, pytest.raises(CursorRefusedError):
         get(client, cursor="old")
@@ -116,7 +116,7 @@ def test_a_stopped_sync_sends_no_more(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_another_host_gets_its_own_token_only(sandbox: Sandbox) -> None:
-    """The organization's token would go to a host that it is not for."""
+    """The organization token would be sent to another host."""
     with Sandbox(DATA, token="other") as other, client_of(sandbox) as client:
         page = client.get(PATH, {}, decode=read_page, host=Host(other.url, BearerToken("other")))
         assert len(page.records) == len(DATA)
@@ -124,7 +124,7 @@ def test_another_host_gets_its_own_token_only(sandbox: Sandbox) -> None:
     assert sandbox.requests == []
 
 
-# What a list's page may look like
+# Forms of a list's page
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_another_host_gets_its_own_token_only(sandbox: Sandbox) -> None:
     ids=str,
 )
 def test_a_list_comes_in_any_of_its_forms(answer: Any, records: list[Any], cursor: str | None) -> None:
-    """Live answers are not always what the vendor's document says: a list would be empty, or half."""
+    """Live responses can differ from the vendor's document: a list would be empty, or half."""
     page = read_page(json.dumps(answer).encode())
     assert (page.records, page.cursor, page.fault) == (records, cursor, "")
 
@@ -164,7 +164,7 @@ def test_a_list_comes_in_any_of_its_forms(answer: Any, records: list[Any], curso
     ids=str,
 )
 def test_a_named_list_may_be_missing_only_if_it_is_optional(answer: Any, records: list[Any] | None) -> None:
-    """A recording without any would be reported as failed; a list of users that is missing would be taken for none."""
+    """A recording without details would be reported as failed, or a missing list of users would count as empty."""
     body = json.dumps(answer).encode()
     assert read_page(body, "items", optional=True).records == (records or [])
     if records is None:
@@ -192,7 +192,7 @@ def test_a_named_list_may_be_missing_only_if_it_is_optional(answer: Any, records
 )
 @pytest.mark.parametrize("read", [read_page, read_recordings])
 def test_what_is_no_page_is_not_taken_for_an_empty_one(answer: Any, read: Callable[[bytes], Page]) -> None:
-    """A target would be told that all users are gone."""
+    """A target would delete all users."""
     with pytest.raises(MalformedPageError):
         read(json.dumps(answer).encode())
 
@@ -211,7 +211,7 @@ def test_what_is_no_page_is_not_taken_for_an_empty_one(answer: Any, read: Callab
 def test_an_answer_that_says_that_records_are_missing_is_believed(
     more: dict[str, Any], fault: str, read: Callable[[bytes], Page]
 ) -> None:
-    """Half a list would be taken for the whole. But what did come is loaded."""
+    """Half a list would count as complete. Its rows are loaded all the same."""
     page = read(json.dumps({"data": [1], **more}).encode())
     assert page.records == [1]
     assert fault in page.fault
