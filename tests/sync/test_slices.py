@@ -1,4 +1,4 @@
-"""The slices of a pass leave no gap and end, whatever the pages show; and they are worth their requests."""
+"""The slices of a pass end and leave no gap, for all kinds of pages, with few superfluous requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = 1_790_000_000_000
 
 @dataclass
 class Organization:
-    """Recordings by the moment they were created, in an order that the API returns them in."""
+    """Recordings by time of creation, in one of the API's orders."""
 
     created: list[int]
     order: str
@@ -65,7 +65,7 @@ KEYS: dict[str, Callable[[tuple[int, int]], float]] = {
 def read_all(
     organization: Organization, *, threads: int, page_size: int, seed: int = 0, whole: Slice | None = None
 ) -> None:
-    """Read everything as threads would, in an order that the seed decides; check the position at every step."""
+    """Read everything as threads would, in a random order by seed; check the position at every step."""
     rng = random.Random(seed)
     planner = SlicePlanner(whole or Slice(), now=NOW, page_size=page_size)
     chains: list[tuple[Slice, list[int], int]] = []
@@ -145,7 +145,7 @@ moments = st.one_of(
 def test_everything_is_read_exactly_once_and_it_ends(
     *, created: list[int], order: str, threads: int, page_size: int, seed: int, start: int | None
 ) -> None:
-    """From the beginning and from the position of an interrupted pass."""
+    """The pass starts at the beginning, or at the position of an interrupted pass."""
     created = [at for at in created if start is None or at >= start]
     organization = Organization(created, order)
     read_all(organization, threads=threads, page_size=page_size, seed=seed, whole=Slice(start))
@@ -154,7 +154,7 @@ def test_everything_is_read_exactly_once_and_it_ends(
 
 
 def test_many_recordings_of_one_second_do_not_loop() -> None:
-    """A second cannot be cut; its chain must be followed however dense it is."""
+    """A second cannot be divided, so its chain must be followed to the end."""
     for order in ("newest", "oldest", "by id", "updated"):
         organization = Organization([NOW - 300 * DAY + offset for offset in range(900)] + spread(100, 600), order)
         read_all(organization, threads=4, page_size=10)
@@ -164,7 +164,7 @@ def test_many_recordings_of_one_second_do_not_loop() -> None:
 
 @pytest.mark.parametrize("seed", [*range(5), 240])
 def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
-    """Given up by one measure and taken by another, again and again (240), until nothing may be wasted any more."""
+    """The planner gave up a chain by one measure and took it again by another (240 times), until the limit of waste."""
     rng = random.Random(seed)
     ages = itertools.accumulate(int(rng.expovariate(1) * DAY) for _ in range(800))
     organization = Organization([NOW - age for age in ages], "oldest updated")
@@ -187,7 +187,7 @@ def test_cutting_costs_few_more_requests_than_pages(order: str, threads: int) ->
 @ORDERS
 @THREADS
 def test_nights_and_weekends_cost_little(order: str, threads: int) -> None:
-    """Hundreds of calls a workday and none at night: one request in four was in vain, and chains were long."""
+    """With calls only during office hours, one request in four was superfluous, and chains were long."""
     rng = random.Random(5)
     workdays = [day for day in range(200) if day % 7 < 5]
     created = [int(NOW - (rng.choice(workdays) + rng.random() / 3) * DAY) for _ in range(30_000)]
@@ -208,7 +208,7 @@ def test_a_resumed_pass_costs_no_more(order: str, threads: int) -> None:
 @ORDERS
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_position_moves_with_few_threads_too(order: str, threads: int) -> None:
-    """A history that is killed after hours would begin again: a position stands still while a chain is read."""
+    """A full sync that is killed after hours would restart, because a position does not move during a chain."""
     organization = Organization(spread(5_000, 400), order)
     read_all(organization, threads=threads, page_size=10)
     assert organization.longest_chain <= 200  # of 500 pages
@@ -233,11 +233,11 @@ def test_a_dense_day_is_divided(order: str, threads: int) -> None:
 @ORDERS
 @THREADS
 def test_all_threads_read_a_dense_day_to_its_end(order: str, threads: int) -> None:
-    """One or two read it alone, for three times as long, while the others had nothing to do."""
+    """One or two threads read everything, for three times as long, while the others were idle."""
     organization = Organization(spread(5_000, 1460) + spread(5_000, 1, before=700, seed=3), order)
     busy = busy_threads(organization, threads)
     assert sum(busy) <= 170
-    assert len(busy) <= 55  # of 25, for a request a page
+    assert len(busy) <= 55  # of 25, at one request per page
 
 
 @ORDERS
@@ -250,7 +250,7 @@ def test_a_small_organization_costs_few_requests(order: str, count: int, most: i
 
 @ORDERS
 def test_poison_costs_few_requests(order: str) -> None:
-    """One recording in ten thousand is too heavy: halving down to it must not read the history twice."""
+    """One recording in ten thousand is too large: halving down to it must not read everything twice."""
     organization = Organization(spread(10_000, 400), order)
     poison = NOW - 200 * DAY
     planner, requests, read = SlicePlanner(Slice(), now=NOW, page_size=100), 0, 0
@@ -281,7 +281,7 @@ def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:
 
 
 def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
-    """Some APIs send a cursor with the last page: cutting there would read everything again."""
+    """Some APIs send a cursor with the last page: a division there would read everything again."""
     planner = SlicePlanner(Slice(), now=NOW, page_size=100)
     part = planner.take()
     assert part
