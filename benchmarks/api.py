@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, so that its CPU time does not count as the contestants'."""
+"""The sandbox in a separate process, so that its CPU time does not count as the contestants'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison of the tap with other programs at the same job, each in a process of its own, one after the other."""
+"""Comparison of the tap with other programs at the same job, each in a separate process, one after the other."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_an_address_that_gives_no_token_is_named(sandbox: Sandbox, kind: str, op
     ("kind", "options"), [("reset", {}), ("status", {"status": 503}), ("status", {"status": 429}), ("cut", {})], ids=str
 )
 def test_what_passes_is_tried_again(sandbox: Sandbox, kind: str, options: dict[str, Any]) -> None:
-    """Each hiccup of the authorization server would end a sync."""
+    """Each short fault of the authorization server would end a sync."""
     sandbox.fault(kind, path=CLIENT_TOKEN, **options)
     outcome = sync(client_config(sandbox))
     assert loaded(outcome) == EXPECTED

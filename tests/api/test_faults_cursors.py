@@ -118,7 +118,7 @@ def test_a_cursor_on_the_last_page_is_followed_to_its_end(order: str, cursor: st
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("distance", [1, 2, 3])
 def test_a_cursor_that_comes_back_ends_the_sync(sandbox: Sandbox, distance: int, threads: int) -> None:
-    """With a cursor that is repeated at once, or A, B, A, a job would read the same pages for ever."""
+    """With a cursor that is repeated at once, or A, B, A, a job would read the same pages endlessly."""
     trail: dict[Any, list[str]] = {}
     sent: list[str] = []
 

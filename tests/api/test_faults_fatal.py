@@ -115,7 +115,7 @@ def test_an_unreachable_address_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:1/..", "localhost:0", "localhost:65535x", "[::1"])
 def test_an_address_that_cannot_be_asked_is_refused_in_a_sentence(tmp_path: Path, host: str) -> None:
-    """The same applies to an invalid address."""
+    """An invalid address must be named in the message too."""
     config = {"api_url": f"http://{host}", "api_token": "t", "max_retry_seconds": 0}
     run = run_tap(tmp_path, config, status=1)
     assert "Traceback" not in run.stderr

@@ -189,7 +189,7 @@ def test_a_date_is_written_in_utc_or_as_null(empty: Sandbox, given: str) -> None
 def test_a_few_impossible_creation_dates_do_not_hide_other_recordings(
     created: str | None, order: str, threads: int
 ) -> None:
-    """`0001-01-01` is what some backends write for "none": cutting a history there would crash, or miss the rest."""
+    """Some backends write `0001-01-01` for "none": a division there would crash, or lose the rest."""
     data = plain(60, sections=1, extractions=1)
     for row in (data[0], data[29], data[59]):
         row["createdAt"] = created
@@ -203,7 +203,7 @@ def test_a_few_impossible_creation_dates_do_not_hide_other_recordings(
     "created", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2025-06-01T00:00:00.000Z"]
 )
 def test_many_recordings_of_one_impossible_moment_do_not_hide_others(created: str, order: str, threads: int) -> None:
-    """A backend that did not know when its old recordings were made would make cutting crash, or go on for ever."""
+    """Old recordings with unknown dates would make the division crash, or never end."""
     data = plain(60, sections=1, extractions=1)
     for number, row in enumerate(data[10:40]):
         row["createdAt"] = created if number % 2 else created.replace(":00:00.000Z", f":00:{number:02d}.000Z")

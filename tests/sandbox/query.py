@@ -55,8 +55,8 @@ class Query:
 def parse_query(pairs: Iterable[tuple[str, str]], *, strict: bool, default_page_size: int, max_page_size: int) -> Query:
     """Read the parameters of a query string.
 
-    When strict, whatever the documentation does not allow is refused. Otherwise it is ignored, and a page
-    size that is too large is taken as the largest.
+    If strict, refuse parameters that the documentation does not allow. Otherwise ignore them, and reduce a page
+    size that is too large to the maximum.
     """
     values: dict[str, str] = {}
     for name, value in pairs:

@@ -21,7 +21,7 @@ _RESULTS = {"WON": "closed", "LOST": "not closed", "OPEN": "in progress"}
 
 
 class Outcomes(Listing):
-    """The same recordings."""
+    """The recordings of the first host."""
 
     name = "recording_outcomes"
     path = RECORDINGS

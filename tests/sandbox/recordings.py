@@ -43,7 +43,7 @@ class Recordings:
         created: str = "taken",
         ignores: Collection[str] = (),
     ) -> None:
-        """Take the recordings and how to serve them.
+        """Take the recordings and the rules for serving them.
 
         Args:
             recordings: The data set. It is copied.

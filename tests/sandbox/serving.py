@@ -1,4 +1,4 @@
-"""An HTTP server in a thread of its own, on a free port of the loopback address: its log, faults and rules."""
+"""An HTTP server in a separate thread, on a free port of the loopback address: its log, faults and rules."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ ORDERS: dict[str, Callable[[int, int], float]] = {
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_left_and_what_is_done_cover_the_whole_at_every_step(seed: int, order: str) -> None:
-    """With threads that end in any order, cursors that expire, dense moments, recordings of unknown age, pages that are
-    too heavy and one that always is."""
+    """Threads end in any order, cursors expire, days are dense, recordings lack dates, and pages are too large, one of
+    them always."""
     rng = random.Random(seed)
     start = [None, NOW - 900 * DAY][seed % 2]
     dense = NOW - 300 * DAY

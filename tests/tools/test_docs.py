@@ -105,7 +105,7 @@ def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    """Everything long has a page of its own in `docs/`."""
+    """Longer texts have their own page in `docs/`."""
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
 
 
