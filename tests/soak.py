@@ -42,7 +42,7 @@ ALL = sum(ROWS.values())
 LINKS = {"user": 0, "engagement": 2, "opportunity": 3, "contact": 4, "account": 5}
 RECORD = re.compile(rb'\{"type":"RECORD","stream":"(\w+)","record":\{"(?:id|recordingId)":"([^"]+)"')
 NUMBERS = {name: re.compile(rf'"{name}":"?(\w+)'.encode()) for name in ("objectType", "extractionOrdinal", "ordinal")}
-SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000, "request_timeout": 1}
+SETTINGS: dict[str, Any] = {"request_timeout": 1}
 
 
 class Tally:

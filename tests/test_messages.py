@@ -125,9 +125,7 @@ def fault(
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=on, when=when, **options)
-        config = config_for(
-            sandbox, max_retry_seconds=patience, page_size=10 if when else 100, requests_per_minute=100_000
-        )
+        config = config_for(sandbox, max_retry_seconds=patience, page_size=10 if when else 100)
         outcome = sync(config, state=state, clock=Clock(), status=1 if on is None else 0)
         return outcome.warnings + outcome.errors
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL: dict[str, Any] = {"page_size": 5}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,7 @@ import pytest
 
 from tap_siro.api.authentication import BearerToken
 from tap_siro.api.client import Client, Host
-from tap_siro.api.decoding import MalformedPageError
-from tap_siro.api.pages import Page, read_page, read_recordings
+from tap_siro.api.pages import Page, read_page
 from tap_siro.errors import CursorRefusedError, RefusedError, RetryableError, StoppedError, TapSiroError
 from tap_siro.settings import CONFIG, Settings
 from tests.sandbox import Sandbox
@@ -20,7 +18,7 @@ from tests.support.in_process import Clock
 from tests.support.process import config_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PATH = "/v1/core/recordings"
 DATA = plain(3)
@@ -122,103 +120,3 @@ def test_another_host_gets_its_own_token_only(sandbox: Sandbox) -> None:
         assert len(page.records) == len(DATA)
         assert {request.headers["Authorization"] for request in other.requests} == {"Bearer other"}
     assert sandbox.requests == []
-
-
-# Forms of a list's page
-
-
-@pytest.mark.parametrize(
-    ("answer", "records", "cursor"),
-    [
-        ([{"id": "a"}], [{"id": "a"}], None),
-        ([], [], None),
-        ({"data": []}, [], None),
-        ({"data": [{"id": "a"}], "cursor": None}, [{"id": "a"}], None),
-        ({"data": [1], "cursor": ""}, [1], None),
-        ({"data": [1], "cursor": "next"}, [1], "next"),
-        ({"data": [1], "cursor": 17, "hasNextPage": True}, [1], "17"),
-        ({"data": [1], "cursor": 0, "hasNextPage": True}, [1], "0"),
-        ({"data": [1], "cursor": "next", "hasNextPage": None}, [1], "next"),
-        ({"data": [1], "cursor": "next", "hasNextPage": False}, [1], None),
-        ({"data": [1], "cursor": 17, "hasNextPage": False}, [1], None),
-        ({"data": [1], "cursor": None, "hasNextPage": False, "limit": 25, "total": 1}, [1], None),
-        ({"data": [1], "hasMore": False, "errors": []}, [1], None),
-    ],
-    ids=str,
-)
-def test_a_list_comes_in_any_of_its_forms(answer: Any, records: list[Any], cursor: str | None) -> None:
-    """Live responses can differ from the vendor's document: a list would be empty, or half."""
-    page = read_page(json.dumps(answer).encode())
-    assert (page.records, page.cursor, page.fault) == (records, cursor, "")
-
-
-@pytest.mark.parametrize(
-    ("answer", "records"),
-    [
-        ({"data": {"items": [1], "other": 2}}, [1]),
-        ({"data": {"items": None}}, None),
-        ({"data": {"other": [1]}}, None),
-        ({"data": [1]}, [1]),
-        ({"data": None}, None),
-    ],
-    ids=str,
-)
-def test_a_named_list_may_be_missing_only_if_it_is_optional(answer: Any, records: list[Any] | None) -> None:
-    """A recording without details would be reported as failed, or a missing list of users would count as empty."""
-    body = json.dumps(answer).encode()
-    assert read_page(body, "items", optional=True).records == (records or [])
-    if records is None:
-        with pytest.raises(MalformedPageError):
-            read_page(body, "items")
-    else:
-        assert read_page(body, "items").records == records
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        7,
-        {},
-        {"data": None},
-        {"data": {"id": "a"}},
-        {"items": []},
-        {"error": "internal"},
-        {"data": [1], "cursor": True},
-        {"data": [1], "cursor": ["a"]},
-        {"data": [1], "cursor": {}, "hasNextPage": False},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("read", [read_page, read_recordings])
-def test_what_is_no_page_is_not_taken_for_an_empty_one(answer: Any, read: Callable[[bytes], Page]) -> None:
-    """A target would delete all users."""
-    with pytest.raises(MalformedPageError):
-        read(json.dumps(answer).encode())
-
-
-@pytest.mark.parametrize("read", [read_page, read_recordings])
-@pytest.mark.parametrize(
-    ("more", "fault"),
-    [
-        ({"hasNextPage": True}, "no cursor"),
-        ({"cursor": None, "hasMore": True}, "no cursor"),
-        ({"error": "internal"}, "reports an error"),
-        ({"cursor": "next", "errors": ["internal"]}, "reports an error"),
-    ],
-    ids=str,
-)
-def test_an_answer_that_says_that_records_are_missing_is_believed(
-    more: dict[str, Any], fault: str, read: Callable[[bytes], Page]
-) -> None:
-    """Half a list would count as complete. Its rows are loaded all the same."""
-    page = read(json.dumps({"data": [1], **more}).encode())
-    assert page.records == [1]
-    assert fault in page.fault
-
-
-def test_a_cursor_that_is_a_number_is_kept_digit_by_digit() -> None:
-    """A rounded cursor would skip records."""
-    digits = "123456789012345678901234567890"
-    assert read_page(b'{"data": [], "cursor": %s}' % digits.encode()).cursor == digits
-    assert read_page(b'{"data": [], "cursor": 1700000000.120}').cursor == "1700000000.120"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SMALL = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL = {"page_size": 5}
 PLACES = {
     "at once": lambda request: request.number >= 1,
     "late": lambda request: request.number >= 16,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api import retries
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_recordings
 from tap_siro.credentials import read_secret
-from tap_siro.errors import BoundsRefusedError, RefusedError
+from tap_siro.errors import BoundsError, RefusedError
 from tests.api.test_client import PATH, client_of
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 DATA = plain(120, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-FAST: dict[str, Any] = {"requests_per_minute": 100_000}
 MOMENT = "2025-06-01T12:00:00.000Z"
 
 
@@ -52,7 +52,7 @@ def test_pages_that_are_too_much_are_asked_for_in_smaller_parts(
 ) -> None:
     """One large page would end every sync after ten minutes of retries, and later rows would never be loaded."""
     sandbox.fault("status", on=None, when=larger_than(6, late=late), status=status)
-    outcome = sync(config_for(sandbox, page_size=25, concurrency=threads, **FAST), clock=Clock())
+    outcome = sync(config_for(sandbox, page_size=25, concurrency=threads), clock=Clock())
     assert loaded(outcome) == EXPECTED
     fewer = [warning for warning in outcome.warnings if "too large" in warning]
     assert [warning.split()[2] for warning in fewer] == ["25", "12"]
@@ -62,7 +62,7 @@ def test_pages_that_are_too_much_are_asked_for_in_smaller_parts(
 def test_a_page_that_is_too_slow_is_asked_for_in_smaller_parts(sandbox: Sandbox) -> None:
     """An API may let a large request time out."""
     sandbox.fault("timeout", on=None, when=larger_than(12), seconds=30.0)
-    outcome = sync(config_for(sandbox, page_size=25, request_timeout=0.7, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25, request_timeout=0.7))
     assert loaded(outcome) == EXPECTED
     assert sum("too large" in warning for warning in outcome.warnings) == 1
 
@@ -71,7 +71,7 @@ def test_a_page_that_is_too_slow_is_asked_for_in_smaller_parts(sandbox: Sandbox)
 def test_an_api_that_is_busy_is_not_asked_for_less(sandbox: Sandbox, status: int) -> None:
     """A short outage would make the rest of a full sync four times slower."""
     sandbox.fault("status", on=6, status=status)
-    outcome = sync(config_for(sandbox, page_size=25, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25))
     assert loaded(outcome) == EXPECTED
     assert {request.params["pageSize"] for request in sandbox.requests} == {"25"}
 
@@ -79,7 +79,7 @@ def test_an_api_that_is_busy_is_not_asked_for_less(sandbox: Sandbox, status: int
 def test_pages_of_five_are_the_smallest(sandbox: Sandbox) -> None:
     """A sync would never end if the API answers nothing."""
     sandbox.fault("status", on=None, status=502)
-    outcome = sync(config_for(sandbox, page_size=25, max_retry_seconds=60, **FAST), status=1)
+    outcome = sync(config_for(sandbox, page_size=25, max_retry_seconds=60), status=1)
     assert "Gave up after" in outcome.errors[0]
     assert min(int(request.params["pageSize"]) for request in sandbox.requests) == 5
 
@@ -91,15 +91,15 @@ def test_pages_of_five_are_the_smallest(sandbox: Sandbox) -> None:
 def test_bounds_that_are_refused_are_named_as_such(sandbox: Sandbox, status: int) -> None:
     """The run needs to know that the pass can be read without bounds."""
     sandbox.fault("status", on=None, status=status)
-    assert type(refusal(sandbox, bounds_optional=True)) is BoundsRefusedError
+    assert type(refusal(sandbox, bounds_optional=True)) is BoundsError
 
 
-def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> RefusedError:
+def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> Exception:
     """Error of a chain with bounds of creation."""
     with client_of(sandbox) as client:
-        endpoint = Endpoint(client.api, PATH, read_recordings)
-        pages = iter(Chain(client, endpoint, {"createdAt:gt": MOMENT}, page_size=25, bounds_optional=bounds_optional))
-        with pytest.raises(RefusedError) as error:
+        request = retries.Request(client.api, PATH, {"createdAt:gt": MOMENT}, read_recordings)
+        pages = iter(Chain(client, request, page_size=25, bounds_optional=bounds_optional))
+        with pytest.raises((BoundsError, RefusedError)) as error:
             next(pages)
     return error.value
 
@@ -118,7 +118,7 @@ def test_bounds_that_cannot_be_the_reason_are_not_blamed(sandbox: Sandbox, statu
 def test_a_client_error_to_a_cursor_is_the_cursors(sandbox: Sandbox, status: int) -> None:
     """An expired cursor that is answered with 404 would end a sync with advice on `api_url`."""
     fault = sandbox.fault("status", when=lambda request: "cursor" in request.params, status=status)
-    outcome = sync(config_for(sandbox, page_size=25, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25))
     assert loaded(outcome) == EXPECTED
     assert fault.hits == 1
 
@@ -131,7 +131,7 @@ def test_what_may_pass_is_tried_again(sandbox: Sandbox, status: int, headers: di
     """A firewall that slows clients down, or TLS 1.3's early data, would end a sync."""
     sandbox.fault("status", when=lambda request: ("cursor" in request.params) == cursor, status=status, headers=headers)
     clock = Clock()
-    outcome = sync(config_for(sandbox, page_size=25, **FAST), clock=clock)
+    outcome = sync(config_for(sandbox, page_size=25), clock=clock)
     assert loaded(outcome) == EXPECTED
     assert len(clock.waits) == 1
 

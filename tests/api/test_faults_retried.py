@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PLACES = ("first", "middle", "last")
 DATA = plain(40, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SLOW = {"page_size": 5, "requests_per_minute": 100_000}
+SLOW = {"page_size": 5}
 
 
 @pytest.fixture

@@ -32,8 +32,12 @@ def test_threads_that_fail_at_the_same_size_halve_it_once(caplog: pytest.LogCapt
     sizes = PageSize("/list")
     with caplog.at_level(logging.WARNING):
         assert all(sizes.reduce(100) for _ in range(8))
-    assert sizes.begin(100) == 50
-    assert len(caplog.records) == 1
+        assert sizes.begin(100) == 50
+        (message,) = caplog.messages
+        answer(sizes, GOOD_PAGES)
+        sizes.reduce(100)
+    assert caplog.messages == [message], "once for each size"
+    assert message.startswith("Pages of 100 records of /list seem too large for Siro's API; requesting 50 at a time.")
 
 
 def test_it_grows_again_after_good_pages_and_has_no_limit_at_the_end() -> None:
@@ -75,7 +79,8 @@ def test_it_is_dropped_once_refused(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert sizes.drop(100)
         assert sizes.drop(100), "another thread's"
-    assert len(caplog.records) == 1
+    (message,) = caplog.messages
+    assert message.startswith("Siro's API refused pages of 100 records of /list; requesting them without a page size.")
     assert sizes.begin(100) is None
     assert sizes.rows(100) == DEFAULT
 
@@ -87,9 +92,24 @@ def test_pages_without_a_size_that_are_too_heavy_get_one() -> None:
     sizes = PageSize("/list")
     sizes.reduce(100)
     sizes.reduce(50)
-    sizes.reduce(25)
     sizes.drop(50)
+    assert sizes.begin(100) is None, "as many as come without a size"
+    sizes.reduce(25)
     assert sizes.begin(100) == sizes.rows(100) == 12
+
+
+def test_it_grows_to_less_than_what_is_wanted() -> None:
+    sizes = PageSize("/list")
+    sizes.reduce(50)
+    assert answer(sizes, GOOD_PAGES, wanted=60) == 50
+
+
+def test_every_page_is_counted() -> None:
+    """Poison could not be told from an outage: in an outage, no page comes."""
+    sizes = PageSize("/list")
+    answer(sizes, 3)
+    sizes.good(None)
+    assert sizes.pages == 4
 
 
 @pytest.mark.parametrize(("size", "accepted"), [(100, True), (DEFAULT, False), (5, False), (None, False)])

@@ -165,7 +165,7 @@ def test_pages_that_are_too_heavy(probe: Callable[..., Outcome]) -> None:
 
 def test_times_and_the_settings_that_follow(probe: Callable[..., Outcome]) -> None:
     # A sync would warn of larger pages with scores, and request 25.
-    with Sandbox(DATA, latency=0.1, most_scored=None) as sandbox:
+    with Sandbox(DATA, latency=0.03, most_scored=None) as sandbox:
         outcome = probe(sandbox)
     assert outcome.found["seconds a page"].count(" s") == 4
     advice = outcome.meaning["seconds a page"]

@@ -11,6 +11,7 @@ import pytest
 
 from tap_siro.records import children
 from tap_siro.records.cleaning import (
+    KEPT,
     LARGEST_NUMBER,
     MAX_NAME_CHARACTERS,
     MAX_WARNINGS,
@@ -30,7 +31,7 @@ EXTRACTIONS = [
         "mappings": [{"crmModelName": "Account", "crmFieldName": "roof_type"}, None, {"crmFieldName": "roof"}],
     },
     "odd",
-    {"name": "budget", "value": Decimal("1.50"), "mappings": None},
+    {"name": "budget", "value": Decimal("1.50"), "mappings": [{"crmModelName": "Deal", "crmFieldName": "amount"}]},
     {"value": None},
 ]
 RECORDING = {
@@ -94,6 +95,16 @@ def test_every_row_is_cut_with_its_place_and_its_values() -> None:
     assert children.entity_mappings(recording) == [
         {**mapped, "ordinal": 0, "crmModelName": "Account", "crmFieldName": "roof_type"},
         {**mapped, "ordinal": 2, "crmModelName": None, "crmFieldName": "roof"},
+        {
+            **ONE,
+            "extractionOrdinal": 2,
+            "name": "budget",
+            "value": budget,
+            "valueType": "number",
+            "ordinal": 0,
+            "crmModelName": "Deal",
+            "crmFieldName": "amount",
+        },
     ]
     assert children.followups(recording) == [
         {**ONE, "ordinal": 0, "id": "f0", "score": 7},
@@ -330,11 +341,11 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
     field_warnings = FieldWarnings()
     for _ in range(2):
         field_warnings.wrong_type("a", "text")
-        field_warnings.unknown("a", kept=True)
+        field_warnings.unknown("a", KEPT)
     assert len(caplog.messages) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     for number in range(2 * MAX_WARNINGS):
-        field_warnings.unknown(f"name {number}", kept=True)
+        field_warnings.unknown(f"name {number}", KEPT)
     assert len(caplog.messages) == MAX_WARNINGS
 
 
@@ -347,7 +358,7 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
     ],
 )
 def test_a_name_is_shown_in_one_short_line(name: str, shown: str, caplog: pytest.LogCaptureFixture) -> None:
-    FieldWarnings().unknown(name, kept=True)
+    FieldWarnings().unknown(name, KEPT)
     (message,) = caplog.messages
     assert message.split("`")[1] == shown
 

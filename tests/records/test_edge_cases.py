@@ -22,7 +22,7 @@ from tests.support.process import config_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL = {"page_size": 5}
 MOMENT = "2025-06-01T12:00:00.000Z"
 FULL = plain(1)[0]
 LITTLE = plain(1, sections=1, extractions=1)[0]

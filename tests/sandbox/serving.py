@@ -164,13 +164,15 @@ class Server:
             await site.stop()
         finally:
             server = runner.server
-            await runner.cleanup()
-            # Nobody owns a connection that was accepted just before.
+            assert server is not None
+            # What is open belongs to nobody any more: a connection that was accepted just before, or whose client does
+            # not read its answer. The loop would wait for it, or end and leave the socket open.
             for _ in range(3):
-                await asyncio.sleep(0)
-                for connection in server.connections if server else ():
+                for connection in server.connections:
                     if connection.transport is not None:
                         connection.transport.abort()
+                await asyncio.sleep(0)
+            await runner.cleanup()
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         body = await http.read()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -565,6 +568,19 @@ def test_misspelt_options_and_faults_are_refused() -> None:
 
 
 # The oracle
+
+
+def test_a_client_that_does_not_read_leaves_no_socket_open() -> None:
+    """Another test would fail with its warning, whenever the garbage collector comes by."""
+    heavy = [row | {"title": "x" * 200_000} for row in plain(100)]
+    with Sandbox(heavy) as sandbox:
+        client = socket.create_connection(("127.0.0.1", urlsplit(sandbox.host).port))
+        headers = f"User-Agent: tap/1\r\nAuthorization: Bearer {sandbox.token}\r\nHost: sandbox\r\n"
+        path = f"{urlsplit(sandbox.url).path}/v1/core/recordings?pageSize=100"
+        client.sendall(f"GET {path} HTTP/1.1\r\n{headers}\r\n".encode())
+        assert client.recv(5) == b"HTTP/"
+    client.close()
+    gc.collect()
 
 
 @pytest.mark.parametrize(

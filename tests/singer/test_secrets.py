@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TOKEN = f"token-{CANARY}-0123456789"
 DEBUG = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
-SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000, "concurrency": 2}
+SMALL: dict[str, Any] = {"page_size": 5, "concurrency": 2}
 
 
 def canaries(count: int) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.thorough
 DATA = plain(100, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
 THREADS = 2
-SMALL: dict[str, Any] = {"page_size": 5, "concurrency": THREADS, "requests_per_minute": 100_000}
+SMALL: dict[str, Any] = {"page_size": 5, "concurrency": THREADS}
 REQUESTS = 32
 """About the number of requests of a whole run with these settings."""
 SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -296,7 +296,7 @@ def test_a_target_that_is_gone_before_the_first_line(tmp_path: Path) -> None:
 
 
 BIG = plain(400, sections=3, extractions=4)
-ASLEEP: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+ASLEEP: dict[str, Any] = {"page_size": 10}
 
 
 @pytest.mark.parametrize("threads", [1, 4])

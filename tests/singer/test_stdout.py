@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.thorough
 
 DATA = plain(200, sections=2, extractions=2)
-SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000}
 SMALLEST = 4096
 """Size of the smallest pipe, in bytes."""
 
@@ -57,9 +56,7 @@ def test_everything_arrives_through_a_slow_pipe(tmp_path: Path, kind: str, unbuf
     environment = {"PYTHONUNBUFFERED": unbuffered}
     with (
         Sandbox(DATA) as sandbox,
-        start_tap(
-            tmp_path, config_for(sandbox, **SETTINGS), executable=PLAIN, stdout=writing, environment=environment
-        ) as tap,
+        start_tap(tmp_path, config_for(sandbox), executable=PLAIN, stdout=writing, environment=environment) as tap,
     ):
         os.close(writing)
 
@@ -88,7 +85,7 @@ def test_a_signal_in_the_middle_of_a_line_cuts_nothing(tmp_path: Path) -> None:
         Sandbox(DATA) as sandbox,
         start_tap(
             tmp_path,
-            config_for(sandbox, **SETTINGS),
+            config_for(sandbox),
             executable=PLAIN,
             stdout=writing,
             environment={"PYTHONUNBUFFERED": "1"},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.support.in_process import Outcome
 
 DATA = recordings(120)
-FAST: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 5}
 OFTEN = {"refused", "ignored"}
 """Rules that also affect a full sync without a start date, whose bounds are the only filter."""
 RULES = sorted(CREATED_RULES.keys() - {"taken"})

@@ -166,13 +166,13 @@ def test_the_log_says_how_far_the_details_are(
 ) -> None:
     """A page of transcripts takes minutes: the log must show progress, and not call it a hang."""
     monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr(reader, "QUIET_SECONDS", 1.5)
+    monkeypatch.setattr(reader, "QUIET_SECONDS", 0.6)
     with Sandbox(recordings(10, odd=False)) as sandbox, caplog.at_level(logging.INFO):
         for each in sandbox.recordings:
             sandbox.details.transcripts[each["id"]] = {"utterances": []}
-        sandbox.fault("slow", seconds=0.3, path=UTTERANCES, on=None)
+        sandbox.fault("slow", seconds=0.12, path=UTTERANCES, on=None)
         sync(app(sandbox, concurrency=1), catalog=selected(tmp_path))
-    assert "Nothing has come" not in caplog.text
+    assert "No response from Siro's API" not in caplog.text
     assert re.search(r": 0 recordings and \d+ details;", caplog.text)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DATA = plain(150, sections=1, extractions=1)
 START, END = "2025-05-01T00:00:00.000Z", "2025-09-01T00:00:00.000Z"
-FAST: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 10}
 
 
 def bookmarks(state: dict[str, Any]) -> set[Any]:

@@ -69,7 +69,7 @@ def test_a_history_that_is_cut_again_and_killed_goes_on(tmp_path: Path, order: s
     data = plain(100, start="2021-01-01T00:00:00.000Z", end="2025-01-01T00:00:00.000Z", **small)
     data += plain(200, start="2023-02-01T00:00:00.000Z", end="2023-02-02T00:00:00.000Z", seed=9, **small)
     with Sandbox(data, order=order, latency=0.002) as sandbox:
-        config = config_for(sandbox, page_size=5, concurrency=threads, requests_per_minute=100_000)
+        config = config_for(sandbox, page_size=5, concurrency=threads)
         warehouse, beginnings = Warehouse(), set()
         for moment in (7, 25, 40):
             run = run_and_kill(tmp_path, config, sandbox, at_request=moment, state=warehouse.state or None)

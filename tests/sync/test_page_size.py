@@ -140,7 +140,7 @@ def test_an_outage_is_over_some_time(threads: int) -> None:
         return bool(began) and clock.slept < began[0] + 20
 
     with Sandbox(data) as sandbox:
-        config = config_for(sandbox, show_evaluation_score=False, concurrency=threads, requests_per_minute=100_000)
+        config = config_for(sandbox, show_evaluation_score=False, concurrency=threads)
         sync(config, catalog=selecting("recordings"))
         undisturbed = len(sandbox.requests)
         sandbox.clear()

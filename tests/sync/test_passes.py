@@ -24,7 +24,7 @@ DAY = 86_400_000
 DATA = plain(120, sections=1, extractions=1)
 DENSE = plain(60, sections=1, extractions=1, start="2026-02-01T00:00:00.000Z", end="2026-02-01T20:00:00.000Z")
 TABLES = {"recordings": "updatedAt", "recording_crm_links": "recordingUpdatedAt"}
-FAST: dict[str, Any] = {"requests_per_minute": 100_000, "daily_recheck_days": 0, "lookback_seconds": 60}
+FAST: dict[str, Any] = {"daily_recheck_days": 0, "lookback_seconds": 60}
 UNSCORED: dict[str, Any] = {**FAST, "show_evaluation_score": False}
 
 

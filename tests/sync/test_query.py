@@ -9,7 +9,7 @@ import pytest
 
 from tap_siro import timestamps
 from tap_siro.api.pages import Page
-from tap_siro.errors import BoundsIgnoredError, TapSiroError
+from tap_siro.errors import BoundsError, TapSiroError
 from tap_siro.sync.query import SETTLING, TOLERANCE, Query
 from tap_siro.sync.slice_fetcher import RecordingsPage
 from tap_siro.sync.slices import Slice
@@ -103,8 +103,9 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
     if ignored is None:
         asked.check(arrived, PART)
     elif ignored == "createdAt":
-        with pytest.raises(BoundsIgnoredError, match="ignores the `createdAt` bounds"):
+        with pytest.raises(BoundsError, match="ignores the `createdAt` bounds") as error:
             asked.check(arrived, PART)
+        assert error.value.are_ignored, "the log would say that they are refused"
     else:
         with pytest.raises(TapSiroError, match=re.escape(f"outside `{ignored}`")):
             asked.check(arrived, PART)
@@ -122,3 +123,13 @@ def test_what_was_edited_is_found_wherever_it_went() -> None:
         "updatedAt:gte": "2025-06-01T12:00:00.005Z",
         "createdAt:gt": "2025-06-01T11:59:59.999Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("created", "kept"), [(T, False), (T + 1, True), (T + 9, True), (T + 10, False), (T - 1, False), (None, True)]
+)
+def test_the_tap_keeps_to_the_range_where_the_api_does_not(created: int | None, kept: bool) -> None:
+    """Without bounds, a user who reads one year into a table would get all years."""
+    assert query(created_after=T, created_before=T + 10, bounded=False).keeps(created) is kept
+    assert query(created_after=T, created_before=T + 10).keeps(created), "the API does it"
+    assert query(bounded=False).keeps(created)

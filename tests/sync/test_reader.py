@@ -49,7 +49,7 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
     defaults = {name: one["default"] for name, one in CONFIG["properties"].items() if "default" in one}
-    config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE, requests_per_minute=100_000)}
+    config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE)}
     settings, faults = Settings.read(config, version="0")
     assert settings, faults
     client = Client(settings, clock)

@@ -14,8 +14,6 @@ from tests.sandbox.streams import KEYS
 from tests.support.in_process import sync
 from tests.support.process import config_for
 
-FAST: dict[str, Any] = {"requests_per_minute": 100_000}
-
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("odd", [False, True])
@@ -23,7 +21,7 @@ def test_the_first_sync_of_a_small_organization_sends_each_row_once(order: str, 
     """300 recordings came as 549 rows. Only the poll after the full sync may repeat rows."""
     data = recordings(300, odd=odd)
     with Sandbox(data, order=order) as sandbox:
-        run = sync(config_for(sandbox, lookback_seconds=1, **FAST))
+        run = sync(config_for(sandbox, lookback_seconds=1))
         polled = sum(request.rows for request in sandbox.requests if "updatedAt:gte" in request.params)
     for stream, keys in KEYS.items():
         rows = run.records[stream]
@@ -43,7 +41,7 @@ def test_what_changed_meanwhile_is_sent_again() -> None:
             "updatedAt": next(r["updatedAt"] for r in data if r["id"] == first),
         }
         sandbox.hook = lambda box, request: box.update(first, **changed) if request.number == 2 else None
-        run = sync(config_for(sandbox, concurrency=1, page_size=20, lookback_seconds=1, **FAST))
+        run = sync(config_for(sandbox, concurrency=1, page_size=20, lookback_seconds=1))
     assert [row["evaluationScore"] for row in run.records["recordings"] if row["id"] == first][-1] == 1.5
 
 

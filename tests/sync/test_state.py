@@ -13,6 +13,7 @@ from tap_siro.sync.state import (
     StreamPass,
     catch_up_poll,
     describe,
+    has_open_history,
     next_pass,
     read_bookmark,
     write_end,
@@ -158,6 +159,9 @@ def test_a_bookmark_closes_the_pass() -> None:
     day = {"rechecked_on": "2026-03-02"}
     assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **day, **closed}
     assert read_bookmark(made) == START
+    ahead = state(bookmark=NOON)
+    write_end(ahead, "updatedAt", StreamPass(PassKind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
+    assert read_bookmark(ahead) == NOON, "a bookmark never moves back"
     empty: dict[str, Any] = {}
     write_end(empty, "updatedAt", StreamPass(PassKind.POLL, None, POLL), settings())
     assert empty == closed, "nothing was seen: there is no bookmark to set"
@@ -247,6 +251,22 @@ def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night()
 def test_a_catch_up_poll_without_a_bookmark_begins_at_the_start() -> None:
     """The full sync saw no recording with a date, so current updates still belong to it."""
     assert catch_up_poll({}, settings(start_date=MARCH), now=NOON) == StreamPass(PassKind.POLL, START, POLL)
+
+
+def test_a_catch_up_poll_beside_a_history_that_lacks_something_begins_where_that_began() -> None:
+    """Its state has no bookmark to begin at, and recordings updated meanwhile would only come when it is whole."""
+    options = settings(start_date=MARCH)
+    since = NOON - 60 * SECOND
+    assert catch_up_poll(state(as_of=START), options, now=NOON, since=NOON) == StreamPass(PassKind.POLL, since, POLL)
+
+
+@pytest.mark.parametrize(
+    ("opened", "open_history"),
+    [({}, False), ({"as_of": START}, True), ({"as_of": START, "kind": PassKind.POLL, "query": POLL}, False)],
+)
+def test_an_open_history_is_told_from_an_open_poll(opened: dict[str, Any], open_history: bool) -> None:
+    """With an `end_date` before the bookmark, it would be skipped and never read to its end."""
+    assert has_open_history(state(bookmark=NOON, **opened)) is open_history
 
 
 FULL_TABLE = StreamPass(PassKind.FULL_TABLE, None, "full table?")

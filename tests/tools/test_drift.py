@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -386,22 +387,29 @@ def test_a_reference_that_leads_nowhere_is_told(reference: str) -> None:
         drift.differences(whole)
 
 
-def run(path: Path | str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.drift", str(path)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def compare(place: Path | str, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """Run the command, and return the sentence that it fails with."""
+    monkeypatch.setattr(sys, "argv", ["drift", str(place)])
+    try:
+        drift.main()
+    except SystemExit as failure:
+        return str(failure.code)
+    return None
 
 
 def test_the_command_tells_and_its_status_says_whether_all_is_well(agreeing: Document, tmp_path: Path) -> None:
     path = tmp_path / "openapi.json"
+    command = [sys.executable, "-m", "tools.drift", str(path)]
+    run = functools.partial(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
     path.write_text(json.dumps(agreeing))
-    well = run(path)
+    well = run()
     assert well.returncode == 0
     assert well.stdout.count("Known: ") == len(drift.KNOWN)
 
     new_field(*parts(agreeing))
     gone_known_parameter(*parts(agreeing))
     path.write_text(json.dumps(agreeing))
-    drifted = run(path)
+    drifted = run()
     assert drifted.returncode == 1
     assert f"NEW: {PATH}: field data[].language: string in the document, nothing in the tap.\n" in drifted.stdout
     assert f"GONE: {PATH}: parameter updatedAt:lte: string in the document, nothing in the tap.\n" in drifted.stdout
@@ -409,28 +417,28 @@ def test_the_command_tells_and_its_status_says_whether_all_is_well(agreeing: Doc
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"paths": {}}', None])
-def test_what_is_no_such_document_is_told_in_a_sentence(tmp_path: Path, text: str | None) -> None:
+def test_what_is_no_such_document_is_told_in_a_sentence(
+    tmp_path: Path, text: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "openapi.json"
     if text is not None:
         path.write_text(text)
-    failed = run(path)
-    assert failed.returncode == 1
-    assert len(failed.stderr.splitlines()) == 1
+    said = compare(path, monkeypatch)
+    assert said
+    assert "\n" not in said
 
 
-def test_the_document_may_be_at_an_address(agreeing: Document) -> None:
+def test_the_document_may_be_at_an_address(agreeing: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weekly workflow compares with what Siro has published."""
     path = "/specs/openapi.json"
     body = json.dumps(agreeing).encode()
     with Sandbox([], routes=[Route(path, lambda _: Answer(200, body), base="", allows=lambda _: True)]) as sandbox:
-        well = run(f"{sandbox.host}{path}")
-        assert well.returncode == 0, well.stderr
+        assert compare(f"{sandbox.host}{path}", monkeypatch) is None
         assert [request.status for request in sandbox.all_requests] == [200]
         assert "Authorization" not in sandbox.all_requests[0].headers
-        missing = run(f"{sandbox.host}/elsewhere.json")
+        missing = compare(f"{sandbox.host}/elsewhere.json", monkeypatch)
         sandbox.fault("html", path=path)
-        other = run(f"{sandbox.host}{path}")
-    for failed in (missing, other):
-        assert failed.returncode == 1
-        assert len(failed.stderr.splitlines()) == 1
-        assert "is not a JSON document that can be read" in failed.stderr
+        other = compare(f"{sandbox.host}{path}", monkeypatch)
+    for said in (missing, other):
+        assert said
+        assert "is not a JSON document that can be read" in said
