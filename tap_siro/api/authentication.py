@@ -168,7 +168,7 @@ def client_refused(error: RefusedError) -> TapSiroError:
 def app_refused(error: RefusedError) -> TapSiroError:
     """Return the error for an API that refuses a token to an OAuth app."""
     return TapSiroError(
-        f"Siro's API answered {error.status} when asked for a token for transcripts. Check `oauth_client_id`, "
-        "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "
-        "'recording_utterances'."
+        f"Siro's API answered {error.status} when asked for a token for the user host. Check `oauth_client_id`, "
+        "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect the "
+        "streams of the user host: transcripts, scorecards, outcomes and the list of follow-ups."
     )

@@ -1,4 +1,4 @@
-"""Requests other than for recordings: they go through the same retries, rate limit and secrecy."""
+"""Requests for other data than recordings: the same retries, rate limit and secrecy apply."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def get(client: Client, path: str = PATH, **query: str) -> Page:
 
 
 def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox) -> None:
-    """A list would be asked with parameters of recordings, and refuse them."""
+    """A list would get the parameters of recordings, and refuse them."""
     with client_of(sandbox) as client:
         assert get(client, pageSize="2").cursor
         assert len(get(client).records) == len(DATA)
@@ -58,7 +58,7 @@ def test_what_is_sent_is_what_was_asked_for(sandbox: Sandbox) -> None:
 
 
 def test_a_fault_that_passes_is_tried_again(sandbox: Sandbox, clock: Clock) -> None:
-    """A list would be missing after each hiccup of the network."""
+    """A list would be missing after each fault of the network."""
     for kind in ("reset", "html", "cut", "status"):
         sandbox.fault(kind)
     sandbox.fault("body", body={"data": None})
@@ -80,7 +80,7 @@ def test_a_fault_that_stays_ends_it(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 410, 422])
 def test_a_refusal_says_its_status(sandbox: Sandbox, status: int) -> None:
-    """A stream that the token may not read could not be left out alone: it would end all others."""
+    """A stream without access would end all others."""
     sandbox.fault("status", on=None, status=status)
     with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
         get(client)
@@ -90,14 +90,14 @@ def test_a_refusal_says_its_status(sandbox: Sandbox, status: int) -> None:
 
 
 def test_what_is_not_there_is_a_refusal(sandbox: Sandbox) -> None:
-    """The same, from an address that the API does not have."""
+    """An address that does not exist would end all streams."""
     with client_of(sandbox) as client, pytest.raises(RefusedError) as error:
         get(client, "/v1/core/nothing")
     assert error.value.status == 404
 
 
 def test_a_cursor_that_is_refused_is_not_a_refused_endpoint(sandbox: Sandbox) -> None:
-    """Half a list would be taken for one that is not there."""
+    """Half a list would count as missing."""
     sandbox.fault("status", on=None, status=410)
     with client_of(sandbox) as client, pytest.raises(CursorRefusedError):
         get(client, cursor="old")
@@ -114,7 +114,7 @@ def test_a_stopped_sync_sends_no_more(sandbox: Sandbox, clock: Clock) -> None:
 
 
 def test_another_host_gets_its_own_token_only(sandbox: Sandbox) -> None:
-    """The organization's token would go to a host that it is not for."""
+    """The organization token would be sent to another host."""
     with Sandbox(DATA, token="other") as other, client_of(sandbox) as client:
         page = client.get(PATH, {}, decode=read_page, host=Host(other.url, BearerToken("other")))
         assert len(page.records) == len(DATA)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Time that passes only when somebody waits."""
+    """Clock that advances only by waits."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -79,7 +79,7 @@ def test_no_more_requests_within_any_minute(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_sync_keeps_below_a_limit_that_the_server_enforces(tmp_path: Path) -> None:
-    """With a limit of its own above ours, the server has nothing to refuse."""
+    """The server's limit is above ours, so it must not refuse a request."""
     with Sandbox(recordings(50), rate_limit=(40, 60)) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox, page_size=5, requests_per_minute=40))
         assert {request.status for request in sandbox.requests} == {200}

@@ -1,4 +1,4 @@
-"""The stand-in for the API does what the tap's tests rely on."""
+"""The sandbox behaves as the tests of the tap require."""
 
 from __future__ import annotations
 
@@ -258,7 +258,7 @@ def test_rate_limit(client: Client) -> None:
 @pytest.mark.parametrize(
     ("order", "cursor", "ids"),
     [
-        # After the first page, its row moves to the end, and the second row takes its place.
+        # After the first page, its row moves to the end, and the second row moves up.
         ("oldest_updated", "count", "aca"),
         ("newest_updated", "count", "ccb"),
         ("oldest_updated", "place", "abca"),

@@ -1,4 +1,4 @@
-"""Requests of a pass, and the check that the API honors them: a wrong bound leaves recordings out."""
+"""Requests of a pass, and the check that the API applies them: a wrong bound loses recordings."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def query(**options: Any) -> Query:
 def test_a_pass_reads_from_its_position_and_within_the_settings(
     after: int | None, before: int | None, position: int | None, whole: Slice
 ) -> None:
-    """`created_after` excludes its moment, a position does not."""
+    """`created_after` is exclusive, a position is not."""
     assert query(created_after=after, created_before=before).whole(position) == whole
 
 
 def test_a_slice_is_asked_for_with_everything_but_the_page() -> None:
-    """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
+    """The lower bound is exclusive and a millisecond earlier, so that the slice includes its start."""
     assert query().parameters(Slice()) == {}
     filters = {"isSummaryDone": "true"}
     full = query(since=T, until=T + 1, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
@@ -98,7 +98,7 @@ ASKED_AT = UNTIL + 60_000
 def test_recordings_outside_what_was_asked_for_end_the_sync(
     created: list[int | None], updated: list[int | None], ignored: str | None
 ) -> None:
-    """An API that ignores a filter makes every position and every bookmark wrong."""
+    """If the API ignores a filter, all positions and bookmarks are wrong."""
     asked, arrived = query(since=SINCE, until=UNTIL), page(created, updated)
     if ignored is None:
         asked.check(arrived, PART)
@@ -113,7 +113,7 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
 
 
 def test_what_was_edited_is_found_wherever_it_went() -> None:
-    """With the filters that it no longer meets, it would not be; and its blocks are of no use here."""
+    """With its filters, the query would not find such recordings. It needs no flags."""
     full = query(since=T, until=T + 1, filters={"isSummaryDone": "true"}, flags=frozenset({"showSummary"}))
     assert full.loses_edited
     assert query(until=T).loses_edited

@@ -1,4 +1,4 @@
-"""The slices of a pass leave no gap and end, whatever the pages show; and they are worth their requests."""
+"""The slices of a pass end and leave no gap, for all kinds of pages, with few superfluous requests."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_many_recordings_of_one_second_do_not_loop(order: str) -> None:
 
 @pytest.mark.parametrize("seed", [*range(5), 240])
 def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
-    """Given up by one measure and taken by another, again and again (240), until nothing may be wasted any more."""
+    """The planner gave up a chain by one measure and took it again by another (240 times), until the limit of waste."""
     rng = random.Random(seed)
     ages = itertools.accumulate(int(rng.expovariate(1) * DAY) for _ in range(800))
     rows = rows_at((NOW - age for age in ages), seed)
@@ -172,7 +172,7 @@ def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:
 
 
 def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
-    """Some APIs send a cursor with the last page: cutting there would read everything again."""
+    """Some APIs send a cursor with the last page: a division there would read everything again."""
     planner = SlicePlanner(Slice(), now=NOW, page_size=100)
     part = planner.take()
     assert part
