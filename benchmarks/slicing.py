@@ -21,7 +21,7 @@ YEAR = 365 * DAY
 
 
 def simulate(history: History, threads: int) -> Simulation:
-    """Simulate reading a history with a number of threads. All requests take the same time.
+    """Simulate a full sync with a number of threads. All requests take the same time.
 
     Raises:
         AssertionError: Some recordings were not read, or twice.

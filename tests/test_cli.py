@@ -240,7 +240,7 @@ def test_blank_means_the_default(tmp_path: Path) -> None:
 
 
 def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
-    """Editors and PowerShell on Windows write one; the message would speak of UTF-8, which the file is in."""
+    """Editors and PowerShell on Windows write a byte-order mark; the message would call the file invalid UTF-8."""
     catalog = selecting("recordings")
     with Sandbox(recordings(5)) as sandbox:
         bookmark = {"bookmarks": {"recordings": {"replication_key_value": "2025-01-01T00:00:00.000Z"}}}

@@ -82,7 +82,7 @@ def put_empty_pages(sandbox: Sandbox, where: str, count: int) -> None:
 def test_empty_pages_with_a_cursor_are_not_the_end(
     sandbox: Sandbox, where: str, threads: int, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A filtered store may well answer so: whatever comes after would be missing, and the bookmark past it."""
+    """APIs that filter after paging do this: all later rows would be missing, and the bookmark past them."""
     monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     put_empty_pages(sandbox, where, count)
     outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
@@ -94,7 +94,7 @@ def test_empty_pages_with_a_cursor_are_not_the_end(
 def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(
     sandbox: Sandbox, where: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A nightly job would never end, and use up the rate limit that other tools share."""
+    """A nightly job would never end, and use up the rate limit that it shares with other programs."""
     assert chain.MAX_EMPTY_PAGES == 1_000, "a filtered store may have that many"
     monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     body: dict[str, Any] = {"data": [], "cursor": ""}

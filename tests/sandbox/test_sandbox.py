@@ -176,7 +176,7 @@ def test_each_flag_adds_its_block(client: Client) -> None:
         assert {row["id"]: row for row in client.rows(sandbox, **ALL_FLAGS)} == stored
 
 
-# What is refused
+# Refused requests
 
 
 @pytest.mark.parametrize(

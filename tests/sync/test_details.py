@@ -64,7 +64,7 @@ def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
 
 
 def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    """The settings with client credentials."""
+    """Return the settings with client credentials."""
     return config_for(sandbox, page_size=10, **client_app(sandbox), **settings)
 
 
@@ -137,7 +137,7 @@ def test_each_works_without_the_recordings_stream(tmp_path: Path) -> None:
 
 
 def test_idle_threads_help_with_the_page_in_hand(tmp_path: Path) -> None:
-    """A poll is one page: read by one thread alone, its details would take as many times longer."""
+    """A poll is one page: with one thread, its details would take many times longer."""
     with Sandbox(recordings(25, odd=False), latency=0.02) as sandbox:
         run_tap(tmp_path, app(sandbox, concurrency=4) | {"page_size": 25}, catalog=selecting(*STREAMS))
         assert sandbox.max_in_flight == 4
@@ -351,13 +351,13 @@ def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) ->
 
 
 def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:
-    """The streams' own bookmarks: nothing is asked for twice that did not change."""
+    """With their own bookmarks, the streams request nothing twice that did not change."""
     with Sandbox(FEW, now=lambda: datetime.now(UTC) + timedelta(days=1)) as sandbox:
         first = run_tap(tmp_path, app(sandbox), catalog=selecting(*STREAMS))
         sandbox.clear()
         run_tap(tmp_path, app(sandbox, lookback_seconds=1), state=first.state, catalog=selecting(*STREAMS))
         again = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
-        assert len(again) <= 3  # those at the bookmark itself
+        assert len(again) <= 3  # recordings at the bookmark itself
 
 
 def test_an_evaluation_takes_few_requests_and_none_without_a_score(tmp_path: Path) -> None:

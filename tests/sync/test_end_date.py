@@ -44,7 +44,7 @@ def test_a_window_has_what_was_updated_in_it(start: str | None) -> None:
 
 
 def test_windows_follow_each_other_without_a_gap() -> None:
-    """A backfill month by month, with one state: what is on the edge would be missing."""
+    """In a backfill month by month with one state, recordings at the edge would be missing."""
     months = ["2025-02-01", "2025-03-01", "2025-06-01", "2025-11-01", "2026-06-01"]
     state: dict[str, Any] = {}
     runs = []
@@ -58,7 +58,7 @@ def test_windows_follow_each_other_without_a_gap() -> None:
 
 
 def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_path: Path) -> None:
-    """The bookmark of a table that is loaded each hour would be lost to someone's backfill."""
+    """A backfill would reset the bookmark of an hourly sync."""
     catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {name: {"replication_key_value": END} for name in ("recordings", "recording_crm_links")}}
     with Sandbox(DATA) as sandbox:

@@ -119,7 +119,7 @@ def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(
 
 
 def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
-    """Each second of a history would be asked for apart, for days."""
+    """The tap would request each second of the past separately, for days."""
     with Sandbox(DATA[:40]) as sandbox:
         poison(sandbox, *(each["id"] for each in DATA[:40]))
         run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users"), status=1)

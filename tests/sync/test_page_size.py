@@ -53,7 +53,7 @@ def test_scores_arrive_whatever_page_size_is_set(setting: int | None, size: str,
 def test_pages_are_large_where_no_score_is_wanted(
     tmp_path: Path, streams: list[str], setting: int | None, size: str
 ) -> None:
-    """Four times as many requests would be made for nothing."""
+    """The tap would send four times as many requests as needed."""
     catalog = selecting(*streams)
     shown = {} if streams == ["recording_crm_links"] else {"show_evaluation_score": False}
     with Sandbox(DATA) as sandbox:
@@ -63,7 +63,7 @@ def test_pages_are_large_where_no_score_is_wanted(
 
 
 def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None:
-    """A stream that needs no score would be read in small pages because another one needs it."""
+    """A stream without scores would be read in small pages because another stream needs scores."""
     catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {"recordings": {"replication_key_value": "2026-02-01T00:00:00.000Z"}}}
     with Sandbox(DATA) as sandbox:

