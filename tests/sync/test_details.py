@@ -306,6 +306,21 @@ def test_a_test_makes_one_request_for_details(tmp_path: Path, *, right: bool) ->
             assert right or "`oauth_client_secret`" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["scorecard_nodes"], "'scorecard_nodes' cannot be loaded with an organization token. "),
+        (["recording_utterances", "followups"], "'recording_utterances' and 'followups' cannot be loaded with "),
+    ],
+)
+def test_the_streams_that_need_other_credentials_are_those_that_are_selected(names: list[str], said: str) -> None:
+    """Who selects the nodes of scorecards would be told to deselect a stream that is not selected."""
+    with Sandbox(FEW) as sandbox:
+        run = sync(config_for(sandbox), status=1, catalog=selecting(*names))
+    assert run.errors[0].startswith(said)
+    assert run.errors[0].endswith(f"or deselect {'them' if names[1:] else 'the stream'}.")
+
+
 def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) -> None:
     with Sandbox(FEW) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox), status=1, catalog=selecting(*STREAMS))
