@@ -9,6 +9,7 @@ import pytest
 
 from tap_siro.settings import CONFIG, Settings
 from tap_siro.singer.log_level import DEBUG_ONLY
+from tap_siro.tap import TapSiro
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
 from tests.sandbox.streams import DEFAULT, DETAIL_KEYS, KEYS, LIST_KEYS
@@ -122,16 +123,24 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "not a number as text": ({"daily_recheck_days": "NaN"}, "`daily_recheck_days` must be of type number"),
     "infinity": ({"max_retry_seconds": float("inf")}, "`max_retry_seconds` must be of type number"),
     "not a whole number": ({"page_size": float("nan")}, "`page_size` must be of type integer"),
+    "another protocol": ({"api_url": "ftp://127.0.0.1/x"}, "`api_url` is not a web address"),
+    "address a number": ({"api_url": 5}, "`api_url` must be of type string"),
+    "date a number": ({"start_date": 20250101}, "`start_date` "),
+    "page size a word": ({"page_size": "all"}, "`page_size` must be of type integer"),
+    "page size a fraction": ({"page_size": 1.5}, "`page_size` must be of type integer"),
+    "no threads": ({"concurrency": 0}, "`concurrency` must be at least 1"),
+    "no requests": ({"requests_per_minute": 0}, "`requests_per_minute` must be at least 1"),
+    "negative patience": ({"max_retry_seconds": -1}, "`max_retry_seconds` must be at least 0"),
+    "negative recheck": ({"daily_recheck_days": -1}, "`daily_recheck_days` must be at least 0"),
+    "filter a number": ({"is_summary_done": 2}, "`is_summary_done` must be true or false"),
     "not a map": ({"stream_maps": "recordings"}, "`stream_maps` must be of type object"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_settings_are_told_in_a_sentence_before_the_first_request(
-    case: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    case: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from tap_siro.tap import TapSiro  # noqa: PLC0415 - its import sets up nothing, but takes a second
-
     settings, sentence = BAD[case]
     with pytest.raises(Exception) as error:  # noqa: PT011 - its sentences are what is checked
         TapSiro(config={"api_token": TOKEN, "api_url": "http://127.0.0.1:9", **settings})
@@ -165,7 +174,7 @@ def test_a_bad_setting_ends_the_process_with_one_line(tmp_path: Path) -> None:
         assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"bearer  {TOKEN}\n", f" {TOKEN}\t"])
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}", f"bearer  {TOKEN} ", f"\n{TOKEN}\r\n", f"\t{TOKEN}"])
 def test_what_is_copied_with_the_token_is_taken_off(token: str) -> None:
     settings, faults = Settings.read({**DEFAULTS, "api_token": token}, version="1")
     assert not faults

@@ -272,7 +272,7 @@ def test_a_refusal_that_the_page_size_does_not_explain_ends_the_sync(
     assert len(outcome.warnings) == requests - 1
 
 
-def test_an_api_that_ignores_the_page_size_costs_no_row(sandbox: Sandbox) -> None:
+def test_an_api_that_ignores_the_page_size_costs_no_row() -> None:
     """The limit can be below the documented default page size."""
-    with ignoring("pageSize"), mock.patch.object(sandbox._endpoint, "default_page_size", 7):
+    with ignoring("pageSize"), Sandbox(DATA, default_page_size=7) as sandbox:
         check_complete(sync(config_for(sandbox, page_size=25)), sandbox)

@@ -338,8 +338,8 @@ HUGE = {
     "many digits": "9" * 4000,
     "too many digits": "9" * 5000,
     "a long fraction": "0." + "1" * 100_000,
-    **{f"{depth} lists deep": "[" * depth + "]" * depth for depth in (50, 400, 900, 930, 960, 990, 1500)},
-    **{f"{depth} objects deep": '{"a":' * depth + "1" + "}" * depth for depth in (50, 960, 1500)},
+    **{f"{depth} lists deep": "[" * depth + "]" * depth for depth in (400, 960, 990, 1500)},
+    **{f"{depth} objects deep": '{"a":' * depth + "1" + "}" * depth for depth in (960, 1500)},
     "100,000 lists deep": "[" * 100_000 + "]" * 100_000,
 }
 
@@ -481,10 +481,10 @@ TEXTS = {
 }
 
 
-def with_text(text: str) -> dict[str, Any]:
+def with_text(name: str, text: str) -> dict[str, Any]:
     """Return a recording with a text in each field."""
     link = {"id": text, "externalId": text}
-    return recording("a") | {
+    return recording(name) | {
         "organizationId": text,
         "userId": text,
         "title": text,
@@ -501,29 +501,33 @@ def with_text(text: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("escaped", [False, True])
-@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_text_arrives_as_it_is(empty: Sandbox, text: str, escaped: bool) -> None:
+def test_text_arrives_as_it_is(empty: Sandbox, escaped: bool) -> None:
     """Names and quotes in other scripts would be garbled, or a line would break in two and stop the target."""
-    row = with_text(text)
-    outcome = send(empty, json.dumps(row, ensure_ascii=escaped))
-    assert loaded(outcome) == expected_rows([row])
-    assert outcome.records["recordings"][0]["title"] == text
+    rows = [with_text(name, text) for name, text in TEXTS.items()]
+    outcome = send(empty, *(json.dumps(row, ensure_ascii=escaped) for row in rows))
+    assert loaded(outcome) == expected_rows(rows)
+    assert {row["id"]: row["title"] for row in outcome.records["recordings"]} == TEXTS
     assert outcome.warnings == []
 
 
+REFUSED = {
+    "a\x00b": "ab",
+    "\x00": "",
+    "a\ud800b": "ab",
+    "\udfff\ud800": "",
+    "\U0001f44d\ud83d": "\U0001f44d",
+    "a\x00\\u0000\udc4db \U0001f44d": "a\\u0000b \U0001f44d",
+}
+
+
 @pytest.mark.parametrize("escaped", [False, True])
-@pytest.mark.parametrize(
-    "text", ["a\x00b", "\x00", "a\ud800b", "\udfff\ud800", "\U0001f44d\ud83d", "a\x00\\u0000\udc4db \U0001f44d"]
-)
-def test_what_no_database_stores_is_taken_out(empty: Sandbox, text: str, escaped: bool) -> None:
+def test_what_no_database_stores_is_taken_out(empty: Sandbox, escaped: bool) -> None:
     """Postgres refuses NUL and lone surrogates: one recording would stop the load of all of them."""
-    row = with_text(text)
-    plain_text = "".join(char for char in text if char != "\x00" and not "\ud800" <= char <= "\udfff")
-    # NUL must be escaped in JSON.
-    body = json.dumps(row) if escaped else json.dumps(row, ensure_ascii=False)
-    outcome = send(empty, body)
-    assert loaded(outcome) == expected_rows([row])
-    assert outcome.records["recordings"][0]["title"] == plain_text
+    rows = [with_text(str(number), text) for number, text in enumerate(REFUSED)]
+    outcome = send(empty, *(json.dumps(row, ensure_ascii=escaped) for row in rows))  # NUL is escaped in any case
+    assert loaded(outcome) == expected_rows(rows)
+    titles = {row["id"]: row["title"] for row in outcome.records["recordings"]}
+    assert titles == {str(number): text for number, text in enumerate(REFUSED.values())}
     everything = json.dumps(outcome.messages, ensure_ascii=False)
     assert "\\u0000" not in everything.replace("\\\\u0000", "")
     assert not any("\ud800" <= char <= "\udfff" for char in everything)
