@@ -296,7 +296,7 @@ def test_many_recordings_that_are_gone_are_no_fault() -> None:
 
 @pytest.mark.parametrize(
     ("order", "place", "after"),
-    [("newest_created", 0, 8), ("newest_created", 12, 8), ("oldest_updated", 0, 38), ("oldest_updated", 0, 44)],
+    [("newest_created", 0, 4), ("newest_created", 12, 4), ("oldest_updated", 0, 38), ("oldest_updated", 0, 44)],
 )
 def test_a_page_that_waits_for_a_detail_is_not_passed_over(
     order: str, place: int, after: int, monkeypatch: pytest.MonkeyPatch
