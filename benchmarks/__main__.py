@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=0, help="slicing: so many sets of random recordings instead")
     options = parser.parse_args()
     parts = options.parts or PARTS
-    # Only if it is wanted: the databases' clients take memory, which would be counted as that of what is measured.
+    # Imported only if needed: the memory of the databases' clients would be counted as the contestants'.
     pipeline = import_module("benchmarks.pipeline") if "pipeline" in parts else None
     all_rows = [*(pipeline.CONTESTANTS if pipeline else ()), *(speed.CONTESTANTS if "speed" in parts else ())]
     rows, scores = options.only.split(",") if options.only else all_rows, options.scores.split(",")

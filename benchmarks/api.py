@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, so that its CPU time does not count as the contestants'."""
+"""The sandbox in a separate process, so that its CPU time does not count as the contestants'."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = __file__.rpartition("/benchmarks/")[0]
 
 
 class Served(NamedTuple):
-    """Work of the server since the last question."""
+    """Work of the server since the last reset."""
 
     requests: int
     cpu: float

@@ -1,6 +1,6 @@
 """Counts of the rows that a contestant produced, in any form: all must have done the same job.
 
-A program of its own: the memory that it takes must not be counted as a contestant's (see processes.py).
+It is a separate program, so that its memory is not counted as a contestant's (see processes.py).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ FORMS = {"singer": singer, "dlt": dlt}
 
 
 def count(form: str, directory: Path) -> Counter[str]:
-    """Return the counts, made in another process."""
+    """Return the counts, from another process."""
     command = [sys.executable, "-m", "benchmarks.counting", form, str(directory)]
     return Counter(json.loads(subprocess.check_output(command, cwd=ROOT)))
 

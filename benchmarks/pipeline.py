@@ -1,6 +1,6 @@
 """From the API to rows in a database: `tap-siro | target`, and dlt at the same job, whole processes.
 
-The targets as they come, as `meltano.yml` sets them, and with BATCH messages.
+Targets run with their default settings, with those of `meltano.yml`, and with BATCH messages.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Contestant(Protocol):
 
 @dataclass(frozen=True)
 class Pipe:
-    """The tap, and a target that reads what it writes."""
+    """The tap, and a target that reads its output."""
 
     what: str
     target: dict[str, Any]
-    """Settings of the target besides those that say where it loads into."""
+    """Settings of the target, except those of the database."""
     batch: bool = False
     once: bool = False
     """Deselect the columns of `recordings` that the child streams repeat."""
@@ -63,7 +63,7 @@ class Pipe:
             "storage": {"root": (directory / "batches").as_uri()},
         }
         if database.kind.name == "target-postgres":
-            batch["batch_size"] = 10_000  # it holds a file's records in memory
+            batch["batch_size"] = 10_000  # this target holds a file's records in memory
         (directory / "batches").mkdir()
         settings = {"batch_config": batch} if self.batch else {}
         without = NESTED if self.once else ()

@@ -32,7 +32,7 @@ class Measured:
     requests: float
     server_cpu: float
     others: float
-    """CPU seconds of everything else on the machine meanwhile, for each second."""
+    """CPU seconds of other programs during the run, per second."""
 
 
 def measure(
@@ -40,8 +40,8 @@ def measure(
 ) -> Measured:
     """Run a program to its end. Its output goes to `out` and `log` in the directory.
 
-    Peak memory is the kernel's figure, which begins with what this process has when it starts the other. So this one
-    has to stay small, and it says so if it did not.
+    Peak memory is the kernel's figure, which starts with the memory of this process when it starts the other. So this
+    process must stay small; an error says if it did not.
     """
     with (directory / "out").open("wb") as out, (directory / "log").open("wb") as log:
         mine, busy, started = time.process_time(), _busy(), time.monotonic()

@@ -21,7 +21,7 @@ YEAR = 365 * DAY
 
 
 def simulate(history: History, threads: int) -> Simulation:
-    """Simulate reading a history with a number of threads. All requests take the same time.
+    """Simulate a full sync with a number of threads. All requests take the same time.
 
     Raises:
         AssertionError: Some recordings were not read, or twice.
@@ -53,12 +53,12 @@ def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
 
 
 def million() -> Iterator[tuple[str, list[Row]]]:
-    """Return a history of a million recordings, which takes minutes."""
+    """Return a million recordings, which takes minutes."""
     yield "1,000,000 over four years", even(1_000_000, 1460)
 
 
 def run(histories: Iterator[tuple[str, list[Row]]]) -> None:
-    """Print a table for each history."""
+    """Print a table for each set of recordings."""
     for name, rows in histories:
         outcomes = [
             (order, simulate(History(rows, order), threads)) for threads in THREADS for order in ORDERS

@@ -1,4 +1,4 @@
-"""Comparison of the tap with other programs at the same job, each in a process of its own, one after the other."""
+"""Comparison of the tap with other programs at the same job, each in a separate process, one after the other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Contestant:
 
 
 def tap(concurrency: int, *, without: tuple[str, ...] = (), **settings: Any) -> Command:
-    """Return the command of the tap as its users run it, but for the rate limit and some columns of `recordings`."""
+    """Return the command of the tap as users run it, except for the rate limit and some columns of `recordings`."""
 
     def command(api: Api, directory: Path, *, scores: bool) -> list[str]:
         config = {
@@ -62,7 +62,7 @@ def tap(concurrency: int, *, without: tuple[str, ...] = (), **settings: Any) -> 
 
 @functools.cache
 def catalog(without: tuple[str, ...] = ()) -> str:
-    """Return the tap's catalog, with nothing selected but what the others do too, less some columns of `recordings`."""
+    """Return the tap's catalog with the streams that the others produce, without some columns of `recordings`."""
     printed = subprocess.check_output(
         [sys.executable, "-m", "tap_siro", "--discover"], cwd=ROOT, stderr=subprocess.DEVNULL
     )

@@ -1,4 +1,4 @@
-"""Runs the demo in a virtual environment of its own, made on first use. Needs only Python and pip."""
+"""Runs the demo in its own virtual environment, made on first use. Needs only Python and pip."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ JOIN live_recordings AS recording
   ON recording."id" = child."recordingId"
   AND recording."updatedAt" IS NOT DISTINCT FROM child."recordingUpdatedAt";
 
--- One row for each user, with the team of today. A user whom Siro no longer lists keeps the name, but has no team.
+-- One row for each user, with the current team. A user whom Siro no longer lists keeps the name, but has no team.
 CREATE OR REPLACE VIEW reps AS
 SELECT
   rep."id" AS rep_id,
@@ -199,7 +199,7 @@ FROM recording_outcomes AS outcome;
 
 /* Followups, needs followups
 
--- Follow-ups that nobody has completed, with their present status.
+-- Follow-ups that nobody has completed, with their current status.
 CREATE OR REPLACE VIEW open_followups AS
 SELECT
   followup."followupId" AS followup_id,

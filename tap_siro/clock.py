@@ -15,7 +15,6 @@ class Clock:
     """Clock that also waits, and ends waits when the run stops. All threads of a run share one."""
 
     def __init__(self) -> None:
-        """Start running."""
         self.signal: int | None = None
         """The signal that asked the run to end. A plain attribute: a signal handler may not take a lock."""
         self._stopped = threading.Event()

@@ -5,6 +5,7 @@ No message holds the token or anything out of a recording.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 
@@ -16,46 +17,28 @@ class OutputError(TapSiroError):
     """Records cannot be written, so the whole run ends."""
 
 
+@dataclass(eq=False, repr=False)
 class RetryableError(TapSiroError):
     """The same request may succeed later."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        reduce_page: bool = False,
-        hint: str | None = None,
-        unreachable: bool = False,
-    ) -> None:
-        """Record why a try failed.
-
-        Args:
-            message: What happened.
-            retry_after: Seconds after which the server asked to be tried again, if it did.
-            reduce_page: The page may have been too much for the server.
-            hint: What to do about it, if other tries are unlikely to help.
-            unreachable: No connection was made.
-        """
-        super().__init__(message)
-        self.retry_after = retry_after
-        self.reduce_page = reduce_page
-        self.hint = hint
-        self.unreachable = unreachable
+    message: str
+    retry_after: float | None = None
+    """Seconds after which the server asked to be tried again, if it did."""
+    reduce_page: bool = False
+    """The page may have been too much for the server."""
+    hint: str | None = None
+    """Advice, if other tries are unlikely to help."""
+    unreachable: bool = False
+    """No connection was made."""
 
 
+@dataclass(eq=False, repr=False)
 class GaveUpError(TapSiroError):
     """All tries of a request have failed."""
 
-    def __init__(self, message: str, *, unreachable: bool = False) -> None:
-        """Record why the last try failed.
-
-        Args:
-            message: What happened.
-            unreachable: No connection was made.
-        """
-        super().__init__(message)
-        self.unreachable = unreachable
+    message: str
+    unreachable: bool = False
+    """No connection was made."""
 
 
 class ChainError(TapSiroError):
@@ -66,20 +49,15 @@ class IncompleteError(ChainError):
     """The API reports that records are missing from a list."""
 
 
+@dataclass(eq=False, repr=False)
 class RefusedError(TapSiroError):
     """The API refuses a request with a permanent status."""
 
-    def __init__(self, message: str, status: int, *, is_json: bool = True) -> None:
-        """Record the answer.
-
-        Args:
-            message: Its meaning.
-            status: Its HTTP status.
-            is_json: It is JSON, as all answers of the API are.
-        """
-        super().__init__(message)
-        self.status = status
-        self.is_json = is_json
+    message: str
+    status: int = field(kw_only=True)
+    """The HTTP status of the answer."""
+    is_json: bool = True
+    """The answer is JSON, as all answers of the API are."""
 
     @property
     def is_about_parameters(self) -> bool:
@@ -87,30 +65,26 @@ class RefusedError(TapSiroError):
         return self.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
-class BoundsRefusedError(RefusedError):
-    """The API refuses a request with `createdAt` bounds; it may accept it without them."""
+@dataclass(eq=False, repr=False)
+class BoundsError(TapSiroError):
+    """The `createdAt` bounds of a request are of no use; it may succeed without them."""
+
+    message: str
+    are_ignored: bool = False
+    """The API ignores them; otherwise it refuses them."""
 
 
+@dataclass(eq=False, repr=False)
 class PageTooHeavyError(TapSiroError):
     """The API seems unable to send a page of that size."""
 
-    def __init__(self, message: str, *, is_reduced: bool = False) -> None:
-        """Describe the last try.
-
-        Args:
-            message: What happened.
-            is_reduced: The next chain requests smaller pages.
-        """
-        super().__init__(message)
-        self.is_reduced = is_reduced
+    message: str
+    is_reduced: bool = False
+    """The next chain requests smaller pages."""
 
 
 class CursorRefusedError(TapSiroError):
     """The API rejects its own cursor."""
-
-
-class BoundsIgnoredError(TapSiroError):
-    """The API ignores the `createdAt` bounds of a request."""
 
 
 class StoppedError(Exception):

@@ -147,13 +147,15 @@ _ORDINARY: tuple[th.Property[Any], ...] = (
     _setting(
         "user_api_url",
         th.StringType(),
-        "Address of Siro's user host, which serves transcripts. Must be https, except for a loopback address.",
+        "Address of Siro's user host, which serves transcripts, scorecards, outcomes and the list of follow-ups. Must "
+        "be https, except for a loopback address.",
         default=DEFAULT_USER_API_URL,
     ),
     _setting(
         "oauth_client_id",
         th.StringType(),
-        "Id of an OAuth app at Siro, to sign in to the user host. Without it, `client_id` and `client_secret` serve.",
+        "Id of an OAuth app at Siro, to sign in to the user host. Without it, the tap uses `client_id` and "
+        "`client_secret`.",
         examples=["an-app-id"],
     ),
     _setting(

@@ -14,6 +14,8 @@ from tap_siro.sync.run import Sync
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tap_siro.singer.declaration import Declaration
+
 logger = logging.getLogger(__name__)
 
 
@@ -47,7 +49,7 @@ class TapSiro(SiroTap):
         ]
         if not recordings and not lists:
             return
-        _check_tokens(self.settings, [*recordings, *(kind for kind, _ in lists)])
+        _check_tokens(self.settings, [*recordings, *(each.stream for _, writer in lists for each in writer.streams)])
         sync = Sync(self.settings, self.record_writer(recordings, RecordingsStream.name), lists, self.clock)
         if max_records is None:
             sync.run()
@@ -71,12 +73,12 @@ class TapSiro(SiroTap):
         return True
 
 
-def _check_tokens(settings: Settings, streams: Iterable[SiroStream | type[SiroStream]]) -> None:
+def _check_tokens(settings: Settings, streams: Iterable[SiroStream | type[Declaration]]) -> None:
     """Raise a `TapSiroError` for streams of the user host without credentials: it accepts no organization token."""
     names = [f"'{stream.name}'" for stream in streams if stream.on_user_host]
     if names and not (settings.client_id or settings.oauth_client_id):
         raise TapSiroError(
             f"{' and '.join(names)} cannot be loaded with an organization token. Set `oauth_client_id`, "
             "`oauth_client_secret` and `oauth_user_id`, or `client_id` and `client_secret` in place of `api_token`, or "
-            "deselect the stream."
+            f"deselect {'them' if names[1:] else 'the stream'}."
         )

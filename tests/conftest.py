@@ -20,7 +20,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the package as it would be released: a source distribution, and a wheel built from it."""
+    """Directory with the package as it would be released: a source distribution, and a wheel built from it."""
     directory = tmp_path_factory.mktemp("dist")
     uv("build", "--out-dir", directory)
     return directory

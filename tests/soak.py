@@ -1,6 +1,6 @@
-"""A long sync on a bad day: `python -m tests.soak` reads many recordings while every fiftieth answer fails.
+"""A long sync with many faults: `python -m tests.soak` reads many recordings while one response in fifty fails.
 
-It ends with exit status 1 unless every row has arrived. Not a test of the default run: it takes minutes.
+It ends with exit status 1 unless every row has arrived. It takes minutes, so pytest does not run it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.sandbox import Request
     from tests.sandbox.store import Recording
 
-# The child rows of a plain recording, by stream: how many, and where their places begin among all its rows.
+# The child rows of a plain recording, by stream: their number, and the first of their positions among all its rows.
 ROWS = {
     "recordings": 1,
     "recording_crm_links": 6,
@@ -42,11 +42,11 @@ ALL = sum(ROWS.values())
 LINKS = {"user": 0, "engagement": 2, "opportunity": 3, "contact": 4, "account": 5}
 RECORD = re.compile(rb'\{"type":"RECORD","stream":"(\w+)","record":\{"(?:id|recordingId)":"([^"]+)"')
 NUMBERS = {name: re.compile(rf'"{name}":"?(\w+)'.encode()) for name in ("objectType", "extractionOrdinal", "ordinal")}
-SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000, "request_timeout": 1}
+SETTINGS: dict[str, Any] = {"request_timeout": 1}
 
 
 class Tally:
-    """Tally of the rows that have arrived: a byte for each, so that a million recordings fit into memory."""
+    """Record of the rows that have arrived, one byte each, so that a million recordings fit into memory."""
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
@@ -54,14 +54,14 @@ class Tally:
         self.lines = self.bytes = self.states = 0
 
     def expecting(self, recordings: Iterator[Recording]) -> Iterator[Recording]:
-        """Take note of recordings while they go by."""
+        """Record the positions of recordings as they are generated."""
         for recording in recordings:
             self._numbers[recording["id"].encode()] = len(self._numbers)
             yield recording
         self._arrived = bytearray(len(self._numbers) * ALL)
 
     def line(self, line: bytes) -> None:
-        """Take note of a line of stdout."""
+        """Record a line of stdout."""
         self.bytes += len(line)
         self.lines += 1
         found = RECORD.match(line)
@@ -74,7 +74,7 @@ class Tally:
 
     @property
     def missing(self) -> int:
-        """Rows that have not arrived."""
+        """Number of rows that have not arrived."""
         return len(self._arrived) - self._arrived.count(1)
 
     @staticmethod
@@ -92,7 +92,7 @@ class Tally:
 
 
 def bad_day(sandbox: Sandbox, share: float, seed: int) -> list[Any]:
-    """Let a share of the requests fail, in all ways that are worth another try."""
+    """Let a share of the requests fail, with each temporary fault."""
     rng = random.Random(seed)
     each = share / len(RETRIED)
 
@@ -107,13 +107,13 @@ def bad_day(sandbox: Sandbox, share: float, seed: int) -> list[Any]:
 
 
 def memory(pid: int) -> tuple[float, float]:
-    """Return a process's memory now and at its peak, in megabytes."""
+    """Return a process's current and peak memory, in megabytes."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmRSS"].split()[0]) / 1024, int(fields["VmHWM"].split()[0]) / 1024
 
 
 def main() -> int:
-    """Run the soak and tell its figures."""
+    """Run the soak and print its figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--recordings", type=int, default=100_000)
     parser.add_argument("--faults", type=float, default=0.02, help="share of the requests that fail")

@@ -1,4 +1,4 @@
-"""The command line: what works without a token, and how bad settings are told."""
+"""The command line: options that work without a token, and messages about invalid settings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_test_mode_makes_one_request_and_moves_no_bookmark(tmp_path: Path) -> No
 
 
 def test_test_mode_asks_for_what_a_sync_would(tmp_path: Path) -> None:
-    """A filter or a scope that the API refuses would show in the first sync only."""
+    """A filter or scope that the API refuses would only be noticed in the first sync."""
     with Sandbox(recordings(60)) as sandbox:
         limits = {"start_date": "2025-03-01", "created_after": "2025-02-01", "is_summary_done": True}
         run_tap(tmp_path, config_for(sandbox, show_followups=False, **limits), arguments=("--test",))
@@ -157,7 +157,7 @@ def test_bad_settings_are_told_in_a_sentence_before_the_first_request(
 )  # fmt: skip
 @pytest.mark.parametrize("setting", ["api_url", "auth_url", "user_api_url"])
 def test_an_address_that_no_request_can_go_to_is_named(host: str, setting: str) -> None:
-    """A slip of the finger would end in a traceback, with the first request."""
+    """A typing error would end in a traceback, at the first request."""
     config = DEFAULTS | {"api_token": TOKEN, setting: f"https://{host}/x"}
     assert Settings.read(config, version="1")[1] == [
         f"`{setting}` is not a web address. An example is {DEFAULTS[setting]}."
@@ -203,7 +203,7 @@ def test_dates_are_understood_and_sent_as_the_api_wants_them(tmp_path: Path, val
     [("true", "true"), ("TRUE", "true"), ("1", "true"), ("false", "false"), ("0", "false"), ("", None)],
 )
 def test_settings_from_the_environment(tmp_path: Path, text: str, sent: str | None) -> None:
-    """The SDK reads a blank variable as false, which would leave out recordings in silence."""
+    """The SDK reads a blank variable as false, which would silently leave out recordings."""
     with Sandbox(recordings(5)) as sandbox:
         environment = {
             "TAP_SIRO_API_TOKEN": sandbox.token,
@@ -234,7 +234,7 @@ BLANK = {name: "" for name in CONFIG["properties"] if not name.startswith("api_"
 
 
 def test_blank_means_the_default(tmp_path: Path) -> None:
-    """A variable that a CI system has and that nobody has set would filter recordings away, or end the sync."""
+    """An unset variable of a CI system would leave out recordings, or end the sync."""
     blank: dict[str, Any] = BLANK | dict.fromkeys(("stream_maps", "flattening_enabled", "flattening_max_depth"), " ")
     blank["faker_config"] = {"seed": " "}
     blank["batch_config"] = {"batch_size": "", "storage": {"root": " ", "prefix": ""}, "encoding": {"format": ""}}
@@ -249,7 +249,7 @@ def test_blank_means_the_default(tmp_path: Path) -> None:
 
 
 def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
-    """Editors and PowerShell on Windows write one; the message would speak of UTF-8, which the file is in."""
+    """Editors and PowerShell on Windows write a byte-order mark; the message would call the file invalid UTF-8."""
     catalog = selecting("recordings")
     with Sandbox(recordings(5)) as sandbox:
         bookmark = {"bookmarks": {"recordings": {"replication_key_value": "2025-01-01T00:00:00.000Z"}}}
@@ -273,7 +273,7 @@ def test_files_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_the_environment_wins_over_a_dot_env(tmp_path: Path, shell: str | None, file: str | None, sent: str) -> None:
-    """The token of another organization, left over in a file, would be sent."""
+    """The token of another organization in a file would be sent."""
     environment = {} if shell is None else {"TAP_SIRO_API_TOKEN": shell, "TAP_SIRO_USER_AGENT": shell}
     with Sandbox(recordings(5), token=sent) as sandbox:
         lines = [] if file is None else [f"TAP_SIRO_API_TOKEN={file}", f"TAP_SIRO_USER_AGENT={file}"]
@@ -285,7 +285,7 @@ def test_the_environment_wins_over_a_dot_env(tmp_path: Path, shell: str | None, 
 
 
 def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
-    """A mark at its beginning would hide the first setting, and another encoding would end in a traceback."""
+    """A byte-order mark would hide the first setting, and another encoding would end in a traceback."""
     with Sandbox(recordings(5)) as sandbox:
         text = f"TAP_SIRO_API_TOKEN={sandbox.token}\nTAP_SIRO_API_URL={sandbox.url}\nTAP_SIRO_USER_AGENT=é"
         (tmp_path / ".env").write_text(text.replace("é", "e"), encoding="utf-8-sig")
@@ -306,7 +306,7 @@ def test_a_dot_env_is_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_logging_is_set_up_or_refused_in_a_sentence(tmp_path: Path, name: str, value: str, status: int) -> None:
-    """A traceback before the first line of the log looks as if the tap were broken."""
+    """A traceback before the first log line looks like a bug of the tap."""
     with start_tap(tmp_path, {}, arguments=("--version",), environment={name: value}) as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == status
@@ -329,7 +329,7 @@ def test_a_log_level_is_a_name_or_a_number(tmp_path: Path, name: str, value: str
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 def test_misleading_lines_of_the_sdk_are_shown_at_debug_only(tmp_path: Path, level: str) -> None:
-    """Sixteen lines at the start would say what is not true, and hide the first that matters."""
+    """Sixteen false lines at the start would hide the first useful one."""
     with Sandbox([]) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox), environment={"LOGLEVEL": level})
     levels = {
@@ -344,7 +344,7 @@ def test_misleading_lines_of_the_sdk_are_shown_at_debug_only(tmp_path: Path, lev
 @pytest.mark.parametrize("value", ["trace", "Verbose", "7x", "-5", "9" * 5_000], ids=lambda value: value[:9])
 @pytest.mark.parametrize("name", ["LOGLEVEL", "TAP_SIRO_LOGLEVEL", ".env"])
 def test_an_unknown_log_level_is_info_and_told(tmp_path: Path, name: str, value: str) -> None:
-    """The variable is often set for other programs, which have levels that Python does not know."""
+    """The variable is often set for other programs, with levels that Python does not have."""
     environment = {"LOGLEVEL": "error", name: value, "TAP_SIRO_API_TOKEN": "t"}
     if name == ".env":
         (tmp_path / name).write_text(f"LOGLEVEL={value}")

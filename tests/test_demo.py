@@ -39,7 +39,7 @@ ROW = re.compile(r"(\w+) +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)")
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Copy what a fresh clone has, into a directory whose name has a space."""
+    """Copy the files of a fresh clone into a directory with a space in its name."""
     clone = tmp_path / "a clone"
     clone.mkdir()
     for name in CLONED:
@@ -58,7 +58,7 @@ def run_demo(clone: Path, *python: str) -> str:
 
 
 def too_old(directory: Path) -> str:
-    """Python 3.10, or where there is none, this one with its word that it is 3.10."""
+    """Return Python 3.10, or else this Python, changed to report version 3.10."""
     pyenv = map(str, Path.home().glob(".pyenv/versions/3.10.*/bin/python3.10"))
     candidates = [shutil.which("python3.10") or "", *pyenv]
     ask = "import sys; sys.exit(sys.version_info[:2] != (3, 10))"
@@ -78,13 +78,13 @@ def too_old(directory: Path) -> str:
 def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(
     clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a Python that is too old: most users have one, and the README's first command would fail."""
-    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")  # it is to find the Python that runs this
+    """Many users have an old Python, with which the README's first command would fail."""
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")  # the search must find the Python that runs this test
     monkeypatch.setenv("PATH", f"{sys.base_prefix}/bin:{os.environ['PATH']}")
-    # What is configured for real use plays no part.
+    # The user's configuration must be ignored.
     settings = "TAP_SIRO_API_URL=https://siro.invalid\nTAP_SIRO_START_DATE=2099-01-01\nMELTANO_ENVIRONMENT=prod\n"
     (clone / ".env").write_text(settings)
-    # Nor does what an earlier run left.
+    # Leftovers of an earlier run must be ignored too.
     (clone / "output/demo").mkdir(parents=True)
     (clone / "output/demo/warehouse.duckdb").write_text("no database")
     printed = run_demo(clone, too_old(tmp_path))
@@ -107,7 +107,7 @@ def test_the_demo_prints_what_it_loaded_and_starts_afresh_each_time(
 
 
 def served_and_loaded() -> tuple[dict[str, Rows], dict[str, Rows]]:
-    """Rows that were served, and the same rows as DuckDB gives them back."""
+    """Rows that were served, and the same rows as DuckDB returns them."""
     served = expected_rows(recordings(100))
     loaded = {
         stream: {key: {name: as_loaded(name, value) for name, value in row.items()} for key, row in rows.items()}
@@ -168,10 +168,10 @@ def test_where_pip_is_told_its_index_uv_is_not_used(variable: str, monkeypatch: 
 def test_where_there_is_no_suitable_python_the_demo_says_what_to_do(
     version: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """uv looks, and may not fetch; a traceback would not say which Pythons will do."""
+    """uv searches, but may not download; a traceback would not name the supported versions."""
     for name in ("UV", "FETCHED", "VENV", "PYTHON"):
         monkeypatch.setattr(installing, f"_{name}", tmp_path / name)
-    # uv is installed beside this Python, so that it need not be installed again.
+    # uv is installed beside this Python, so it need not be installed again.
     monkeypatch.setattr(installing, "_uv", lambda: sys.executable)
     monkeypatch.setattr(sys, "version_info", version)
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")

@@ -1,4 +1,4 @@
-"""Imports go down only: whoever reads a module need not know those above it."""
+"""Imports go down only: a reader of a module need not know those above it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYERS = (
 
 
 def unit(module: str) -> str:
-    """The folder or the top-level module that a module belongs to."""
+    """Return the folder or top-level module of a module."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -33,7 +33,7 @@ def level(name: str) -> int:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The package's own modules that a module imports, but for types alone."""
+    """Return the package's modules that a module imports, except for types alone."""
     nodes = list(ast.parse(path.read_text(encoding="utf-8")).body)
     while nodes:
         node = nodes.pop()

@@ -1,4 +1,4 @@
-"""Each message in docs/troubleshooting.md is one that a user meets: it is looked up by its beginning."""
+"""Each message in docs/troubleshooting.md is a real one, identified by its beginning."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Provoke = Callable[[Sandbox, Path], list[str]]
 
-# Within a second, so that they are read as one chain.
+# Created within a second, so that they are one chain.
 DATA = plain(30, sections=1, extractions=1, start="2026-06-01T00:00:00.000Z", end="2026-06-01T00:00:00.900Z")
 LONG = plain(120, sections=1, extractions=1)
 # Within an hour: less to halve.
@@ -49,13 +49,13 @@ BOOKMARK = {"bookmarks": {"recordings": {"replication_key_value": "2026-01-01T00
 
 
 def table() -> list[str]:
-    """The beginnings of the messages, in the order of the page."""
+    """Return the beginnings of the messages, in the order of the page."""
     page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     cells = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.startswith("| ")]
     return [cell for cell in cells if cell != "message"]
 
 
-# How to meet a message
+# Causes of messages
 
 
 def setting(**config: Any) -> Provoke:
@@ -79,7 +79,7 @@ def with_state(state: Any) -> Provoke:
 
 
 def warned(state: Any = None, *, catalog: Any = None, **config: Any) -> Provoke:
-    """Return the warnings of a sync that ends well."""
+    """Return the warnings of a successful sync."""
     return lambda sandbox, _: sync(config_for(sandbox, **config), state=state, catalog=catalog).warnings
 
 
@@ -123,13 +123,11 @@ def quiet(sandbox: Sandbox, directory: Path) -> list[str]:
 def fault(
     kind: str, *, on: int | None = None, when: Any = None, state: Any = None, patience: float = 5, **options: Any
 ) -> Provoke:
-    """Return the messages about a fault of the API: permanent, or `on` times, after which the sync ends well."""
+    """Return the messages about a fault of the API: permanent, or `on` times, after which the sync succeeds."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         sandbox.fault(kind, on=on, when=when, **options)
-        config = config_for(
-            sandbox, max_retry_seconds=patience, page_size=10 if when else 100, requests_per_minute=100_000
-        )
+        config = config_for(sandbox, max_retry_seconds=patience, page_size=10 if when else 100)
         outcome = sync(config, state=state, clock=Clock(), status=1 if on is None else 0)
         return outcome.warnings + outcome.errors
 
@@ -157,7 +155,7 @@ def fatal(name: str) -> Provoke:
 
 
 def edited(change: Callable[[dict[str, Any]], dict[str, Any]], **options: Any) -> Provoke:
-    """Return the messages about an edited page."""
+    """Return the messages about a changed page."""
     return fault("edit", edit=change, **options)
 
 
@@ -218,7 +216,7 @@ def environment(status: int = 1, **variables: str) -> Provoke:
 
 
 def details(path: str | None, status: int = 0) -> Provoke:
-    """Return the errors about a fault of details; without a path, about a missing token for transcripts."""
+    """Return the errors about a fault of details; without a path, about a missing token for the user host."""
 
     def provoke(sandbox: Sandbox, directory: Path) -> list[str]:
         wrong = {"user_api_url": sandbox.user_api_url, **dict.fromkeys(OAUTH, "wrong")}
@@ -370,7 +368,7 @@ CASES: dict[str, list[Provoke]] = {
         as_client("status", path=CLIENT_TOKEN, status=401)
     ],
     "`auth_url` answered … instead of issuing a token": [as_client("status", path=CLIENT_TOKEN, status=404)],
-    "Siro's API answered … when asked for a token for transcripts": [details(path=USER_TOKEN, status=401)],
+    "Siro's API answered … when asked for a token for the user host": [details(path=USER_TOKEN, status=401)],
     "Siro's API answered 403 …: the token lacks a scope": [fatal("403 from the API")],
     "Siro's API answered 403 …: error code: 1010": [fatal("403 with 1010")],
     "Siro's API answered 403 …: blocked before it reached Siro": [fatal("403 from something else")],

@@ -16,7 +16,7 @@ from tests.support.process import selecting, user_host
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The address is filled in when the tests run: collecting them must not start a server.
+# The address is set when the tests run, because collecting them must not start a server.
 CONFIG: dict[str, Any] = {
     "api_token": "sandbox-token",
     "api_url": "http://127.0.0.1:9",
@@ -35,6 +35,6 @@ TestTapSiro = get_tap_test_class(
     TapSiro,
     config=CONFIG,
     catalog=selecting(*KEYS, *LIST_KEYS, *DETAIL_KEYS),
-    # The one recording whose details are requested may have none.
+    # The details of the one requested recording may be empty.
     suite_config=SuiteConfig(ignore_no_records_for_streams=[*DETAIL_KEYS]),
 )

@@ -1,4 +1,4 @@
-"""Moments as integers and as text: a millisecond lost is a recording lost."""
+"""Timestamps as integers and as text: a lost millisecond is a lost recording."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_moment_without_an_offset_is_utc_wherever_the_tap_runs(monkeypatch: py
     "text",
     [
         "", "soon", "2025-02-29T00:00:00Z", "0001-01-01T00:00:00+12:00", "2025-06-01T24:00:00Z", "2025-06-01T12:00:60Z",
-        # ISO 8601, or what Python takes for it, but not RFC 3339
+        # valid for ISO 8601 or for Python, but not for RFC 3339
         "20240401120000Z", "1712010112345", "1712010112", "20240401", "20240401T120000Z", "2024-04", "2024",
         "2024-W14-1", "2024-W14-1T12:00:00Z", "2024W141", "2024-092", "2024-04-01T12", "2024-04-01T12:00",
         "2024-04-01T1200Z", "2024-04-01T12:00:00,5Z", "2024-04-01T12:00:00.Z", "2024-04-01T12:00:00+0200",
@@ -67,7 +67,7 @@ def test_a_moment_without_an_offset_is_utc_wherever_the_tap_runs(monkeypatch: py
     ],
 )  # fmt: skip
 def test_what_says_no_moment_is_none(text: str) -> None:
-    """`20240401120000Z` would be eight in the evening of that day, and a number of milliseconds the year 1712."""
+    """`20240401120000Z` would become eight in the evening, and a number of milliseconds the year 1712."""
     assert timestamps.parse(text) is None
     assert timestamps.utc_text(text) is None
 
@@ -78,14 +78,14 @@ def test_what_is_no_text_is_no_moment(value: object) -> None:
 
 
 def test_a_timestamp_is_written_as_the_api_takes_it() -> None:
-    """Three decimals and a `Z`, or the API refuses it."""
+    """The API requires three decimals and a `Z`."""
     assert timestamps.text(NOON) == "2025-06-01T12:00:00.000Z"
     assert timestamps.text(NOON + 7) == "2025-06-01T12:00:00.007Z"
     assert timestamps.text(-1) == "1969-12-31T23:59:59.999Z"
 
 
 def test_a_datetime_is_cut_to_the_millisecond_and_never_rounded_up() -> None:
-    """A bookmark rounded up passes what was updated within that millisecond."""
+    """A bookmark that is rounded up would pass updates within that millisecond."""
     moment = datetime(2025, 6, 1, 12, 0, 0, 1_999, tzinfo=UTC)
     assert timestamps.of(moment) == NOON + 1
     assert timestamps.of(moment.astimezone(timezone(timedelta(hours=5)))) == NOON + 1

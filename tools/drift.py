@@ -1,8 +1,8 @@
 """Compares the tap with an OpenAPI document of Siro, a file or an address: `python -m tools.drift OPENAPI`.
 
-There are two documents, one of `api_url` and one of `user_api_url`: the paths in a document tell which one it is.
-Prints the fields of answers and the query parameters that only the document has, that only the tap has, or that have
-another type. Ends with status 1 unless each difference is a known one.
+There are two documents, one of `api_url` and one of `user_api_url`: the paths in a document show which one it is.
+Prints fields of responses and query parameters that only the document has, that only the tap has, or whose types
+differ. Ends with status 1 if a difference is unknown.
 """
 
 from __future__ import annotations
@@ -94,22 +94,22 @@ KNOWN = {
         if each.property_name != "followups"
     },
 }
-"""Differences between the tap and the document of `api_url` that are meant, each with its reason."""
+"""Intended differences between the tap and the document of `api_url`, each with its reason."""
 EVALUATION = f"{EVALUATIONS_PATH}/{{id}}"
 USER_HOST_KNOWN = {
     f"{ScorecardsStream.path}: parameter cursor: nothing in the document, any type in the tap": (
         "the answer has a cursor all the same"
     ),
 }
-"""The same for the document of `user_api_url`."""
+"""Intended differences between the tap and the document of `user_api_url`."""
 
 
 OWN = {"otherFields", "recordingUpdatedAt"}
-"""Columns that are the tap's own."""
+"""Columns that only the tap has."""
 ANY = "any type"
-"""Of a parameter: it is text in a query."""
+"""Type of a query parameter, which is always text."""
 UNUSED = {"externalId", "recordingId", "userId", "eventCode", "eventCodeIn", "integrationPlatform"}
-"""Parameters that filter lists which the tap reads whole."""
+"""Filters of lists, which the tap reads in full."""
 USER_HOST_UNUSED = {
     *("starred", "statuses", "scores", "userIds", "teamIds", "createdBefore", "conversationTypes"),  # of follow-ups
     *("conversationTypeId", "isActive"),  # of scorecards
@@ -118,23 +118,23 @@ USER_HOST_UNUSED = {
     "groupBy",
     "pageSize",
 }
-"""The same on the user host, and parameters for what the tap reads elsewhere."""
+"""Filters of lists on the user host, and parameters for data that the tap reads elsewhere."""
 
 
 class Endpoint(NamedTuple):
     """Fields that the tap reads from an address, and parameters that it can send there."""
 
     path: str
-    """As the document writes it."""
+    """Path as in the document."""
     answer: Mapping[str, Any]
-    """The JSON schema of the answer, as far as the tap reads it."""
+    """JSON schema of the response, as far as the tap reads it."""
     parameters: Types
     within: str | tuple[str, ...] = ""
-    """The fields of the answer that the tap reads, if it leaves others alone."""
+    """Fields of the response that the tap reads; empty if it reads all."""
     json_text: tuple[str, ...] = ()
-    """Fields that are JSON text in the tap whatever is in them, or left out. Lists are looked into: `data.event`."""
+    """Fields that the tap keeps as JSON text, or leaves out. Paths pass through lists: `data.event`."""
     unused: frozenset[str] = frozenset(UNUSED)
-    """Parameters that the tap does not need."""
+    """Parameters that the tap does not use."""
 
     def compares(self, field: str) -> bool:
         """Return True if a field is looked at."""
@@ -144,18 +144,18 @@ class Endpoint(NamedTuple):
 
 
 def listing(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of an endpoint that lists records of a stream's schema."""
+    """Return the response of an endpoint that lists records of a stream's schema."""
     return {"properties": {"data": {"type": "array", "items": _theirs(schema)}, "cursor": {"type": "string"}}}
 
 
 def _theirs(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A stream's schema without the columns that are the tap's own."""
+    """Return a stream's schema without the columns that only the tap has."""
     columns = {name: column for name, column in schema["properties"].items() if name not in OWN}
     return {**schema, "properties": columns}
 
 
 def _json_text(schema: Mapping[str, Any], path: str) -> Iterator[str]:
-    """The paths of the columns that hold JSON text. Lists are looked into."""
+    """Return the paths of columns with JSON text. Paths pass through lists."""
     inner = schema.get("items", schema)
     for name, column in inner.get("properties", {}).items():
         if JSON_TEXT in column:
@@ -164,7 +164,7 @@ def _json_text(schema: Mapping[str, Any], path: str) -> Iterator[str]:
 
 
 def recordings() -> Endpoint:
-    """The list of recordings."""
+    """Return the list of recordings."""
     query = Query(
         since=0,
         until=timestamps.DAY,
@@ -181,14 +181,14 @@ def recordings() -> Endpoint:
 
 
 def single_recording() -> Endpoint:
-    """A single recording, of which only the follow-ups are read."""
+    """Return a single recording, of which only the follow-ups are read."""
     answer = {"properties": {"followups": {"type": "array", "items": _theirs(FOLLOWUPS)}}}
     json_text = tuple(_json_text(FOLLOWUPS, "followups"))
     return Endpoint(SINGLE, answer, {"showFollowups": "false|true"}, within="followups", json_text=json_text)
 
 
 def listed(stream: type[ListStream]) -> Endpoint:
-    """A list of what recordings point to."""
+    """Return a list of objects that recordings point to."""
     unread = (*_json_text(stream.columns, "data"), *(f"data.{name}" for name in stream.left_out))
     parameters = dict.fromkeys(stream.parameters, ANY)
     return Endpoint(stream.path, listing(stream.schema), parameters, within="data", json_text=unread)
@@ -201,13 +201,13 @@ def identity() -> Endpoint:
 
 
 def organizations() -> Endpoint:
-    """The organizations of a group, of which only the ids are read."""
+    """Return the organizations of a group, of which only the ids are read."""
     schema = {"type": "object", "properties": {"id": {"type": "string"}}}
     return Endpoint(ORGANIZATIONS, listing(schema), {"cursor": ANY}, within=("data[].id",))
 
 
 def _pick(schema: Mapping[str, Any], *names: str, **fields: Any) -> dict[str, Any]:
-    """An object with some columns of a schema, and with other fields."""
+    """Return an object with some columns of a schema, and with other fields."""
     columns = schema["properties"]
     return {"type": "object", "properties": {**{name: columns[name] for name in names}, **fields}}
 
@@ -221,7 +221,7 @@ _NODE = ("parentId", "nodeType", "name", "description", "indexNumber")
 
 
 def user_host(path: str, data: Mapping[str, Any], parameters: Iterable[str], *, unread: Iterable[str]) -> Endpoint:
-    """An endpoint of the user host."""
+    """Return an endpoint of the user host."""
     return Endpoint(
         path,
         {"properties": {"data": data}},
@@ -233,14 +233,14 @@ def user_host(path: str, data: Mapping[str, Any], parameters: Iterable[str], *, 
 
 
 def followups() -> Endpoint:
-    """The list of follow-ups."""
+    """Return the list of follow-ups."""
     data = _pick({"properties": {}}, followups=_array(_theirs(FollowupListStream.columns)))
     unread = (*_json_text(FollowupListStream.columns, "followups"), "totalCount", "totalRevenue")
     return user_host(FollowupListStream.path, data, FollowupListStream.parameters, unread=unread)
 
 
 def scorecards() -> Endpoint:
-    """The list of scorecards, with what `scorecard_nodes` has of them."""
+    """Return the list of scorecards, with the columns of `scorecard_nodes`."""
     metadata = _pick(SCORECARD_NODES, *_METRIC, sectionWeight=_NUMBER)
     scorecard = _theirs(SCORECARDS)
     scorecard["properties"] |= {
@@ -252,13 +252,13 @@ def scorecards() -> Endpoint:
         "sectionWeights": _array(_pick(SCORECARD_NODES, "weight", scorecardNodeId=_TEXT)),
     }
     data = _pick({"properties": {}}, **{ScorecardsStream.list_name: _array(scorecard)})
-    # Evaluations have these.
+    # Evaluations have these columns.
     unread = (f"{ScorecardsStream.list_name}.nodes.metadata.{each}" for each in (*_AI_METRIC, "thinkingWithCitation"))
     return user_host(ScorecardsStream.path, data, ScorecardsStream.parameters, unread=unread)
 
 
 def outcomes() -> Endpoint:
-    """The list of recordings with their outcomes."""
+    """Return the list of recordings with their outcomes."""
     extracted = ("outcomes", "outcomeExtractionId")
     names = RECORDING_OUTCOMES["properties"].keys() - {"recordingId", *extracted, *OWN}
     recording = _pick(
@@ -269,7 +269,7 @@ def outcomes() -> Endpoint:
 
 
 def utterances() -> Endpoint:
-    """The transcript of a recording."""
+    """Return the transcript of a recording."""
     own = {"recordingId", "ordinal", "speakerName", *OWN}
     speakers = {"type": "object", "additionalProperties": _TEXT}
     items = _pick(UTTERANCES, *(UTTERANCES["properties"].keys() - own))
@@ -278,7 +278,7 @@ def utterances() -> Endpoint:
 
 
 def evaluation() -> Endpoint:
-    """A scorecard as it evaluated a recording."""
+    """Return the evaluation of a recording by a scorecard."""
     nodes = RECORDING_SCORECARD_NODES
     own = {"recordingId", "scorecardId", "nodeId", *_METRIC, *_AI_METRIC, *_CITED, *OWN}
     metadata = _pick(nodes, *_METRIC, *_AI_METRIC, sectionWeight=_NUMBER, thinkingWithCitation=_pick(nodes, *_CITED))
@@ -291,11 +291,11 @@ def evaluation() -> Endpoint:
 
 
 class Known(NamedTuple):
-    """A document of Siro's, as far as the tap reads it."""
+    """One of Siro's OpenAPI documents, as far as the tap uses it."""
 
     endpoints: Sequence[Endpoint]
     differences: Mapping[str, str]
-    """Those that are meant, each with its reason."""
+    """Intended differences, each with its reason."""
 
 
 API = Known(
@@ -312,7 +312,7 @@ USER_HOST = Known((followups(), scorecards(), outcomes(), utterances(), evaluati
 
 
 def recognized(document: Mapping[str, Any]) -> Known:
-    """Return the document that has most of the paths."""
+    """Return the known document that shares the most paths."""
     paths = document.get("paths") or {}
     return max((API, USER_HOST), key=lambda known: sum(each.path in paths for each in known.endpoints))
 
@@ -325,7 +325,7 @@ def differences(document: Mapping[str, Any]) -> set[str]:
 
 def _differences(document: Document, endpoint: Endpoint) -> set[str]:
     fields, parameters = document.endpoint(endpoint.path)
-    # The document has the list of events in another list.
+    # The document has the list of events inside another list.
     their_fields = {name.replace("data[][]", "data[]"): kind for name, kind in fields.items()}
     their_parameters = {name: kind for name, kind in parameters.items() if name not in endpoint.unused}
     our_fields = Document({}).fields(endpoint.answer)
@@ -343,16 +343,16 @@ def _differences(document: Document, endpoint: Endpoint) -> set[str]:
 
 
 def _fits(theirs: str | None, mine: str | None) -> bool:
-    # The document calls dates strings, and a column for any number takes whole ones.
+    # Dates are strings in the document, and a number column accepts integers.
     fits = {("string", "date-time"), ("integer", "number")}
     return theirs == mine or (theirs, mine) in fits or (theirs is not None and mine == ANY)
 
 
 def read(place: str) -> Any:
-    """The document at an address or in a file.
+    """Return the document at an address or in a file.
 
     Raises:
-        SystemExit: There is none.
+        SystemExit: There is no document.
     """
     try:
         if not place.startswith(("https://", "http://")):
@@ -360,12 +360,12 @@ def read(place: str) -> Any:
         answer = requests.get(place, headers={"User-Agent": "tap-siro"}, timeout=60)
         answer.raise_for_status()
         return answer.json()
-    except (OSError, ValueError) as error:  # also what `requests` raises
+    except (OSError, ValueError) as error:  # `requests` raises subclasses of it too
         raise SystemExit(f"{place} is not a JSON document that can be read: {error}") from None
 
 
 def main() -> None:
-    """Compare and tell."""
+    """Compare, and print the differences."""
     if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its argument
         raise SystemExit("Give it the OpenAPI document, a file or an address: python -m tools.drift OPENAPI")
     document = read(sys.argv[1])

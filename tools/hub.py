@@ -61,7 +61,7 @@ def definition() -> dict[str, Any]:
         "namespace": name.replace("-", "_"),
         "next_steps": "",
         "pip_url": metadata["name"],
-        "quality": "silver",  # the hub's level for a community's tap on the SDK that few projects use
+        "quality": "silver",  # the hub's level for a community's tap on the SDK with few users
         "repo": metadata["urls"]["Repository"],
         "select": select(),
         "settings": sorted(plugin_settings(), key=lambda each: str(each["name"])),

@@ -1,4 +1,4 @@
-"""Generated parts of files that are otherwise written by hand: each between two comments that name it."""
+"""Generated parts of files that are otherwise written by hand, each between two comments with its name."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Document:
         self._document = document
 
     def endpoint(self, name: str) -> tuple[Types, Types]:
-        """Return the fields of an address's answer to GET, and its query parameters."""
+        """Return the fields of an endpoint's response to GET, and its query parameters."""
         try:
             path = self._document["paths"][name]
             operation = path["get"]
@@ -65,7 +65,7 @@ class Document:
         for part in self._alternatives(schema, ()):
             found[path].update(_kinds(part))
             if id(part) in inside:
-                continue  # it holds itself
+                continue  # the schema contains itself
             within = (*inside, id(part))
             for name, field in part.get("properties", {}).items():
                 self._walk(field, f"{path}.{name}" if path else name, found, within)
@@ -75,7 +75,7 @@ class Document:
                 self._walk(part["items"], f"{path}[]", found, within)
 
     def _alternatives(self, schema: Mapping[str, Any], inside: tuple[int, ...]) -> Iterator[Mapping[str, Any]]:
-        """Yield the schema and those that it is made of."""
+        """Yield the schema and its parts."""
         schema = self.resolved(schema)
         if id(schema) in inside:
             return
@@ -90,4 +90,4 @@ def _kinds(schema: Mapping[str, Any]) -> set[str]:
     kinds = {types} if isinstance(types, str) else set(types)
     if "string" in kinds and schema.get("format") == "date-time":
         kinds = kinds - {"string"} | {"date-time"}
-    return kinds - {"null"}  # anything may be null here
+    return kinds - {"null"}  # any field may be null here

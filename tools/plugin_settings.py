@@ -66,7 +66,7 @@ def plugin_settings() -> list[dict[str, Any]]:
 
 
 def _flat(properties: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
-    """Yield the settings, each property of an object as a setting of its own."""
+    """Yield the settings, each property of an object as a separate setting."""
     for key, schema in properties.items():
         name = prefix + key
         if schema.get("properties") and name not in WHOLE:

@@ -99,7 +99,7 @@ def _default(schema: dict[str, Any]) -> str:
 
 
 def streams() -> str:
-    """Return all streams with what a row is, a line each."""
+    """Return all streams with a description of their rows, a line each."""
     lines = ["| stream | rows | loaded by default |", "|---|---|---|"]
     for kind in STREAMS:
         summary = (kind.__doc__ or "").splitlines()[0]
@@ -108,7 +108,7 @@ def streams() -> str:
 
 
 def keys() -> str:
-    """Return the keys of all streams, how they are read and what they need, a line each."""
+    """Return the keys, replication keys and required settings of all streams, a line each."""
     needs = {each.property_name: f"`{each.setting}`" for each in ENRICHMENTS}
     lines = ["| stream | key | replication key | needs |", "|---|---|---|---|"]
     for kind in STREAMS:

@@ -34,11 +34,11 @@ class Warehouse:
     title: str
     dialect: str
     command: str
-    """Runs the script."""
+    """Command that runs the script."""
     json_text: str
-    """Reads a text out of a nested column: an expression of `{column}` and of a path, `{dots}` or `{commas}`."""
+    """Expression that reads a text from a nested column: of `{column}` and a path, `{dots}` or `{commas}`."""
     first_text: str
-    """Reads a text out of the first object of a list, in the same form."""
+    """Expression that reads a text from the first object of a list, in the same form."""
     marks: bool = True
     """True if the target sets `_sdc_deleted_at`."""
     notes: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def written(statement: str, warehouse: Warehouse) -> str:
 
 def _named(tree: exp.Expr, warehouse: Warehouse) -> exp.Expr:
     """Change names to those that the warehouse's target writes."""
-    if warehouse.dialect == "snowflake":  # in capitals, which is what a name without quotes means
+    if warehouse.dialect == "snowflake":  # in capitals, like a name without quotes
         for name in tree.find_all(exp.Identifier):
             name.set("quoted", None)
     if warehouse.dialect == "bigquery":

@@ -15,7 +15,7 @@ WHERE NOT COALESCE(recording."deleted", FALSE) AND recording."deletedAt" IS NULL
 -- live: recording_crm_links recording_summary_sections recording_entity_extractions
 -- live: recording_entity_mappings recording_followups
 
--- One row for each user, with the team of today. A user whom Siro no longer lists keeps the name, but has no team.
+-- One row for each user, with the current team. A user whom Siro no longer lists keeps the name, but has no team.
 CREATE OR REPLACE VIEW reps AS
 SELECT
   rep."id" AS rep_id,
@@ -119,7 +119,7 @@ FROM recording_outcomes AS outcome;
 
 -- section: followups, needs followups
 
--- Follow-ups that nobody has completed, with their present status.
+-- Follow-ups that nobody has completed, with their current status.
 CREATE OR REPLACE VIEW open_followups AS
 SELECT
   followup."followupId" AS followup_id,

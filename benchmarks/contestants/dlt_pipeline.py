@@ -1,6 +1,6 @@
 """The job as a pipeline of dlt: its `rest_api` source, one resource for each thread, into files or a database.
 
-dlt unnests the lists into tables of its own accord. As with the threaded loop, the parts are known beforehand.
+dlt itself unnests the lists into tables. As in the threaded loop, the date ranges are known beforehand.
 """
 
 from __future__ import annotations

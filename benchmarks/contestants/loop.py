@@ -1,7 +1,7 @@
 """The lower bound: the least code that turns pages into the same Singer messages, without handling any fault.
 
 No retries, no rate limit, no state, no selection, no check of what the API sends. With more than one thread it also
-knows beforehand between which moments the recordings lie, and that they are spread evenly.
+knows the range of dates beforehand, and that the recordings are spread evenly.
 """
 
 from __future__ import annotations

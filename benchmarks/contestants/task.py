@@ -18,7 +18,7 @@ LINKS = {
     "account": "account",
     "lead": "lead",
 }
-# Between these moments the sandbox spreads the recordings, evenly. No tap can know that; the others may use it.
+# The sandbox spreads the recordings evenly between these times. A tap cannot know that; other contestants use it.
 FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 LAST = datetime(2026, 2, 6, tzinfo=UTC)
 
@@ -71,5 +71,5 @@ def read() -> Task:
 
 
 def _text(moment: datetime) -> str:
-    # To whole milliseconds, as the API wants it: the same cut for the end of one part and the start of the next.
+    # Whole milliseconds, as the API requires: the end of one part is the start of the next.
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -73,13 +73,7 @@ class RenewedToken(Authentication):
     """Token that is requested when it is first needed, and renewed before it expires. All threads share one."""
 
     def __init__(self, make: Callable[[], Token], *, refusal: str, prefixes: Mapping[str, str] = BEARER_HEADER) -> None:
-        """Prepare, without requesting a token.
-
-        Args:
-            make: Gets one from the server.
-            refusal: What it means if the API does not take it.
-            prefixes: The headers that it goes into, and what stands before it there.
-        """
+        """Take a function that requests a token, the meaning of a 401, and the token's headers."""
         self.refusal = refusal
         self._make = make
         self._prefixes = dict(prefixes)
@@ -174,7 +168,7 @@ def client_refused(error: RefusedError) -> TapSiroError:
 def app_refused(error: RefusedError) -> TapSiroError:
     """Return the error for an API that refuses a token to an OAuth app."""
     return TapSiroError(
-        f"Siro's API answered {error.status} when asked for a token for transcripts. Check `oauth_client_id`, "
-        "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect "
-        "'recording_utterances'."
+        f"Siro's API answered {error.status} when asked for a token for the user host. Check `oauth_client_id`, "
+        "`oauth_client_secret` and `oauth_user_id`, and that the app belongs to the organization; or deselect the "
+        "streams of the user host: transcripts, scorecards, outcomes and the list of follow-ups."
     )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from dataclasses import KW_ONLY, dataclass, field, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tap_siro.api.page_size import PageSize
-from tap_siro.api.pages import Page, read_page
-from tap_siro.api.retries import HEAVY_TRIES, Request
+from tap_siro.api.pages import Page
+from tap_siro.api.retries import HEAVY_TRIES
 from tap_siro.errors import (
-    BoundsRefusedError,
+    BoundsError,
     ChainError,
     CursorRefusedError,
     IncompleteError,
@@ -20,11 +20,10 @@ from tap_siro.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from tap_siro.api.client import Client
-    from tap_siro.api.host import Host
+    from tap_siro.api.retries import Request
 
 MAX_EMPTY_PAGES = 1_000
 MAX_RESTARTS = 3
@@ -42,7 +41,6 @@ class CursorPaginator:
     """
 
     def __init__(self) -> None:
-        """Start before the first page."""
         self.cursor: str | None = None
         """Cursor of the next page; None for the first."""
         self.pages = 0
@@ -81,25 +79,7 @@ class CursorPaginator:
         return True
 
 
-class Endpoint(NamedTuple):
-    """An address that lists records, and the form of its pages."""
-
-    host: Host
-    path: str
-    """Begins with a slash; relative to the host's address."""
-    read: Callable[[bytes], Page] = read_page
-    size_parameter: str = "pageSize"
-    may_be_empty: bool = False
-    """An answer without content means that there are no records."""
-    label: str = ""
-    """Its name in messages, if that is not the path."""
-
-    @property
-    def name(self) -> str:
-        """Return its name in messages."""
-        return self.label or self.path
-
-
+@dataclass
 class Chain:
     """The pages of one chain. Iterate over it for the pages.
 
@@ -107,48 +87,35 @@ class Chain:
     first page to the last, because a cursor may count pages.
     """
 
-    def __init__(  # noqa: PLR0913 - what is requested, and what the caller can do about a refusal
-        self,
-        client: Client,
-        endpoint: Endpoint,
-        query: Mapping[str, str],
-        *,
-        page_size: int | None = None,
-        page_slot: Callable[[], AbstractContextManager[None]] = nullcontext,
-        divisible: bool = False,
-        heavy_tries: int = HEAVY_TRIES,
-        bounds_optional: bool = False,
-    ) -> None:
-        """Prepare to read.
+    client: Client
+    request: Request[Page]
+    """The request for the first page. Its parameters are sent with every page: some APIs forget them."""
+    _: KW_ONLY
+    page_size: int | None = None
+    """Records to request with each page, if nothing speaks against it; None to send no size."""
+    size_parameter: str = "pageSize"
+    name: str = ""
+    """The list's name in messages, if that is not the path."""
+    divisible: bool = False
+    """The caller can divide what it asks for. So a refused cursor, and a page that is too heavy at the smallest size,
+    are left to the caller."""
+    heavy_tries: int = HEAVY_TRIES
+    """Failed tries in a row after which a page is too heavy."""
+    bounds_optional: bool = False
+    """The caller can do without the `createdAt` bounds of the query."""
+    size: int | None = field(default=None, init=False)
+    """Records that are requested with each page; it changes only when the chain starts over."""
 
-        Args:
-            client: Sends the requests.
-            endpoint: Where to.
-            query: The query parameters of every page: some APIs forget them.
-            page_size: Records to request with each page, if nothing speaks against it; None to send no size.
-            page_slot: Entered to decode an answer: may wait until there is memory for it.
-            divisible: The caller can divide what it asks for. So a refused cursor, and a page that is too heavy at
-                the smallest size, are left to the caller.
-            heavy_tries: Failed tries in a row after which a page is too heavy.
-            bounds_optional: The caller can do without the `createdAt` bounds of the query.
-        """
-        self._client = client
-        self._endpoint = endpoint
-        self._query = query
-        self._wanted = page_size
-        self._sizes = PageSize(endpoint.path) if page_size is None else client.page_size(endpoint.path)
-        self._slot = page_slot
-        self._divisible = divisible
-        self._heavy_tries = heavy_tries
-        self._bounds_optional = bounds_optional
-        self.page_size: int | None = page_size
-        """Records that are requested with each page; it changes only when the chain starts over."""
+    def __post_init__(self) -> None:
+        """Share the page size with the other chains of the endpoint, if one is to be sent."""
+        path = self.request.path
+        self._sizes = PageSize(path) if self.page_size is None else self.client.page_size(path)
 
     def __iter__(self) -> Iterator[Page]:
         """Read from the first page to the last.
 
         Raises:
-            BoundsRefusedError: The API may not take the `createdAt` bounds, or not beside the other parameters.
+            BoundsError: The API may not take the `createdAt` bounds, or not beside the other parameters.
             CursorRefusedError: The API no longer takes a cursor, and the caller can divide the query.
             PageTooHeavyError: A page is too heavy, and the caller can divide the query.
             IncompleteError: The API said that records are missing. The pages that it sent have been returned.
@@ -157,53 +124,44 @@ class Chain:
         """
         restarts = 0
         while True:
-            self.page_size = size = self._sizes.begin(self._wanted)
+            self.size = self._sizes.begin(self.page_size)
             try:
-                yield from self._follow(size)
+                yield from self._follow()
             except PageTooHeavyError as error:
-                if not self._sizes.reduce(size):
+                if not self._sizes.reduce(self.size):
                     raise
-                if self._divisible:
+                if self.divisible:
                     raise PageTooHeavyError(str(error), is_reduced=True) from None
             except CursorRefusedError as error:
-                if self._divisible:
+                if self.divisible:
                     raise
                 if restarts == MAX_RESTARTS:
                     raise restarts_exhausted(error) from None
                 restarts += 1
-                logger.warning("%s Reading %s again from its first page.", error, self._endpoint.name)
+                logger.warning("%s Reading %s again from its first page.", error, self.name or self.request.path)
             except RefusedError as error:
-                self._handle_refusal(error, size)
+                self._handle_refusal(error)
             else:
                 return
 
-    def _handle_refusal(self, error: RefusedError, size: int | None) -> None:
+    def _handle_refusal(self, error: RefusedError) -> None:
         """Go on without a page size if that can help. Only of a first page: beside a cursor, the cursor is refused."""
-        if self._bounds_optional and error.status not in ABOUT_THE_TOKEN:
-            raise BoundsRefusedError(str(error), error.status) from None
-        if not error.is_about_parameters or not self._sizes.drop(size):
+        if self.bounds_optional and error.status not in ABOUT_THE_TOKEN:
+            raise BoundsError(str(error)) from None
+        if not error.is_about_parameters or not self._sizes.drop(self.size):
             raise error
 
-    def _follow(self, size: int | None) -> Iterator[Page]:
-        paginator = CursorPaginator()
-        fixed = dict(self._query) if size is None else {**self._query, self._endpoint.size_parameter: str(size)}
-        heavy_tries = self._heavy_tries if self._sizes.can_reduce(size) or self._divisible else None
+    def _follow(self) -> Iterator[Page]:
+        paginator, size = CursorPaginator(), self.size
+        fixed = self.request.query if size is None else {**self.request.query, self.size_parameter: str(size)}
+        heavy_tries = self.heavy_tries if self._sizes.can_reduce(size) or self.divisible else None
         records, fault, more = 0, "", True
         while more:
             query = fixed if paginator.cursor is None else {**fixed, "cursor": paginator.cursor}
-            request = Request(
-                self._endpoint.host,
-                self._endpoint.path,
-                query,
-                self._endpoint.read,
-                page_slot=self._slot,
-                heavy_tries=heavy_tries,
-                may_be_empty=self._endpoint.may_be_empty,
-            )
-            answer, asked_at = self._client.send(request)
+            answer, asked_at = self.client.send(replace(self.request, query=query, heavy_tries=heavy_tries))
             page = answer or Page([], None)
             page.asked_at = asked_at
-            self._sizes.good(self._wanted)
+            self._sizes.good(self.page_size)
             more = paginator.advance(len(page.records), page.cursor)
             page.number = paginator.pages
             records += len(page.records)
@@ -214,8 +172,8 @@ class Chain:
             del page, answer  # not to be kept while the next one is fetched
         if fault:
             raise IncompleteError(
-                f"Siro's API sent an incomplete list of {self._endpoint.name}: {fault}. Run the sync again, and report "
-                "it to Siro if it persists."
+                f"Siro's API sent an incomplete list of {self.name or self.request.path}: {fault}. Run the sync "
+                "again, and report it to Siro if it persists."
             )
 
 

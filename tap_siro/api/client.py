@@ -21,10 +21,11 @@ from tap_siro.api.authentication import (
     oauth_token,
     user_token,
 )
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.decoding import decode_object
 from tap_siro.api.host import Host
 from tap_siro.api.page_size import PageSize
+from tap_siro.api.pages import read_page
 from tap_siro.api.retries import Request, Retries
 from tap_siro.api.transport import Body
 from tap_siro.errors import RefusedError, TapSiroError
@@ -52,12 +53,6 @@ class Client(Retries):
     """Client for Siro's API. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Make a client.
-
-        Args:
-            settings: The tap's settings.
-            clock: Whoever waits gets a `StoppedError` when the run is to end.
-        """
         super().__init__(settings, clock)
         self.settings = settings
         self.api = Host(settings.api_url, self._authentication())
@@ -103,7 +98,7 @@ class Client(Retries):
             return [self.organization], True
         own, group, whole = str(identity.get("organizationId") or ""), list[str](), True
         try:
-            chain = Chain(self, Endpoint(self.api, ORGANIZATIONS), {})
+            chain = Chain(self, Request(self.api, ORGANIZATIONS, {}, read_page))
             group = [str(each["id"]) for page in chain for each in page.records if isinstance(each, dict)]
         except RefusedError as error:
             if not own or error.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:

@@ -19,11 +19,6 @@ class PageSize:
     """The page size that the chains of one endpoint begin with. All threads share one."""
 
     def __init__(self, endpoint: str) -> None:
-        """Start without a limit.
-
-        Args:
-            endpoint: The endpoint's path, for warnings.
-        """
         self.pages = 0
         """Pages that came, of any size."""
         self._endpoint = endpoint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from pyrate_limiter import Duration, Limiter, Rate
@@ -11,13 +12,18 @@ if TYPE_CHECKING:
 
 PAUSE_SECONDS = 0.05
 
+logger = logging.getLogger(__name__)
+logging.getLogger("pyrate_limiter").setLevel(logging.WARNING)  # at INFO, it logs how it was made
+
 
 class RateLimit:
     """At most so many requests within any minute, whatever thread they come from."""
 
     def __init__(self, per_minute: int) -> None:
         """Allow `per_minute` requests."""
+        self._per_minute = per_minute
         self._limiter = Limiter(Rate(per_minute, Duration.MINUTE))
+        self._has_waited = False
 
     def close(self) -> None:
         """End the limiter's own thread."""
@@ -26,4 +32,11 @@ class RateLimit:
     def wait(self, pause: Callable[[float], None]) -> None:
         """Return when a request may go out; `pause` is called with seconds to wait."""
         while not self._limiter.try_acquire(blocking=False):
+            if not self._has_waited:
+                self._has_waited = True
+                logger.info(
+                    "Reached %d requests in a minute (`requests_per_minute`), so the tap waits until more are allowed. "
+                    "It does so again without a line in the log.",
+                    self._per_minute,
+                )
             pause(PAUSE_SECONDS)

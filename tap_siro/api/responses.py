@@ -53,7 +53,7 @@ def failure(response: requests.Response, query: Mapping[str, str], host: Host) -
     if "cursor" in query and status >= HTTPStatus.BAD_REQUEST and status not in NOT_THE_CURSOR:
         return CursorRefusedError(f"{host.name} rejected its own cursor ({name}).")
     message = f"{host.name} answered {name}{_meaning(response, query, host)}"
-    return RefusedError(message, status, is_json=_is_json(response))
+    return RefusedError(message, status=status, is_json=_is_json(response))
 
 
 def _meaning(response: requests.Response, query: Mapping[str, str], host: Host) -> str:

@@ -20,7 +20,7 @@ from tap_siro.clock import POLL_SECONDS
 from tap_siro.errors import GaveUpError, PageTooHeavyError, RetryableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     import requests
@@ -49,7 +49,7 @@ class Request(Generic[T_co]):
     host: Host
     path: str
     """Begins with a slash; relative to the host's address."""
-    query: dict[str, str]
+    query: Mapping[str, str]
     decode: Callable[[bytes], T_co]
     """Makes the result from the body. Its `MalformedPageError` is a failed try like any other."""
     page_slot: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -66,12 +66,6 @@ class Retries:
     """Sends requests and retries them if they fail. All threads share one."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        """Open nothing yet.
-
-        Args:
-            settings: The tap's settings.
-            clock: Whoever waits gets a `StoppedError` when the run is to end.
-        """
         self.clock = clock
         self._max_seconds = settings.max_retry_seconds
         self._rate_limit = RateLimit(settings.requests_per_minute)

@@ -44,13 +44,7 @@ class Transport:
     """The connections, shared by all threads."""
 
     def __init__(self, *, user_agent: str, connections: int, timeout: float) -> None:
-        """Open nothing yet.
-
-        Args:
-            user_agent: The header.
-            connections: How many to keep to each host.
-            timeout: Seconds to wait for a connection, and for the next part of an answer.
-        """
+        """Keep `connections` to each host; wait `timeout` seconds for one, and for each part of an answer."""
         self._timeout = timeout
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
@@ -75,12 +69,7 @@ class Transport:
     ) -> requests.Response:
         """Send a GET request, or a POST request if there is a body, and read the whole answer.
 
-        Args:
-            url: The address without the query.
-            auth: Authorizes it.
-            setting: The setting that the address comes from.
-            query: The query parameters.
-            body: What to post.
+        `setting` has the address of the host.
 
         Raises:
             RetryableError: No whole answer came.

@@ -1,4 +1,4 @@
-"""The command: sends at most `MAX_REQUESTS` requests, and prints a table that is safe to paste into an issue."""
+"""The command `tap-siro-probe`: its requests, and the table that it prints."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tap_siro.settings import Settings
 
 MAX_REQUESTS = 40
+DESCRIPTION = f"Send at most {MAX_REQUESTS} requests, and print a table that is safe to paste into an issue."
 """Requests of a probe, those for tokens included."""
 FLAGS = {each.flag: "true" for each in ENRICHMENTS}
 SMALL, LARGE, LARGEST = SCORED_PAGE, 100, 500
@@ -243,7 +244,7 @@ def table(found: Sequence[Finding]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Probe and print. Ends with status 1 if a finding would harm a sync."""
-    parser = argparse.ArgumentParser(prog="tap-siro-probe", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tap-siro-probe", description=DESCRIPTION)
     parser.add_argument(
         "--config",
         action="append",

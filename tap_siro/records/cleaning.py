@@ -38,36 +38,28 @@ _ORDINARY = Annotated[float, msgspec.Meta(ge=-1e308, le=1e308)]
 """A number that surely fits, whichever way it is rounded."""
 
 
+IN_LIST = "is left out, because it is inside a list"
+KEPT = f"is kept in `{OTHER_FIELDS}`"
+NOT_KEPT = f"is left out, because the column `{OTHER_FIELDS}` is not selected"
+"""Places of unknown fields, in words."""
+
+
 class FieldWarnings:
     """Warnings of invalid and unknown fields, one for each field and run."""
 
-    def __init__(self, *, keeps_others: bool = True, warned: set[tuple[str, str]] | None = None) -> None:
-        """Start with the warnings that were given already. `keeps_others`: the column `otherFields` is written."""
-        self._keeps_others = keeps_others
-        self._warned: set[tuple[str, str]] = set() if warned is None else warned
-
-    def of_stream(self, *, keeps_others: bool) -> FieldWarnings:
-        """Return the warnings of one stream, counted with all others of the run."""
-        return FieldWarnings(keeps_others=keeps_others, warned=self._warned)
+    def __init__(self) -> None:
+        self._warned: set[tuple[str, str]] = set()
 
     def wrong_type(self, path: str, kind: str, *, then: str = "other values are written as null") -> None:
         """Warn of a field with a value of another type. `then` says what becomes of the value."""
         self._warn_once("wrong type", path, f"Siro's field `{path}` is not always {kind}; {then}.")
 
-    def unknown(self, path: str, *, kept: bool) -> None:
-        """Warn of a field that is not in the schema. `kept`: it goes into `otherFields`."""
-        shown = (
-            path if len(path) <= MAX_NAME_CHARACTERS and path.isprintable() else f"{ascii(path)[:MAX_NAME_CHARACTERS]}…"
-        )
-        where = "is left out, because it is inside a list"
-        if kept:
-            where = f"is kept in `{OTHER_FIELDS}`"
-            if not self._keeps_others:
-                where = f"is left out, because the column `{OTHER_FIELDS}` is not selected"
-        self._warn_once(
-            "unknown", path, f"Unknown field `{shown}` from Siro {where}. A newer version of tap-siro may "
-            "have a column for it."
-        )  # fmt: skip
+    def unknown(self, path: str, place: str) -> None:
+        """Warn of a field that is not in the schema. `place` says where it goes."""
+        is_printable = len(path) <= MAX_NAME_CHARACTERS and path.isprintable()
+        shown = path if is_printable else f"{ascii(path)[:MAX_NAME_CHARACTERS]}…"
+        message = f"Unknown field `{shown}` from Siro {place}. A newer version of tap-siro may have a column for it."
+        self._warn_once("unknown", path, message)
 
     def _warn_once(self, what: str, path: str, message: str) -> None:
         if (what, path) not in self._warned and len(self._warned) < MAX_WARNINGS:
@@ -85,6 +77,7 @@ class RecordCleaner:
         path: str = "",
         *,
         left_out: Collection[str] = (),
+        keeps_others: bool = True,
     ) -> None:
         """Prepare to clean.
 
@@ -93,13 +86,14 @@ class RecordCleaner:
             field_warnings: Warns of invalid and unknown fields.
             path: Prefix of a field's name in warnings.
             left_out: Fields to ignore, without a trace in `otherFields`.
+            keeps_others: The column `otherFields` is written.
         """
         columns = {
             name: column
             for name, column in schema["properties"].items()
             if name != OTHER_FIELDS and "integer" not in column["type"]  # an ordinal is the tap's own
         }
-        self._split = _splitter(columns, path, field_warnings)
+        self._split = _splitter(columns, path, field_warnings, KEPT if keeps_others else NOT_KEPT)
         self._clean = cleaner({"type": "object", "properties": columns}, path, field_warnings)
         converted = [
             name for name, column in columns.items() if column.get("format") == "date-time" or JSON_TEXT in column
@@ -297,7 +291,7 @@ def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
         for name, field in value.items():
             clean = find(name)
             if clean is None:
-                field_warnings.unknown(_joined(path, name), kept=False)
+                field_warnings.unknown(_joined(path, name), IN_LIST)
             else:
                 cleaned[name] = None if field is None else clean(field)
         return cleaned
@@ -306,14 +300,14 @@ def _object(schema: Mapping[str, Any], path: str, field_warnings: FieldWarnings)
 
 
 def _splitter(
-    columns: Mapping[str, Any], path: str, field_warnings: FieldWarnings
+    columns: Mapping[str, Any], path: str, field_warnings: FieldWarnings, place: str
 ) -> Callable[[Mapping[str, Any]], tuple[dict[str, Any], dict[str, Any]]]:
     """Return a function that divides an object into known and unknown fields, both with the object's nesting.
 
     Lists are not looked into: what is not known in their items would have no place.
     """
     nested = {
-        name: _splitter(column["properties"], _joined(path, name), field_warnings)
+        name: _splitter(column["properties"], _joined(path, name), field_warnings, place)
         for name, column in columns.items()
         if "properties" in column
     }
@@ -322,7 +316,7 @@ def _splitter(
         known, others = dict(value), {}
         for name, field in value.items():
             if name not in columns:
-                field_warnings.unknown(_joined(path, name), kept=True)
+                field_warnings.unknown(_joined(path, name), place)
                 others[name] = known.pop(name)
             elif name in nested and field.__class__ is dict:
                 known[name], inner = nested[name](field)

@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-class DetailedRecording(Record):
-    """Cleaned recording, with its details."""
-
-    __slots__ = ("details",)
-
-    def __init__(self, recording: Record, details: Mapping[str, list[Record]]) -> None:
-        """Combine a recording and its details: the records of streams, by the streams' names."""
-        super().__init__(recording)
-        self.details = details
-
-
 def value_text(value: Any) -> tuple[str | None, str]:
     """Return an extracted value as text, and its JSON type.
 
@@ -45,9 +34,8 @@ _TYPES = {bool: "boolean", int: "number", float: "number", Decimal: "number", li
 class RecordingCleaner(RecordCleaner):
     """Converter of the API's recordings to the columns of `recordings`."""
 
-    def __init__(self, field_warnings: FieldWarnings) -> None:
-        """Clean, and warn of what does not fit through `field_warnings`."""
-        super().__init__(RECORDINGS, field_warnings)
+    def __init__(self, field_warnings: FieldWarnings, *, keeps_others: bool = True) -> None:
+        super().__init__(RECORDINGS, field_warnings, keeps_others=keeps_others)
 
     def __call__(self, recording: Mapping[str, Any]) -> Record:
         """Return the recording with all columns; missing ones are null."""

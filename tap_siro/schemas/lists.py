@@ -165,19 +165,19 @@ FOLLOWUPS = schema(*followup_columns(status="this sync"))
 
 RECORDING_OUTCOMES = schema(
     text("recordingId", "The recording's id: `id` of `recordings`.", key=True),
-    timestamp("dateCreated", "When the recording was created. The replication key."),
+    timestamp("dateCreated", "Time the recording was created. The replication key."),
     text("universalOutcomeLabel", "POSITIVE, NEGATIVE or NEUTRAL."),
     objects(
         "outcomes",
         "Outcomes in the organization's own words, for example why a call was lost.",
         text("customLabel", "The organization's label."),
-        text("universalLabel", "The label that it maps to: POSITIVE, NEGATIVE or NEUTRAL; null if it maps to none."),
+        text("universalLabel", "Siro's label for the outcome: POSITIVE, NEGATIVE or NEUTRAL; null if there is none."),
         text("description", "Criteria for the outcome."),
     ),
     text("outcomeExtractionId", "Siro's id of the extraction that found the outcomes."),
-    flag("isPrivate", "Whether the recording is private."),
-    flag("isVideo", "Whether the recording is a video."),
-    flag("discoverable", "Whether the recording is discoverable."),
-    text("trigger", "What started the recording: button-press, deeplink, modern-deeplink or mobile-sdk."),
+    flag("isPrivate", "True if the recording is private."),
+    flag("isVideo", "True if the recording is a video."),
+    flag("discoverable", "True if the recording is discoverable."),
+    text("trigger", "Trigger of the recording: button-press, deeplink, modern-deeplink or mobile-sdk."),
     other_fields(),
 )

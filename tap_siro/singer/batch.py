@@ -39,13 +39,7 @@ class BatchFiles:
         encode_lines: Callable[[Sequence[Any]], bytes],
         write_lines: Callable[[bytes], None],
     ) -> None:
-        """Remove the files of earlier runs.
-
-        Args:
-            config: Where the files are, and how large.
-            encode_lines: Makes lines of records or messages.
-            write_lines: Writes lines to stdout.
-        """
+        """Remove the files of earlier runs."""
         self._config = config
         self._encode_lines = encode_lines
         self._write_lines = write_lines

@@ -199,7 +199,7 @@ class SiroTap(Tap):
         assert isinstance(writer, LineWriter)  # noqa: S101 - see message_writer_class
         return RecordWriter(
             [stream.stream_writer(stream.needed_flags()) for stream in streams],
-            keeps=partial(passes_filter, primary) if isinstance(primary, CustomStreamMap) else None,
+            passes=partial(passes_filter, primary) if isinstance(primary, CustomStreamMap) else None,
             write_lines=writer.write_lines,
             encode_lines=writer.encode_lines,
             write_state=self.write_state,

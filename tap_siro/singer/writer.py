@@ -6,7 +6,9 @@ handed to the SDK one by one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
@@ -26,54 +28,39 @@ WRITE_BYTES = 128 * 1024
 """Bytes that are written at once."""
 
 
+@dataclass(eq=False)
 class StreamWriter:
     """Writer of one selected stream: its class, its state, and the messages of its records."""
 
-    def __init__(  # noqa: PLR0913 - all of it is what a stream is
-        self,
-        stream: type[Declaration],
-        *,
-        flags: frozenset[str],
-        selected: Mapping[str, Any],
-        aliases: Sequence[str],
-        mapped: Callable[[Record], Iterable[tuple[str, Record]]] | None,
-        state: MutableMapping[str, Any],
-        counter: Counter,
-        full_table: bool,
-        keeps_others: bool,
-    ) -> None:
-        """Describe a stream.
+    stream: type[Declaration]
+    flags: frozenset[str]
+    """The query flags without which it, or what is selected of it, would be empty."""
+    selected: Mapping[str, Any]
+    """The schema of what is selected of its records."""
+    aliases: Sequence[str]
+    """The stream's names in messages; stream maps can make several of one, or none."""
+    mapped: Callable[[Record], Iterable[tuple[str, Record]]] | None
+    """Returns what stream maps make of a record, by alias; None if records are written as they are."""
+    state: MutableMapping[str, Any]
+    """To read and to change."""
+    counter: Counter
+    full_table: bool
+    """The catalog asks for FULL_TABLE replication."""
+    keeps_others: bool
+    """The column `otherFields` is selected, and left by stream maps."""
+    records: int = 0
+    """The number of its records so far, before stream maps."""
+    version: int | None = None
+    """The version of the table that RECORD messages name, if they do; a later one replaces it as a whole."""
 
-        Args:
-            stream: Its class.
-            flags: The query flags without which it, or what is selected of it, would be empty.
-            selected: The schema of what is selected of its records.
-            aliases: The stream's names in messages; stream maps can make several of one, or none.
-            mapped: Returns what stream maps make of a record, with the names of the streams; None if records are
-                written as they are.
-            state: Its state, to read and to change.
-            counter: Counts its records.
-            full_table: The catalog asks for FULL_TABLE replication.
-            keeps_others: The column `otherFields` is selected, and left by stream maps.
-        """
-        self.stream = stream
-        self.name = stream.name
-        self.keys = tuple[str, ...](stream.primary_keys)
-        self.bookmark_column = str(stream.replication_key)
-        self.detail = stream.detail
-        self.derive = stream.derive
-        self.flags = flags
-        self.state = state
-        self.counter = counter
-        self.full_table = full_table
-        self.keeps_others = keeps_others
-        self.records = 0
-        """The number of its records so far, before stream maps."""
-        self.aliases = aliases
-        self.version: int | None = None
-        """The version of the table that RECORD messages name, if they do; a later one replaces it as a whole."""
-        self._mapped = mapped
-        self._prune = pruner(stream.columns, selected)
+    def __post_init__(self) -> None:
+        """Read the class."""
+        self.name = self.stream.name
+        self.keys = tuple[str, ...](self.stream.primary_keys)
+        self.bookmark_column = str(self.stream.replication_key)
+        self.detail = self.stream.detail
+        self.derive = self.stream.derive
+        self._prune = pruner(self.stream.columns, self.selected)
 
     def messages(self, records: Sequence[Record], max_records: int | None, extracted: str) -> list[Message]:
         """Return the RECORD messages of records."""
@@ -82,69 +69,51 @@ class StreamWriter:
         self.records += len(records)
         if self._prune is not None:
             records = [self._prune(record) for record in records]
-        if self._mapped is None:
+        if self.mapped is None:
             (alias,) = self.aliases
-            messages: list[Message] = [
-                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted} for record in records
-            ]
+            named: Iterable[tuple[str, Record]] = ((alias, record) for record in records)
         else:
-            messages = [
-                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
-                for record in records
-                for alias, record in self._mapped(record)
-            ]
+            named = chain.from_iterable(map(self.mapped, records))
+        messages: list[Message] = [
+            {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+            for alias, record in named
+        ]
         if self.version is not None:
             for message in messages:
                 message["version"] = self.version
         return messages
 
 
+@dataclass(eq=False)
 class RecordWriter:
-    """Writer of all selected streams to one stdout."""
+    """Writer of all selected streams of a source to stdout."""
 
-    def __init__(  # noqa: PLR0913 - streams, and the ways out
-        self,
-        streams: Sequence[StreamWriter],
-        *,
-        keeps: Callable[[Record], bool] | None,
-        encode_lines: Callable[[Sequence[Message]], bytes],
-        write_lines: Callable[[bytes], None],
-        write_state: Callable[[], None],
-        write_to_files: Callable[[Sequence[Message]], None] | None = None,
-        versioned: bool = True,
-    ) -> None:
-        """Combine streams.
-
-        Args:
-            streams: The streams, `recordings` first.
-            keeps: Whether a recording is written; one that is filtered out has no child records either. None: all are.
-            encode_lines: Makes lines of messages.
-            write_lines: Writes lines to stdout.
-            write_state: Writes a STATE message.
-            write_to_files: Writes the records of RECORD messages into files in their place, if there is `batch_config`.
-            versioned: Whether records may name a version, to be activated later.
-        """
-        self.streams = streams
-        self.versioned = versioned
-        self.write_state = write_state
-        self._keeps = keeps
-        self._encode_lines = encode_lines
-        self._write_lines = write_lines
-        self._write_to_files = write_to_files
+    streams: Sequence[StreamWriter]
+    """The streams, records before those derived from them."""
+    passes: Callable[[Record], bool] | None
+    """Returns False for a record that is filtered out, with its child records; None: all are written."""
+    encode_lines: Callable[[Sequence[Message]], bytes]
+    write_lines: Callable[[bytes], None]
+    write_state: Callable[[], None]
+    """Writes a STATE message."""
+    write_to_files: Callable[[Sequence[Message]], None] | None = None
+    """Writes the records of RECORD messages into files in their place, if there is `batch_config`."""
+    versioned: bool = True
+    """Records may name a version, to be activated later."""
 
     @property
     def in_files(self) -> bool:
         """True if records go into files, which each STATE completes, however small they are."""
-        return self._write_to_files is not None
+        return self.write_to_files is not None
 
     def keeps(self, recording: Record) -> bool:
         """Return True if a recording and its child records are written."""
-        return self._keeps is None or self._keeps(recording)
+        return self.passes is None or self.passes(recording)
 
     def activate_versions(self, streams: Iterable[StreamWriter]) -> None:
         """Write ACTIVATE_VERSION messages, after which a target deletes the streams' rows of earlier versions."""
-        self._write_lines(
-            self._encode_lines(
+        self.write_lines(
+            self.encode_lines(
                 [
                     {"type": "ACTIVATE_VERSION", "stream": alias, "version": stream.version}
                     for stream in streams
@@ -172,15 +141,15 @@ class RecordWriter:
             messages: list[Message] = []
             for stream, records in group:
                 messages += stream.messages(records, max_records, extracted)
-            if self._write_to_files is not None:
-                self._write_to_files(messages)
+            if self.write_to_files is not None:
+                self.write_to_files(messages)
                 continue
-            pieces.append(self._encode_lines(messages))
+            pieces.append(self.encode_lines(messages))
             size += len(pieces[-1])
             if size > WRITE_BYTES:
-                self._write_lines(b"".join(pieces))
+                self.write_lines(b"".join(pieces))
                 pieces, size = [], 0
-        self._write_lines(b"".join(pieces))
+        self.write_lines(b"".join(pieces))
         for stream, records_before in zip(self.streams, before, strict=True):
             if stream.records != records_before:
                 stream.counter.increment(stream.records - records_before)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.client import PATH
 from tap_siro.api.decoding import decode_object, pack, unpack
 from tap_siro.api.pages import read_optional_page
@@ -50,7 +50,6 @@ class DetailClient:
     """Requests for details, as a stream makes them. One serves a run."""
 
     def __init__(self, client: Client) -> None:
-        """Send requests through a client."""
         self._client = client
         self.evaluations = Evaluations(client, self)
 
@@ -64,10 +63,8 @@ class DetailClient:
 
     def pages(self, path: str, name: str) -> Iterator[Page]:
         """Yield the pages of a named list at `user_api_url`."""
-        endpoint = Endpoint(
-            self._client.user_host, path, read_optional_page(name), may_be_empty=True, label=f"a recording's {name}"
-        )
-        return iter(Chain(self._client, endpoint, {}))
+        request = Request(self._client.user_host, path, {}, read_optional_page(name), may_be_empty=True)
+        return iter(Chain(self._client, request, name=f"a recording's {name}"))
 
     def utterances(self, path: str) -> list[Any]:
         """Return the utterances of all pages. The speakers of any page are those of all."""
@@ -146,9 +143,10 @@ class Detail:
         self._cleaners = {
             stream: RecordCleaner(
                 stream.stream.columns,
-                field_warnings.of_stream(keeps_others=stream.keeps_others),
+                field_warnings,
                 self.source.field_path,
                 left_out=stream.stream.left_out,
+                keeps_others=stream.keeps_others,
             )
             for stream in streams
         }
@@ -234,6 +232,5 @@ class Detail:
             yield Fault(str(self.given_up), streams)
         elif self._failures:
             later = "The next run tries again." if self.is_frozen else "Their bookmark has moved."
-            yield Fault(self._failures.fault(self._names, later))
-        if message := self._without_id.fault():
-            yield Fault(message)
+            yield self._failures.fault(self._names, later)
+        yield from self._without_id.faults()

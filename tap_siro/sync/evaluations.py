@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tap_siro import timestamps
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_page
 from tap_siro.api.responses import GONE
+from tap_siro.api.retries import Request
 from tap_siro.errors import RefusedError, TapSiroError
 from tap_siro.records.scorecards import is_evaluated
 
@@ -29,7 +30,6 @@ class Evaluations:
     """Evaluations of recordings. One serves a run; every method may be called from any thread."""
 
     def __init__(self, client: Client, details: DetailClient) -> None:
-        """Request nothing yet."""
         self._client = client
         self._details = details
         self._lock = threading.Lock()
@@ -82,10 +82,10 @@ class Evaluations:
 
     def _request(self) -> list[str]:
         read = functools.partial(read_page, name=SCORECARDS_NAME)
-        endpoint = Endpoint(self._client.user_host, SCORECARDS_PATH, read)
         is_active: dict[str, bool] = {}
         for organization in self._client.organizations()[0]:
-            for page in Chain(self._client, endpoint, {"organizationId": organization}):
+            query = {"organizationId": organization}
+            for page in Chain(self._client, Request(self._client.user_host, SCORECARDS_PATH, query, read)):
                 for each in page.records:
                     if isinstance(each, dict) and each.get("id"):
                         is_active[str(each["id"])] = each.get("isActive") is not False

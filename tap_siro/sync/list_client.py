@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_page
+from tap_siro.api.retries import Request
 from tap_siro.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -17,52 +19,36 @@ if TYPE_CHECKING:
 
     from tap_siro.api.client import Client
     from tap_siro.api.pages import Page
+    from tap_siro.settings import Settings
     from tap_siro.sync.stream_kinds import ListStream
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass
 class ListClient:
     """Requests for the pages of one list, as a stream makes them. Called in a worker thread."""
 
-    def __init__(
-        self, client: Client, stream: type[ListStream], slot: Callable[[], AbstractContextManager[None]]
-    ) -> None:
-        """Prepare to read a list.
+    client: Client
+    stream: type[ListStream]
+    slot: Callable[[], AbstractContextManager[None]]
+    """Entered to decode an answer."""
+    is_part: bool = False
+    """True if the list is known to be incomplete."""
 
-        Args:
-            client: Sends the requests.
-            stream: The list's stream.
-            slot: Entered to decode an answer.
-        """
-        self.settings = client.settings
-        self.is_part = False
-        """True if the list is known to be incomplete."""
-        self._client = client
-        self._stream = stream
-        self._slot = slot
+    @property
+    def settings(self) -> Settings:
+        """Return the tap's settings."""
+        return self.client.settings
 
     def pages(
         self, path: str, query: Mapping[str, str] | None = None, *, page_size: int | None = None
     ) -> Iterator[Page]:
-        """Yield the pages of a chain.
-
-        Args:
-            path: Of the endpoint.
-            query: Query parameters of every page.
-            page_size: Records to request with each page, if any number.
-
-        Raises:
-            TapSiroError: A page cannot be loaded. Those before it have been returned.
-        """
-        client, stream = self._client, self._stream
-        endpoint = Endpoint(
-            client.user_host if stream.on_user_host else client.api,
-            path,
-            functools.partial(read_page, name=stream.list_name),
-            stream.size_parameter,
-        )
-        return iter(Chain(client, endpoint, query or {}, page_size=page_size, page_slot=self._slot))
+        """Yield the pages of a chain. All methods take what a `Chain` does, and raise its errors."""
+        host = self.client.user_host if self.stream.on_user_host else self.client.api
+        read = functools.partial(read_page, name=self.stream.list_name)
+        request = Request(host, path, dict(query or {}), read, page_slot=self.slot)
+        return iter(Chain(self.client, request, page_size=page_size, size_parameter=self.stream.size_parameter))
 
     def newest_first(self, path: str, query: Mapping[str, str], *, page_size: int | None) -> Iterator[Page]:
         """Yield the pages of an endpoint that lists the newest first, and whose cursor is only a moment of creation.
@@ -71,14 +57,6 @@ class ListClient:
         requested by `createdAtLt`, the end of that millisecond, and what comes twice is left out. Where a page holds a
         single millisecond, its cursor is followed. Where a page has another order, or `createdAtLt` is ignored, all
         cursors are followed from the first page on.
-
-        Args:
-            path: Of the endpoint.
-            query: Query parameters of every page.
-            page_size: Records to request with each page.
-
-        Raises:
-            TapSiroError: As for `pages`.
         """
         before: int | None = None
         border: set[str] = set()
@@ -114,7 +92,7 @@ class ListClient:
         Raises:
             RefusedError: The token may read none of them.
         """
-        organizations, is_whole = self._client.organizations()
+        organizations, is_whole = self.client.organizations()
         self.is_part = self.is_part or not is_whole
         errors = []
         for organization in organizations:
@@ -130,17 +108,11 @@ class ListClient:
             logger.warning(
                 "The token may read '%s' of %d of its %d organizations only. Rows of the others stay as they are. Give "
                 "the token their scope.",
-                self._stream.name, count - len(errors), count,
+                self.stream.name, count - len(errors), count,
             )  # fmt: skip
 
     def with_disabled(self, path: str, query: Mapping[str, str], *, page_size: int | None) -> Iterator[Page]:
-        """Yield the pages of all users. Whether disabled ones come unasked is undocumented: if none did, ask for them.
-
-        Args:
-            path: Of the endpoint.
-            query: Query parameters of every page.
-            page_size: Records to request with each page.
-        """
+        """Yield all users. It is undocumented whether disabled ones come unasked: if none did, they are asked for."""
         seen: set[str] = set()
         has_disabled = False
         for page in self.pages(path, query, page_size=page_size):

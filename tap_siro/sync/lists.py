@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
 from tap_siro.errors import OutputError, TapSiroError
-from tap_siro.records.cleaning import FieldWarnings, RecordCleaner
+from tap_siro.records.cleaning import RecordCleaner
 from tap_siro.sync.list_client import ListClient
 from tap_siro.sync.reader import Done, Failed
 from tap_siro.sync.reporting import PROGRESS_SECONDS, Fault, RecordsWithoutId, warn_of_bookmarks
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tap_siro.api.client import Client
     from tap_siro.api.pages import Page
     from tap_siro.clock import Clock
+    from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
     from tap_siro.settings import Settings
     from tap_siro.singer.writer import RecordWriter, StreamWriter
@@ -37,13 +38,7 @@ class ListRead:
     """One list in this run: its streams, and what came so far."""
 
     def __init__(self, stream: type[ListStream], writer: RecordWriter, field_warnings: FieldWarnings) -> None:
-        """Prepare to read a list.
-
-        Args:
-            stream: The list's stream, selected or not.
-            writer: The selected streams: that one, and those derived from it.
-            field_warnings: Warns of invalid and unknown fields.
-        """
+        """Prepare to read a list, whose own stream may be deselected, for the selected streams of a writer."""
         self.stream = stream
         self.writer = writer
         self.client: ListClient | None = None
@@ -56,13 +51,10 @@ class ListRead:
         self._records = self._kept = 0
         """Records with a key, and those that a stream map's filter has left."""
         self._logged = 0
-        keeps_others = {each.name: each.keeps_others for each in writer.streams}
-        self._cleaners: dict[type[Any], RecordCleaner] = {
+        keeps_others = {each.name for each in writer.streams if each.keeps_others}
+        self._cleaners = {
             each: RecordCleaner(
-                each.columns,
-                field_warnings.of_stream(keeps_others=keeps_others.get(each.name, False)),
-                each.name,
-                left_out=each.left_out,
+                each.columns, field_warnings, each.name, left_out=each.left_out, keeps_others=each.name in keeps_others
             )
             for each in (stream, *stream.derived_streams())
             if each is stream or each.is_flattened
@@ -121,9 +113,8 @@ class ListRead:
         if self.plan is not None and self.plan.kind is not PassKind.FULL_TABLE:
             (stream,) = self.writer.streams
             write_end(stream.state, stream.bookmark_column, self.plan, settings)
-        if message := self._without_id.fault():
-            yield Fault(message)
-        elif self._is_activated and self.client is not None and not self.client.is_part:
+        yield from self._without_id.faults()
+        if not self._without_id and self._is_activated and self.client is not None and not self.client.is_part:
             self._activate()
 
     def _activate(self) -> None:
@@ -152,14 +143,6 @@ class Lists:
     """All selected lists: a source for a `Reader`."""
 
     def __init__(self, lists: Sequence[ListRead], client: Client, clock: Clock, reader: Reader) -> None:
-        """Prepare to read all lists.
-
-        Args:
-            lists: What to read.
-            client: Sends the requests.
-            clock: Tells when a log line is due.
-            reader: The threads.
-        """
         now = timestamps.now()
         self.faults: list[Fault] = []
         self._client = client

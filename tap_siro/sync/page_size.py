@@ -52,7 +52,6 @@ class MissingScores:
     """Warns, once in a run, of a pass in which many recordings were processed and not one had a score."""
 
     def __init__(self) -> None:
-        """Begin with a run."""
         self._asked_for = self._seen = self._warned = False
         self._processed = 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.errors import BoundsIgnoredError, TapSiroError
+from tap_siro.errors import BoundsError, TapSiroError
 from tap_siro.sync.slices import Slice
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Query:
         """Make sure that a page holds what was asked for.
 
         Raises:
-            BoundsIgnoredError: A recording was created well outside the bounds, so the API ignores them.
+            BoundsError: A recording was created well outside the bounds, so the API ignores them.
             TapSiroError: A recording was updated well outside the bounds, so the API ignores those.
         """
         created = [timestamp for timestamp in page.created if timestamp is not None]
@@ -94,7 +94,7 @@ class Query:
             or (part.end is not None and max(created) >= part.end + TOLERANCE)
         ):
             message = "Siro's API ignores the `createdAt` bounds of a request: it returned recordings outside of them."
-            raise BoundsIgnoredError(message)
+            raise BoundsError(message, are_ignored=True)
         ignored = None
         if updated and self.since is not None and min(updated) < self.since - TOLERANCE:
             ignored = "updatedAt:gte"

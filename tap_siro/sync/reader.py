@@ -74,12 +74,7 @@ class Reader:
     """The threads that fetch one source, and what they share with the main thread."""
 
     def __init__(self, clock: Clock, threads: int) -> None:
-        """Start nothing yet.
-
-        Args:
-            clock: Ends all waits when the run is to end.
-            threads: Workers for pages, and as many for details if there are any.
-        """
+        """Have that many workers for pages, and as many for details if there are any."""
         self.changed = threading.Condition()
         """Guards what the threads share, and is notified of each change."""
         self._clock = clock

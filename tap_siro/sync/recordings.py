@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.records.recording import RecordingCleaner
 from tap_siro.sync.details import Detail, DetailClient, DetailRequest
 from tap_siro.sync.page_size import MissingScores
 from tap_siro.sync.query import SETTLING
 from tap_siro.sync.reader import Done, Failed
-from tap_siro.sync.reporting import Fault, PassLog, RecordsWithoutId, UndatedRecordings, poison_fault
+from tap_siro.sync.reporting import PassLog, PoisonRecordings, RecordsWithoutId, UndatedRecordings
 from tap_siro.sync.sent import SentRecordings
 from tap_siro.sync.slice_fetcher import RecordingsPage, SliceFetcher
 from tap_siro.sync.state import PassKind, StreamPass, drop_progress, write_end, write_progress
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
 
     from tap_siro.api.client import Client
     from tap_siro.api.pages import Page
+    from tap_siro.records.cleaning import FieldWarnings
     from tap_siro.records.recording import Record
     from tap_siro.singer.writer import RecordWriter, StreamWriter
     from tap_siro.sync.query import Query
     from tap_siro.sync.reader import Reader
-    from tap_siro.sync.slices import Slice
+    from tap_siro.sync.reporting import Fault
 
 STATE_SECONDS = 2.0
 """Seconds at least between two STATE messages of a pass."""
@@ -46,24 +46,17 @@ class _Recording:
 class RecordingsRun:
     """State that all passes of a run share."""
 
-    def __init__(self, client: Client, writer: RecordWriter) -> None:
-        """Prepare for a run.
-
-        Args:
-            client: Sends the requests.
-            writer: The selected streams, and where their records go.
-        """
-        field_warnings = FieldWarnings()
+    def __init__(self, client: Client, writer: RecordWriter, field_warnings: FieldWarnings) -> None:
         self.client = client
         self.writer = writer
         keeps_others = any(stream.keeps_others for stream in writer.streams if stream.detail is None)
-        self.clean = RecordingCleaner(field_warnings.of_stream(keeps_others=keeps_others))
+        self.clean = RecordingCleaner(field_warnings, keeps_others=keeps_others)
         self.without_id = RecordsWithoutId()
         self.missing_scores = MissingScores()
         self.undated = UndatedRecordings()
         self.accepted: set[frozenset[str]] = set()
         """The names of query parameters that the API has taken together."""
-        self.poison: list[Slice] = []
+        self.poison = PoisonRecordings()
         details = DetailClient(client)
         kinds = dict.fromkeys(stream.detail for stream in writer.streams if stream.detail is not None)
         self.details = [
@@ -73,10 +66,8 @@ class RecordingsRun:
 
     def faults(self) -> Iterator[Fault]:
         """Yield what could not be loaded."""
-        if self.poison:
-            yield poison_fault(self.poison)
-        if message := self.without_id.fault():
-            yield Fault(message)
+        yield from self.poison.faults()
+        yield from self.without_id.faults()
         for detail in self.details:
             yield from detail.faults()
 
@@ -93,15 +84,7 @@ class RecordingsPass:
         *,
         keeps_state: bool = False,
     ) -> None:
-        """Prepare a pass.
-
-        Args:
-            run: What all passes of the run share.
-            reader: Its threads.
-            plans: The streams, and what each of them needs.
-            query: What is requested.
-            keeps_state: Leave the streams' states as they are.
-        """
+        """Prepare to read what `plans` say that the streams need. `keeps_state` leaves their states as they are."""
         self._run = run
         self._reader = reader
         self._plans = dict(plans)
@@ -174,7 +157,7 @@ class RecordingsPass:
         """
         self._log.end()
         self._run.missing_scores.end()
-        self._run.poison += self._planner.poison
+        self._run.poison.add(self._planner.poison)
         late = {}
         for stream, plan in self._plans.items():
             if plan.kind is PassKind.FULL_TABLE:

@@ -11,7 +11,7 @@ from tap_siro import timestamps
 from tap_siro.sync.state import BOOKMARK, has_open_history, read_bookmark
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from tap_siro.clock import Clock
     from tap_siro.errors import TapSiroError
@@ -62,92 +62,91 @@ def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
     return " ".join(sentences)
 
 
-class _Creation:
-    """Creation times of some recordings: the first and the last."""
+class _Counted:
+    """Count of records, each counted once, and when their recordings were created: the first and the last."""
 
     def __init__(self) -> None:
+        self._keys = set[object]()
         self._moments: list[int] = []
 
-    def add(self, created: int | None) -> None:
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def _count(self, key: object, created: int | None) -> None:
+        self._keys.add(key)
         if created is not None:
             self._moments = [min([*self._moments, created]), max([*self._moments, created])]
 
-    def __str__(self) -> str:
+    def _creation(self) -> str:
         when = [timestamps.text(moment) for moment in dict.fromkeys(self._moments)]
         return f"created between {' and '.join(when)}" if when[1:] else f"created at {when[0]}" if when else "undated"
 
 
-class RecordsWithoutId:
+class RecordsWithoutId(_Counted):
     """Records without an id: counted, and reported at the end."""
 
     def __init__(self, what: str = "recording(s)") -> None:
-        """Count none yet."""
+        super().__init__()
         self._what = what
-        self._seen: set[int] = set()
-        self._creation = _Creation()
 
     def add(self, record: object, created: int | None) -> None:
         """Count a record, and say so now if it is the first: the run may be ended before the end."""
-        if not self._seen:
+        if not self:
             logger.warning("Some %s came without an id. Their number is reported at the end of the run.", self._what)
         # The same one comes again if its slice is read again; only its content can tell.
-        self._seen.add(hash(repr(record)))
-        self._creation.add(created)
+        self._count(hash(repr(record)), created)
 
-    def fault(self) -> str | None:
-        """Return what to do about them, if there were any."""
-        if not self._seen:
-            return None
-        return (
-            f"{len(self._seen)} {self._what} {self._creation} came without an id and cannot be loaded. All others "
-            "were loaded, and the bookmarks have moved. Report it to Siro with these dates."
-        )
+    def faults(self) -> Iterator[Fault]:
+        """Yield what to do about them, if there were any."""
+        if self:
+            yield Fault(
+                f"{len(self)} {self._what} {self._creation()} came without an id and cannot be loaded. All others were "
+                "loaded, and the bookmarks have moved. Report it to Siro with these dates."
+            )
 
 
-class FailedRecordings:
+class FailedRecordings(_Counted):
     """Recordings whose details failed: counted, and reported at the end."""
 
-    def __init__(self) -> None:
-        """Count none yet."""
-        self._ids: set[str] = set()
-        self._creation = _Creation()
-        self._last = ""
-
-    def __len__(self) -> int:
-        return len(self._ids)
+    _last = ""
 
     def add(self, recording: Record, created: int | None, error: TapSiroError) -> None:
         """Count a recording, and say so now if it is the first."""
-        if not self._ids:
+        if not self:
             logger.warning("%s Recordings that fail are skipped; their number is reported at the end.", error)
-        self._ids.add(recording["id"])
-        self._creation.add(created)
+        self._count(recording["id"], created)
         self._last = str(error)
 
-    def fault(self, names: str, then: str) -> str:
+    def fault(self, names: str, then: str) -> Fault:
         """Return what to do about them."""
-        return (
-            f"Failed to load {names} of {len(self)} recording(s) {self._creation}; those of all others were loaded. "
+        return Fault(
+            f"Failed to load {names} of {len(self)} recording(s) {self._creation()}; those of all others were loaded. "
             f"{self._last} {then}"
         )
 
 
-def poison_fault(slices: Sequence[Slice]) -> Fault:
-    """Return what to do about recordings that the API cannot return."""
-    creation = _Creation()
-    for each in slices:
-        creation.add(each.start)
-    return Fault(
-        f"Siro's API fails on a page of recordings {creation} (within a second), however small it is, while others "
-        "come. All others were loaded, and the bookmarks stay where they were. Report it to Siro with that date."
-    )
+class PoisonRecordings(_Counted):
+    """Recordings that the API cannot return."""
+
+    def add(self, slices: Iterable[Slice]) -> None:
+        """Count one recording for each slice."""
+        for each in slices:
+            self._count(each, each.start)
+
+    def faults(self) -> Iterator[Fault]:
+        """Yield what to do about them, if there were any."""
+        if self:
+            yield Fault(
+                f"Siro's API fails on a page of recordings {self._creation()} (within a second), however small it is, "
+                "while others come. All others were loaded, and the bookmarks stay where they were. Report it to Siro "
+                "with that date."
+            )
 
 
 class UndatedRecordings:
     """Warns, once in a run, of recordings that slices may not have: they do not say when they were created."""
 
     def __init__(self) -> None:
-        """Begin with a run."""
         self._warned = False
 
     def add(self, page: RecordingsPage, *, bounded: bool) -> None:
@@ -218,14 +217,7 @@ class PassLog:
     def __init__(
         self, clock: Clock, plans: Mapping[StreamWriter, StreamPass], whole: Slice, details: Sequence[Detail]
     ) -> None:
-        """Log that a pass begins.
-
-        Args:
-            clock: Tells when the next line is due.
-            plans: The streams, and what each of them needs.
-            whole: What is read.
-            details: What is requested of single recordings, which count their requests.
-        """
+        """Log that a pass over `whole` begins. `details` count their requests."""
         plan = next(iter(plans.values()))
         since = min((p.since for p in plans.values()), key=lambda since: float("-inf") if since is None else since)
         self._clock = clock

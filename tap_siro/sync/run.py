@@ -12,10 +12,11 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api.chain import Chain
 from tap_siro.api.client import PATH, Client
 from tap_siro.api.pages import read_recordings
-from tap_siro.errors import BoundsIgnoredError, BoundsRefusedError, OutputError, StoppedError, TapSiroError
+from tap_siro.api.retries import Request
+from tap_siro.errors import BoundsError, OutputError, StoppedError, TapSiroError
 from tap_siro.records.cleaning import FieldWarnings
 from tap_siro.sync.list_client import ListClient
 from tap_siro.sync.lists import ListRead, Lists
@@ -60,12 +61,12 @@ class Sync:
             lists: The lists of which streams are selected, and those streams.
             clock: Ends all waits when the run is to end early.
         """
+        field_warnings = FieldWarnings()
         self._settings = settings
         self._writer = writer
         self._clock = clock
         self._client = Client(settings, clock)
-        self._recordings = RecordingsRun(self._client, writer)
-        field_warnings = FieldWarnings()
+        self._recordings = RecordingsRun(self._client, writer, field_warnings)
         self._lists = [ListRead(stream, streams, field_warnings) for stream, streams in lists]
         self._page_size = PageSizeSetting(settings.page_size)
         self._bounded = True
@@ -139,13 +140,12 @@ class Sync:
         }
         while True:
             query = self._query(plans)
-            parameters = query.parameters(query.whole(None))
-            endpoint = Endpoint(self._client.api, PATH, read_recordings)
-            chain = Chain(self._client, endpoint, parameters, page_size=query.page_size, bounds_optional=self._bounded)
+            request = Request(self._client.api, PATH, query.parameters(query.whole(None)), read_recordings)
+            chain = Chain(self._client, request, page_size=query.page_size, bounds_optional=self._bounded)
             source = RecordingsPass(self._recordings, Reader(self._clock, 1), plans, query, keeps_state=True)
             try:
                 source.sample(next(iter(chain)), max_records)
-            except (BoundsRefusedError, BoundsIgnoredError) as error:
+            except BoundsError as error:
                 self._give_bounds_up(error)
             else:
                 return
@@ -190,7 +190,7 @@ class Sync:
             source = RecordingsPass(self._recordings, reader, plans, self._query(plans), keeps_state=keeps_state)
             try:
                 reader.read(source)
-            except (BoundsRefusedError, BoundsIgnoredError) as error:
+            except BoundsError as error:
                 self._give_bounds_up(error)
             except (TapSiroError, StoppedError):
                 source.save()
@@ -198,14 +198,14 @@ class Sync:
             else:
                 return source.end()
 
-    def _give_bounds_up(self, error: BoundsRefusedError | BoundsIgnoredError) -> None:
+    def _give_bounds_up(self, error: BoundsError) -> None:
         if not self._bounded:
             raise error
         self._bounded = False
         logger.warning(
             "Siro's API %s the `createdAt` bounds of requests. The tap reads page by page instead: slower, but nothing "
             "is left out. If the sync is interrupted, such a pass starts again. Report it to Siro.",
-            "refuses" if isinstance(error, BoundsRefusedError) else "ignores",
+            "ignores" if error.are_ignored else "refuses",
         )
 
     def _query(self, plans: Mapping[StreamWriter, StreamPass]) -> Query:

@@ -20,7 +20,6 @@ class SentRecordings:
     """Remembers the recordings sent last, by a hash of their content."""
 
     def __init__(self) -> None:
-        """Begin with a pass."""
         self._hashes: dict[int, int] = {}
 
     def seen_before(self, record: dict[str, Any]) -> bool:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
-from tap_siro.api.chain import MAX_RESTARTS, Chain, Endpoint, restarts_exhausted
+from tap_siro.api.chain import MAX_RESTARTS, Chain, restarts_exhausted
 from tap_siro.api.client import PATH
 from tap_siro.api.pages import Page, read_recordings
-from tap_siro.api.retries import HEAVY_TRIES
+from tap_siro.api.retries import HEAVY_TRIES, Request
 from tap_siro.errors import CursorRefusedError, PageTooHeavyError, TapSiroError
 from tap_siro.sync.planner import SlicePlanner
 from tap_siro.sync.query import SETTLING
@@ -77,14 +77,9 @@ class SliceFetcher:
     def __init__(
         self, client: Client, reader: Reader, query: Query, accepted: set[frozenset[str]], position: int | None
     ) -> None:
-        """Prepare to fetch.
+        """Prepare to fetch what was created from a position on; the rest was written in an earlier run.
 
-        Args:
-            client: Sends the requests.
-            reader: The threads.
-            query: What is requested.
-            accepted: The names of query parameters that the API has taken together.
-            position: Recordings created before it have been written in an earlier run.
+        `accepted` has the names of query parameters that the API has taken together.
         """
         self.planner = SlicePlanner(
             query.whole(position),
@@ -101,7 +96,6 @@ class SliceFetcher:
         self._query = query
         self._accepted = accepted
         self._sizes = client.page_size(PATH)
-        self._endpoint = Endpoint(client.api, PATH, read_recordings)
         self._pages = 0
         self._checks = 0 if query.loses_edited else MAX_REREADS
         """Times that was looked for edited recordings."""
@@ -160,8 +154,7 @@ class SliceFetcher:
         """Yield the pages of a slice.
 
         Raises:
-            BoundsRefusedError: The API does not take `createdAt` bounds.
-            BoundsIgnoredError: It ignores them. In both cases, the pass must be made again without.
+            BoundsError: The API refuses or ignores `createdAt` bounds. The pass must be made again without.
             TapSiroError: A page cannot be loaded.
         """
         try:
@@ -212,10 +205,8 @@ class SliceFetcher:
         for rereads in range(MAX_REREADS + 1):
             chain = Chain(
                 self._client,
-                self._endpoint,
-                parameters,
+                Request(self._client.api, PATH, parameters, read_recordings, page_slot=self._reader.page_slot),
                 page_size=query.page_size,
-                page_slot=self._reader.page_slot,
                 divisible=query.bounded and not is_last_resort,
                 heavy_tries=1 if part.failed_at is not None and part.is_divisible else HEAVY_TRIES,
                 bounds_optional=has_bounds and names not in self._accepted,
@@ -242,7 +233,7 @@ class SliceFetcher:
                         size = self._sizes.rows(query.page_size)
                         self.planner.resize(size)
                         go_on = self.planner.page(part, number, count, created)
-                        if go_on and chain.page_size and size >= MUCH_LARGER * chain.page_size:
+                        if go_on and chain.size and size >= MUCH_LARGER * chain.size:
                             self.planner.again(part)
                             go_on = False
                         changed.notify_all()  # a page may say how to cut what others wait for
@@ -266,7 +257,8 @@ class SliceFetcher:
         if self._pages > 1:
             everything, since = Slice(), self.checked_since or 0
             parameters = self._query.edited(since).parameters(everything)
-            for page in Chain(self._client, self._endpoint, parameters, page_size=self._query.page_size):
+            request = Request(self._client.api, PATH, parameters, read_recordings)
+            for page in Chain(self._client, request, page_size=self._query.page_size):
                 self.checked_since = max(self.checked_since or 0, page.asked_at - SETTLING)
                 edited = RecordingsPage(page, everything)
                 moments += [

@@ -1,4 +1,4 @@
-"""OAuth client credentials: a token is there when it is needed, and nobody sees it or the secret."""
+"""OAuth client credentials: the tap always has a valid token, and never shows it or the secret."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL: dict[str, Any] = {"page_size": 5}
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def check_silent(sandbox: Sandbox, *texts: str) -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_client_reads_everything_with_one_token(sandbox: Sandbox, threads: int) -> None:
-    """Organization tokens end: whoever has a client app instead would have nothing to set."""
+    """Siro will retire organization tokens: users with a client app could not sign in."""
     outcome = sync(client_config(sandbox, concurrency=threads))
     assert loaded(outcome) == EXPECTED
     assert set(bearers(sandbox)) == {"client-token-1"}
@@ -75,8 +75,9 @@ def test_neither_the_secret_nor_the_token_is_logged(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Readers of a job's log could read all conversations."""
-    sandbox.fault("status", path=CLIENT_TOKEN, status=503)
-    sandbox.fault("status", status=429)
+    soon = {"Retry-After": "0"}
+    sandbox.fault("status", path=CLIENT_TOKEN, status=503, headers=soon)
+    sandbox.fault("status", status=429, headers=soon)
     debug = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
     run = run_tap(tmp_path, client_config(sandbox, start_date="yesterday"), status=1, environment=debug)
     check_silent(sandbox, run.stderr)
@@ -89,9 +90,9 @@ def test_neither_the_secret_nor_the_token_is_logged(
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_token_that_ends_early_is_renewed_once_for_all_threads(sandbox: Sandbox, threads: int) -> None:
-    """A long history would end with the first token's life, or each thread would ask for one of its own."""
+    """A long sync would fail when the first token expires, or each thread would request its own."""
 
-    # Of several threads, one could meet both.
+    # With several threads, one could meet both.
     revoked = {3, 12} if threads == 1 else {3}
 
     def revoke(sandbox: Sandbox, request: Request) -> None:
@@ -107,7 +108,7 @@ def test_a_token_that_ends_early_is_renewed_once_for_all_threads(sandbox: Sandbo
 
 
 def test_a_request_that_is_tried_for_longer_than_a_token_lives_goes_on(sandbox: Sandbox) -> None:
-    """An outage of minutes would end a history with words about a wrong secret."""
+    """An outage of minutes would end a sync with a message about a wrong secret."""
 
     def revoke(sandbox: Sandbox, request: Request) -> None:
         if request.route == RECORDINGS and request.number in {3, 5}:
@@ -123,7 +124,7 @@ def test_a_request_that_is_tried_for_longer_than_a_token_lives_goes_on(sandbox: 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_client_that_the_api_does_not_take_ends_the_sync(sandbox: Sandbox, threads: int) -> None:
-    """A job would get one token after the other for ever."""
+    """A job would request tokens in an endless loop."""
     sandbox.fault("status", on=None, status=401)
     outcome = sync(client_config(sandbox, concurrency=threads), status=1)
     (error,) = outcome.errors
@@ -141,7 +142,7 @@ def app_config(sandbox: Sandbox) -> dict[str, Any]:
     ("status", "wrap"), [(201, lambda answer: answer), (200, lambda answer: {"data": answer})], ids=["201", "in data"]
 )
 def test_a_token_is_taken_from_any_good_answer(sandbox: Sandbox, status: int, wrap: Any) -> None:
-    """A token that was created is often answered by 201: transcripts would never load."""
+    """Creating a token is often answered with 201: transcripts would never load."""
     sandbox.fault("edit", path=CLIENT_TOKEN, on=None, status=status, edit=wrap)
     sandbox.fault("edit", path=USER_TOKEN, on=None, status=status, edit=wrap)
     assert loaded(sync(client_config(sandbox))) == EXPECTED
@@ -153,7 +154,7 @@ def test_a_token_is_taken_from_any_good_answer(sandbox: Sandbox, status: int, wr
 
 @pytest.mark.parametrize("status", [201, 202, 206])
 def test_any_success_with_the_right_json_is_an_answer(sandbox: Sandbox, status: int) -> None:
-    """The same for everything else that is asked for."""
+    """Any 2xx is accepted for other requests too."""
     for path in (RECORDINGS, USERS, IDENTITY, TEAMS, CONNECTIONS):
         sandbox.fault("edit", path=path, on=None, status=status, edit=lambda answer: answer)
     run = sync(app_config(sandbox))
@@ -165,7 +166,7 @@ def test_any_success_with_the_right_json_is_an_answer(sandbox: Sandbox, status: 
 
 @pytest.mark.parametrize(("status", "body"), [(204, b""), (201, b""), (202, b"<html></html>"), (201, b"[]")])
 def test_a_success_without_the_right_json_is_tried_again(sandbox: Sandbox, status: int, body: bytes) -> None:
-    """An empty answer would be taken for an empty page."""
+    """An empty response would count as an empty page."""
     sandbox.fault("status", status=status, body=body)
     sandbox.fault("status", path=CLIENT_TOKEN, status=status, body=body)
     run = sync(client_config(sandbox, concurrency=1))
@@ -174,7 +175,7 @@ def test_a_success_without_the_right_json_is_tried_again(sandbox: Sandbox, statu
 
 
 def test_an_app_makes_the_token_for_transcripts_beside_client_credentials(sandbox: Sandbox) -> None:
-    """Settings that do nothing: a client that may not read transcripts would need the app, and ignore it."""
+    """The app's settings would have no effect, although a client without access to transcripts needs them."""
     config = app_config(sandbox) | client_config(sandbox)
     del config["api_token"]
     run = sync(config, catalog=selecting("recordings", "recording_utterances"))
@@ -186,7 +187,7 @@ def test_an_app_makes_the_token_for_transcripts_beside_client_credentials(sandbo
 
 @pytest.mark.parametrize("wrong", ["client_id", "client_secret"])
 def test_wrong_credentials_are_named(sandbox: Sandbox, wrong: str) -> None:
-    """A user would be told of a token that nobody has set, or see it retried for ten minutes."""
+    """The message would name a token that nobody has set, or come after ten minutes of retries."""
     outcome = sync(client_config(sandbox, **{wrong: "wrong"}), status=1)
     (error,) = outcome.errors
     assert error.startswith("`auth_url` answered 401: `client_id` or `client_secret` is wrong")
@@ -228,7 +229,7 @@ def test_an_address_that_gives_no_token_is_named(sandbox: Sandbox, kind: str, op
     ("kind", "options"), [("reset", {}), ("status", {"status": 503}), ("status", {"status": 429}), ("cut", {})], ids=str
 )
 def test_what_passes_is_tried_again(sandbox: Sandbox, kind: str, options: dict[str, Any]) -> None:
-    """Each hiccup of the authorization server would end a sync."""
+    """Each short fault of the authorization server would end a sync."""
     sandbox.fault(kind, path=CLIENT_TOKEN, **options)
     outcome = sync(client_config(sandbox))
     assert loaded(outcome) == EXPECTED
@@ -236,7 +237,7 @@ def test_what_passes_is_tried_again(sandbox: Sandbox, kind: str, options: dict[s
 
 
 def test_a_netrc_file_adds_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The password of another service would be sent."""
+    """The tap would send the password of another service."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password other\n")
     netrc.chmod(0o600)
@@ -250,7 +251,7 @@ def test_a_netrc_file_adds_nothing(sandbox: Sandbox, tmp_path: Path, monkeypatch
 
 
 class Source:
-    """Makes tokens of a given life, on a clock that stands still."""
+    """Issuer of tokens with a given lifetime, on a clock that stands still."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float | None) -> None:
         self.now = 1_000.0
@@ -272,21 +273,21 @@ class Source:
     ("life", "renewed_after"), [(3_600, 3_300), (43_200, 42_900), (700, 400), (600, 300), (500, 250), (60, 30)]
 )
 def test_a_token_is_renewed_before_its_end(monkeypatch: pytest.MonkeyPatch, life: float, renewed_after: float) -> None:
-    """A request would be refused on its way; or each request would ask for a token, if they live for minutes only."""
+    """A token would expire during a request; or each request would need a new one, if tokens live for minutes."""
     source = Source(monkeypatch, life)
     assert source.used_at(0) == source.used_at(renewed_after - 1) == "Bearer token-1"
     assert source.used_at(renewed_after) == source.used_at(renewed_after + 1) == "Bearer token-2"
 
 
 def test_a_users_token_is_used_for_twelve_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It lives for some 16, without saying so: a history of transcripts may take longer."""
+    """The token lives for about 16 hours, without saying so, and a full sync of transcripts may take longer."""
     source = Source(monkeypatch, authentication.user_token(b'{"accessToken": "a"}').seconds)
     assert source.used_at(0) == source.used_at(12 * 3_600 - 1) == "Bearer token-1"
     assert source.used_at(12 * 3_600) == "Bearer token-2"
 
 
 def test_a_token_that_does_not_say_how_long_it_lives_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request would ask for a token."""
+    """Each request would request a token first."""
     source = Source(monkeypatch, None)
     assert source.used_at(0) == source.used_at(10**9) == "Bearer token-1"
 
@@ -296,13 +297,13 @@ def test_a_token_that_does_not_say_how_long_it_lives_is_kept(monkeypatch: pytest
     [('"3600"', 3600), ("3600", 3600), ("1.5", 1.5), ("null", None), ('"soon"', None), ("0", None), ("-5", None)],
 )
 def test_the_life_of_a_token_is_read_in_any_form(said: str, seconds: float | None) -> None:
-    """An answer that is a bit off would end every sync, or make each request ask for a token."""
+    """A slightly invalid response would end each sync, or cause a new token for each request."""
     body = f'{{"access_token": "a", "expires_in": {said}}}'.encode()
     assert authentication.oauth_token(body) == Token("a", seconds)
 
 
 def test_a_failure_is_not_repeated_by_each_thread() -> None:
-    """A wrong secret, sent a dozen times at once, may lock the client app."""
+    """A wrong secret, sent a dozen times at once, could lock the client app."""
     asked = []
 
     def make() -> Token:

@@ -1,4 +1,4 @@
-"""Whatever the API does with its cursors, filters and page sizes: all rows arrive, or the sync fails and says why."""
+"""Odd cursors, filters and page sizes of the API: all rows arrive, or the sync fails and says why."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SMALL = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL = {"page_size": 5}
+MAX_EMPTY = 100
+"""Empty pages that are one too many, in place of a thousand."""
 NEWEST = max(row["updatedAt"] for row in DATA)
 
 
@@ -46,7 +48,7 @@ def check_complete(outcome: Outcome, sandbox: Sandbox) -> None:
 
 
 def check_failed(outcome: Outcome, sandbox: Sandbox, said: str, requests: int) -> None:
-    """One sentence, a bounded number of requests, no thread left, and nothing taken for done."""
+    """Check for one sentence, a limited number of requests, no thread left, and no progress in the state."""
     (error,) = outcome.errors
     assert said in error
     assert len(sandbox.requests) <= requests
@@ -75,10 +77,13 @@ def put_empty_pages(sandbox: Sandbox, where: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "threads", "count"), [("first", 1, 1), ("first", 1, 999), ("first", 4, 10), ("middle", 1, 10)]
+    ("where", "threads", "count"), [("first", 1, 1), ("first", 1, MAX_EMPTY - 1), ("first", 4, 10), ("middle", 1, 10)]
 )
-def test_empty_pages_with_a_cursor_are_not_the_end(sandbox: Sandbox, where: str, threads: int, count: int) -> None:
-    """A filtered store may well answer so: whatever comes after would be missing, and the bookmark past it."""
+def test_empty_pages_with_a_cursor_are_not_the_end(
+    sandbox: Sandbox, where: str, threads: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """APIs that filter after paging do this: all later rows would be missing, and the bookmark past them."""
+    monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     put_empty_pages(sandbox, where, count)
     outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
     check_complete(outcome, sandbox)
@@ -86,8 +91,12 @@ def test_empty_pages_with_a_cursor_are_not_the_end(sandbox: Sandbox, where: str,
 
 
 @pytest.mark.parametrize(("where", "threads"), [("first", 4), ("middle", 1)])
-def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, where: str, threads: int) -> None:
-    """A nightly job would never end, and use up the rate limit that other tools share."""
+def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(
+    sandbox: Sandbox, where: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A nightly job would never end, and use up the rate limit that it shares with other programs."""
+    assert chain.MAX_EMPTY_PAGES == 1_000, "a filtered store may have that many"
+    monkeypatch.setattr(chain, "MAX_EMPTY_PAGES", MAX_EMPTY)
     body: dict[str, Any] = {"data": [], "cursor": ""}
     is_there = place(sandbox, where)
 
@@ -99,9 +108,8 @@ def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, wh
 
     fault = sandbox.fault("body", on=None, when=endless, body=body)
     config = config_for(sandbox, concurrency=threads, **SMALL)
-    with mock.patch.object(chain, "MAX_EMPTY_PAGES", 50):
-        outcome = sync(config, status=1)
-    check_failed(outcome, sandbox, "empty pages in a row", 30 + 50 * threads)
+    outcome = sync(config, status=1)
+    check_failed(outcome, sandbox, "empty pages in a row", 30 + MAX_EMPTY * threads)
     fault.on = 0
     assert loaded(outcome, sync(config, state=outcome.state)) == EXPECTED
 
@@ -109,7 +117,7 @@ def test_fresh_cursors_on_empty_pages_do_not_go_on_for_ever(sandbox: Sandbox, wh
 @pytest.mark.parametrize("order", ["newest_created", "oldest_updated", "newest_updated", "id"])
 @pytest.mark.parametrize(("cursor", "page_size"), [("place", 5), ("count", 60)])
 def test_a_cursor_on_the_last_page_is_followed_to_its_end(order: str, cursor: str, page_size: int) -> None:
-    """Some APIs send one with every page that has rows: a sync would fail, or read everything again and again."""
+    """Some APIs send a cursor with every page that has rows: a sync would fail, or read everything repeatedly."""
     with Sandbox(DATA, order=order, cursor=cursor, last_page_cursor=True) as sandbox:
         settings = SMALL | {"page_size": page_size, "show_evaluation_score": False}
         outcome = sync(config_for(sandbox, **settings))
@@ -121,12 +129,12 @@ def test_a_cursor_on_the_last_page_is_followed_to_its_end(order: str, cursor: st
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("distance", [1, 2, 3])
 def test_a_cursor_that_comes_back_ends_the_sync(sandbox: Sandbox, distance: int, threads: int) -> None:
-    """With a cursor that is repeated at once, or A, B, A, a job would read the same pages for ever."""
+    """With a cursor that is repeated at once, or A, B, A, a job would read the same pages endlessly."""
     trail: dict[Any, list[str]] = {}
     sent: list[str] = []
 
     def has_trail(request: Request) -> bool:
-        # Requests are handled one after the other up to here, so the edit below is this request's.
+        # Requests come one at a time up to here, so the edit below is for this one.
         chain = trail.setdefault((request.params.get("createdAt:gt"), request.params.get("createdAt:lt")), [])
         if "cursor" in request.params:
             chain.append(request.params["cursor"])
@@ -148,7 +156,7 @@ def test_a_cursor_that_comes_back_ends_the_sync(sandbox: Sandbox, distance: int,
 @pytest.mark.parametrize("times", [1, MAX_RESTARTS])
 @pytest.mark.parametrize("status", [400, 410])
 def test_an_expired_cursor_costs_no_row(sandbox: Sandbox, status: int, times: int, where: str, threads: int) -> None:
-    """A cursor may have aged while a slow target held the sync up: the rest of the slice would be missing."""
+    """A cursor may expire while a slow target delays the sync: the rest of the slice would be missing."""
     fault = sandbox.fault("status", on=times, when=place(sandbox, where), status=status, body=b'{"message":"cursor"}')
     outcome = sync(config_for(sandbox, concurrency=threads, **SMALL))
     check_complete(outcome, sandbox)
@@ -158,7 +166,7 @@ def test_an_expired_cursor_costs_no_row(sandbox: Sandbox, status: int, times: in
 
 @pytest.mark.parametrize("status", [400, 410])
 def test_a_cursor_that_expires_on_the_very_second_page_costs_no_row(sandbox: Sandbox, status: int) -> None:
-    """The same where nothing is known yet of how the recordings lie in time."""
+    """A cursor may expire before the distribution of recordings is known."""
     fault = sandbox.fault("status", when=lambda request: "cursor" in request.params, status=status)
     outcome = sync(config_for(sandbox, **SMALL))
     check_complete(outcome, sandbox)
@@ -168,7 +176,7 @@ def test_a_cursor_that_expires_on_the_very_second_page_costs_no_row(sandbox: San
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("status", [400, 410])
 def test_cursors_that_never_work_end_the_sync(sandbox: Sandbox, status: int, threads: int) -> None:
-    """A job would cut its slices for ever."""
+    """A job would divide its slices in an endless loop."""
     fault = sandbox.fault("status", on=None, when=lambda request: "cursor" in request.params, status=status)
     config = config_for(sandbox, concurrency=threads, **SMALL)
     outcome = sync(config, status=1)
@@ -193,7 +201,7 @@ def ignoring(*names: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("names", [("updatedAt:gte",), ("updatedAt:gte", "createdAt:gt", "createdAt:lt")])
 def test_an_api_that_ignores_the_update_filter_is_found_out(sandbox: Sandbox, names: tuple[str, ...]) -> None:
-    """Each poll would read everything, and the user would pay for it without knowing."""
+    """Each incremental sync would read everything, unnoticed."""
     config = config_for(sandbox, **SMALL)
     first = sync(config)
     sandbox.clear()
@@ -207,14 +215,14 @@ def test_an_api_that_ignores_the_update_filter_is_found_out(sandbox: Sandbox, na
 
 
 def test_an_api_that_ignores_the_cursor_is_found_out(sandbox: Sandbox) -> None:
-    """The first page would be loaded for ever."""
+    """The first page would be loaded in an endless loop."""
     with ignoring("cursor"):
         outcome = sync(config_for(sandbox, **SMALL), status=1)
     check_failed(outcome, sandbox, "same cursor twice", 5)
 
 
 def test_a_filter_that_is_off_by_less_than_a_second_is_let_pass(sandbox: Sandbox) -> None:
-    """APIs that keep whole seconds only would be refused for nothing."""
+    """APIs that store whole seconds would be refused without need."""
     row = DATA[-1] | {"id": "early", "createdAt": "2025-09-30T23:59:59.400Z"}
 
     def add_early(page: Any) -> Any:
@@ -230,7 +238,7 @@ def test_a_filter_that_is_off_by_less_than_a_second_is_let_pass(sandbox: Sandbox
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_an_api_that_caps_its_pages_costs_no_row(threads: int) -> None:
-    """A page smaller than asked for would be taken for the last one."""
+    """A page smaller than requested would count as the last one."""
     data = plain(300, sections=1, extractions=1)
     with Sandbox(data, max_page_size=15, strict=False) as sandbox:
         outcome = sync(config_for(sandbox, page_size=25, concurrency=threads))
@@ -256,7 +264,7 @@ def test_an_api_that_refuses_the_page_size_is_asked_without_one(threads: int) ->
 def test_a_refusal_that_the_page_size_does_not_explain_ends_the_sync(
     sandbox: Sandbox, page_size: int, requests: int
 ) -> None:
-    """A wrong setting would be tried again and again instead of being named."""
+    """A wrong setting would be retried instead of reported."""
     sandbox.fault("status", on=None, status=400)
     outcome = sync(config_for(sandbox, page_size=page_size, show_evaluation_score=False), status=1)
     check_failed(outcome, sandbox, "the request is invalid", requests)
@@ -265,6 +273,6 @@ def test_a_refusal_that_the_page_size_does_not_explain_ends_the_sync(
 
 
 def test_an_api_that_ignores_the_page_size_costs_no_row() -> None:
-    """The same as with a cap, below what the vendor's page names as the default."""
+    """The limit can be below the documented default page size."""
     with ignoring("pageSize"), Sandbox(DATA, default_page_size=7) as sandbox:
         check_complete(sync(config_for(sandbox, page_size=25)), sandbox)

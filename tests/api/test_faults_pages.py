@@ -1,16 +1,17 @@
-"""Pages that are too much for the API, pages with bad bytes, and answers whose meaning is not in their status alone."""
+"""Pages that are too large for the API, pages with invalid bytes, and statuses with several meanings."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_siro.api.chain import Chain, Endpoint
+from tap_siro.api import retries
+from tap_siro.api.chain import Chain
 from tap_siro.api.pages import read_recordings
 from tap_siro.credentials import read_secret
-from tap_siro.errors import BoundsRefusedError, RefusedError
+from tap_siro.errors import BoundsError, RefusedError
 from tests.api.test_client import PATH, client_of
 from tests.sandbox import Sandbox
 from tests.sandbox.data import plain
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 DATA = plain(120, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-FAST: dict[str, Any] = {"requests_per_minute": 100_000}
 MOMENT = "2025-06-01T12:00:00.000Z"
 
 
@@ -35,7 +35,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-# Pages that are too much
+# Pages that are too large
 
 
 def larger_than(size: int, *, late: bool = False) -> Callable[[Request], bool]:
@@ -50,9 +50,9 @@ def larger_than(size: int, *, late: bool = False) -> Callable[[Request], bool]:
 def test_pages_that_are_too_much_are_asked_for_in_smaller_parts(
     sandbox: Sandbox, status: int, late: bool, threads: int
 ) -> None:
-    """One heavy page would end every sync after ten minutes of retries, and nothing after it would ever be loaded."""
+    """One large page would end every sync after ten minutes of retries, and later rows would never be loaded."""
     sandbox.fault("status", on=None, when=larger_than(6, late=late), status=status)
-    outcome = sync(config_for(sandbox, page_size=25, concurrency=threads, **FAST), clock=Clock())
+    outcome = sync(config_for(sandbox, page_size=25, concurrency=threads), clock=Clock())
     assert loaded(outcome) == EXPECTED
     fewer = [warning for warning in outcome.warnings if "too large" in warning]
     assert [warning.split()[2] for warning in fewer] == ["25", "12"]
@@ -60,53 +60,53 @@ def test_pages_that_are_too_much_are_asked_for_in_smaller_parts(
 
 
 def test_a_page_that_is_too_slow_is_asked_for_in_smaller_parts(sandbox: Sandbox) -> None:
-    """The same, of an API that lets a heavy request time out."""
+    """An API may let a large request time out."""
     sandbox.fault("timeout", on=None, when=larger_than(12), seconds=30.0)
-    outcome = sync(config_for(sandbox, page_size=25, request_timeout=0.7, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25, request_timeout=0.7))
     assert loaded(outcome) == EXPECTED
     assert sum("too large" in warning for warning in outcome.warnings) == 1
 
 
 @pytest.mark.parametrize("status", [503, 429])
 def test_an_api_that_is_busy_is_not_asked_for_less(sandbox: Sandbox, status: int) -> None:
-    """A short outage would make all the rest of a history four times slower."""
+    """A short outage would make the rest of a full sync four times slower."""
     sandbox.fault("status", on=6, status=status)
-    outcome = sync(config_for(sandbox, page_size=25, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25))
     assert loaded(outcome) == EXPECTED
     assert {request.params["pageSize"] for request in sandbox.requests} == {"25"}
 
 
 def test_pages_of_five_are_the_smallest(sandbox: Sandbox) -> None:
-    """A sync would go on for ever with an API that answers nothing."""
+    """A sync would never end if the API answers nothing."""
     sandbox.fault("status", on=None, status=502)
-    outcome = sync(config_for(sandbox, page_size=25, max_retry_seconds=60, **FAST), status=1)
+    outcome = sync(config_for(sandbox, page_size=25, max_retry_seconds=60), status=1)
     assert "Gave up after" in outcome.errors[0]
     assert min(int(request.params["pageSize"]) for request in sandbox.requests) == 5
 
 
-# What a 400 may mean
+# Meanings of a 400
 
 
 @pytest.mark.parametrize("status", [400, 422, 404])
 def test_bounds_that_are_refused_are_named_as_such(sandbox: Sandbox, status: int) -> None:
-    """The run could not know that the same pass may be read without them."""
+    """The run needs to know that the pass can be read without bounds."""
     sandbox.fault("status", on=None, status=status)
-    assert type(refusal(sandbox, bounds_optional=True)) is BoundsRefusedError
+    assert type(refusal(sandbox, bounds_optional=True)) is BoundsError
 
 
-def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> RefusedError:
-    """The error of a chain with bounds of creation."""
+def refusal(sandbox: Sandbox, *, bounds_optional: bool) -> Exception:
+    """Error of a chain with bounds of creation."""
     with client_of(sandbox) as client:
-        endpoint = Endpoint(client.api, PATH, read_recordings)
-        pages = iter(Chain(client, endpoint, {"createdAt:gt": MOMENT}, page_size=25, bounds_optional=bounds_optional))
-        with pytest.raises(RefusedError) as error:
+        request = retries.Request(client.api, PATH, {"createdAt:gt": MOMENT}, read_recordings)
+        pages = iter(Chain(client, request, page_size=25, bounds_optional=bounds_optional))
+        with pytest.raises((BoundsError, RefusedError)) as error:
             next(pages)
     return error.value
 
 
 @pytest.mark.parametrize(("status", "bounds_optional"), [(400, False), (401, True), (403, True)])
 def test_bounds_that_cannot_be_the_reason_are_not_blamed(sandbox: Sandbox, status: int, bounds_optional: bool) -> None:
-    """One odd 400 in the middle of a history, or a bad token, would make all the rest of it slow."""
+    """A single 400 in the middle of a full sync, or a bad token, would make the rest slow."""
     sandbox.fault("status", on=None, status=status)
     assert type(refusal(sandbox, bounds_optional=bounds_optional)) is RefusedError
 
@@ -116,9 +116,9 @@ def test_bounds_that_cannot_be_the_reason_are_not_blamed(sandbox: Sandbox, statu
 
 @pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 418, 422])
 def test_a_client_error_to_a_cursor_is_the_cursors(sandbox: Sandbox, status: int) -> None:
-    """An expired cursor, answered by 404, would end a sync with advice on `api_url`."""
+    """An expired cursor that is answered with 404 would end a sync with advice on `api_url`."""
     fault = sandbox.fault("status", when=lambda request: "cursor" in request.params, status=status)
-    outcome = sync(config_for(sandbox, page_size=25, **FAST))
+    outcome = sync(config_for(sandbox, page_size=25))
     assert loaded(outcome) == EXPECTED
     assert fault.hits == 1
 
@@ -131,14 +131,14 @@ def test_what_may_pass_is_tried_again(sandbox: Sandbox, status: int, headers: di
     """A firewall that slows clients down, or TLS 1.3's early data, would end a sync."""
     sandbox.fault("status", when=lambda request: ("cursor" in request.params) == cursor, status=status, headers=headers)
     clock = Clock()
-    outcome = sync(config_for(sandbox, page_size=25, **FAST), clock=clock)
+    outcome = sync(config_for(sandbox, page_size=25), clock=clock)
     assert loaded(outcome) == EXPECTED
     assert len(clock.waits) == 1
 
 
 @pytest.mark.parametrize("status", [402, 409, 423])
 def test_what_no_setting_causes_is_not_blamed_on_settings(sandbox: Sandbox, status: int) -> None:
-    """A user would look for the fault where it is not."""
+    """A user would look for the fault in the wrong place."""
     sandbox.fault("status", on=None, status=status)
     (error,) = sync(config_for(sandbox), status=1).errors
     assert str(status) in error
@@ -173,7 +173,7 @@ def page_of(title: bytes, score: bytes = b"1") -> bytes:
     ],
 )
 def test_a_bad_byte_in_one_record_costs_no_other(sandbox: Sandbox, title: bytes, arrives: str, warnings: int) -> None:
-    """Each sync would end after ten minutes of retries, and nobody could load anything any more."""
+    """Each sync would end after ten minutes of retries, and load nothing."""
     sandbox.fault("body", body=page_of(title))
     outcome = sync(config_for(sandbox))
     rows = {row["id"]: row for row in outcome.records["recordings"]}
@@ -184,7 +184,7 @@ def test_a_bad_byte_in_one_record_costs_no_other(sandbox: Sandbox, title: bytes,
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"nan", b"-inf"])
 def test_what_is_no_number_becomes_null(sandbox: Sandbox, number: bytes) -> None:
-    """The same, of a serializer that writes what is not JSON."""
+    """Some serializers write values that are not JSON."""
     sandbox.fault("body", body=page_of(b"Infinity and NaN", number))
     outcome = sync(config_for(sandbox))
     row = next(row for row in outcome.records["recordings"] if row["id"] == "a")
@@ -201,21 +201,21 @@ def test_a_byte_order_mark_is_no_fault(sandbox: Sandbox) -> None:
 
 
 def test_a_page_that_cannot_be_read_says_where_it_is(sandbox: Sandbox) -> None:
-    """Nobody could report it to Siro."""
+    """Users could not report it to Siro."""
     sandbox.fault("cut", on=None)
     config = config_for(sandbox, created_after="2025-01-01", created_before="2026-01-01", max_retry_seconds=5)
     (error,) = sync(config, status=1).errors
     assert "createdAt:gt 2025-01-01T00:00:00.000Z, createdAt:lt 2026-01-01T00:00:00.000Z" in error
 
 
-# Tokens as they are copied
+# Copied tokens
 
 
 @pytest.mark.parametrize(
     "given", ['"abc.DEF-1"', "'abc.DEF-1'", ' " abc.DEF-1 " ', '"Bearer abc.DEF-1"', "`abc.DEF-1`"]
 )
 def test_quotes_around_a_token_are_taken_off(given: str) -> None:
-    """Docker's `--env-file` leaves them: a 401 without a hint."""
+    """Docker's `--env-file` keeps quotes: the result would be a 401 without a hint."""
     faults: list[str] = []
     assert read_secret(given, "api_token", faults) == "abc.DEF-1"
     assert faults == []
@@ -226,7 +226,7 @@ def test_quotes_around_a_token_are_taken_off(given: str) -> None:
     ["${SIRO_TOKEN}", "${}", "<token>", "<your token>", "{{ token }}", "{{token}}", "Bearer ${TOKEN}", '"<token>"'],
 )
 def test_a_placeholder_is_no_token(given: str) -> None:
-    """The same, of an example that was copied, or a variable that is not filled in."""
+    """Copied examples and unset variables would also give a 401 without a hint."""
     faults: list[str] = []
     read_secret(given, "api_token", faults)
     assert len(faults) == 1
@@ -240,7 +240,7 @@ def test_a_placeholder_is_no_token(given: str) -> None:
      "xxx", "...", "null", "$TOKEN", "%TOKEN%", "here", "<a", "a>", "{a}"],
 )  # fmt: skip
 def test_a_token_is_no_placeholder(given: str) -> None:
-    """Users with such a token could not use the tap at all."""
+    """Users with such a token could not use the tap."""
     faults: list[str] = []
     assert read_secret(given, "api_token", faults) == given
     assert faults == []

@@ -1,4 +1,4 @@
-"""The page size shrinks while pages are too heavy, grows again, and is not sent once it is refused."""
+"""The page size shrinks while pages are too large, grows again, and is not sent once it is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tap_siro.api.page_size import DEFAULT, GOOD_PAGES, SMALLEST, PageSize
 
 
 def answer(sizes: PageSize, pages: int, wanted: int = 100) -> int | None:
-    """The size after so many good pages."""
+    """Return the size after a number of good pages."""
     for _ in range(pages):
         sizes.good(wanted)
     return sizes.begin(wanted)
@@ -28,16 +28,20 @@ def test_it_is_halved_down_to_five() -> None:
 
 
 def test_threads_that_fail_at_the_same_size_halve_it_once(caplog: pytest.LogCaptureFixture) -> None:
-    """With eight threads, one heavy moment would make pages of five."""
+    """With eight threads, one short fault would reduce pages to five."""
     sizes = PageSize("/list")
     with caplog.at_level(logging.WARNING):
         assert all(sizes.reduce(100) for _ in range(8))
-    assert sizes.begin(100) == 50
-    assert len(caplog.records) == 1
+        assert sizes.begin(100) == 50
+        (message,) = caplog.messages
+        answer(sizes, GOOD_PAGES)
+        sizes.reduce(100)
+    assert caplog.messages == [message], "once for each size"
+    assert message.startswith("Pages of 100 records of /list seem too large for Siro's API; requesting 50 at a time.")
 
 
 def test_it_grows_again_after_good_pages_and_has_no_limit_at_the_end() -> None:
-    """After an outage of a minute, the rest of a history would take four times as long."""
+    """After an outage of a minute, the rest of a full sync would take four times as long."""
     sizes = PageSize("/list")
     sizes.reduce(100)
     sizes.reduce(50)
@@ -70,12 +74,13 @@ def test_each_relapse_takes_twice_as_many_good_pages() -> None:
 
 
 def test_it_is_dropped_once_refused(caplog: pytest.LogCaptureFixture) -> None:
-    """An API that takes no large pages would be of no use at all."""
+    """An API without large pages could not be read."""
     sizes = PageSize("/list")
     with caplog.at_level(logging.WARNING):
         assert sizes.drop(100)
         assert sizes.drop(100), "another thread's"
-    assert len(caplog.records) == 1
+    (message,) = caplog.messages
+    assert message.startswith("Siro's API refused pages of 100 records of /list; requesting them without a page size.")
     assert sizes.begin(100) is None
     assert sizes.rows(100) == DEFAULT
 
@@ -87,14 +92,29 @@ def test_pages_without_a_size_that_are_too_heavy_get_one() -> None:
     sizes = PageSize("/list")
     sizes.reduce(100)
     sizes.reduce(50)
-    sizes.reduce(25)
     sizes.drop(50)
+    assert sizes.begin(100) is None, "as many as come without a size"
+    sizes.reduce(25)
     assert sizes.begin(100) == sizes.rows(100) == 12
+
+
+def test_it_grows_to_less_than_what_is_wanted() -> None:
+    sizes = PageSize("/list")
+    sizes.reduce(50)
+    assert answer(sizes, GOOD_PAGES, wanted=60) == 50
+
+
+def test_every_page_is_counted() -> None:
+    """Poison could not be told from an outage: in an outage, no page comes."""
+    sizes = PageSize("/list")
+    answer(sizes, 3)
+    sizes.good(None)
+    assert sizes.pages == 4
 
 
 @pytest.mark.parametrize(("size", "accepted"), [(100, True), (DEFAULT, False), (5, False), (None, False)])
 def test_a_size_that_cannot_be_the_reason_is_kept(size: int | None, accepted: bool) -> None:
-    """One odd 400 would change all pages, and its cause would be hidden by a second request."""
+    """A single 400 would change all pages, and a second request would hide its cause."""
     sizes = PageSize("/list")
     if accepted:
         sizes.good(100)

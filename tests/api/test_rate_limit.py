@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,18 @@ from tap_siro.api.rate_limit import RateLimit
 from tap_siro.errors import StoppedError
 from tests.sandbox import Sandbox
 from tests.sandbox.data import recordings
-from tests.support.process import config_for, run_tap
+from tests.support.in_process import Clock as SyncClock
+from tests.support.in_process import sync
+from tests.support.process import config_for, selecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
 
 
 class Clock:
-    """Time that passes only when somebody waits."""
+    """Clock that advances only by waits."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -78,9 +80,22 @@ def test_no_more_requests_within_any_minute(monkeypatch: pytest.MonkeyPatch) -> 
         assert 59.9 <= later - first <= 61
 
 
-def test_a_sync_keeps_below_a_limit_that_the_server_enforces(tmp_path: Path) -> None:
-    """With a limit of its own above ours, the server has nothing to refuse."""
-    with Sandbox(recordings(50), rate_limit=(40, 60)) as sandbox:
-        run = run_tap(tmp_path, config_for(sandbox, page_size=5, requests_per_minute=40))
-        assert {request.status for request in sandbox.requests} == {200}
-    assert len(run.records["recordings"]) >= 50
+def test_a_sync_keeps_below_the_limit_and_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Siro would refuse its requests, and those of all others who use the token; and it would seem to hang."""
+    clock = SyncClock()
+    monkeypatch.setattr(pyrate_limiter.MonotonicClock, "now", lambda _: int(clock.monotonic() * 1000))
+    with Sandbox(recordings(60)) as sandbox:
+        config = config_for(sandbox, page_size=5, concurrency=1, requests_per_minute=10)
+        run = sync(config, clock=clock, catalog=selecting("recordings"))
+        requests = len(sandbox.requests)
+    assert requests > 20
+    assert clock.slept >= 60 * ((requests - 1) // 10) - 1
+    assert len([line for line in run.told(logging.INFO) if "Reached 10 requests in a minute" in line]) == 1
+    assert len(run.records["recordings"]) >= 60
+
+
+def test_the_library_does_not_log_how_it_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """Each run would begin with a line about a bucket."""
+    with caplog.at_level(logging.INFO):
+        RateLimit(30).close()
+    assert caplog.messages == []

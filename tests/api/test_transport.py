@@ -1,4 +1,4 @@
-"""Connections: an answer has an end, a fault has a reason, and the token goes where it belongs."""
+"""Connections: responses end, faults have a reason, and the token goes only to its host."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DATA = plain(60, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
-SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL: dict[str, Any] = {"page_size": 5}
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-# Answers without an end
+# Endless responses
 
 TRICKLES: dict[str, tuple[bytes, bytes]] = {
     "status line": (b"HTTP/1.1 200 ", b"O"),
@@ -52,7 +52,7 @@ TRICKLES: dict[str, tuple[bytes, bytes]] = {
 
 @contextmanager
 def trickling(beginning: bytes, drop: bytes) -> Iterator[str]:
-    """A server that answers each request with a beginning, and then a few bytes every now and then, for ever."""
+    """Server that begins each response and then sends a few bytes now and then, endlessly."""
     ended = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -82,7 +82,7 @@ def trickling(beginning: bytes, drop: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize("where", TRICKLES)
 def test_an_answer_that_never_ends_is_tried_again(sandbox: Sandbox, where: str) -> None:
-    """Each byte comes in time, so that no time-out is met: a sync would hang for days without a line in its log."""
+    """Each byte is in time, so there is no time-out: a sync would hang for days, without a line in the log."""
     with trickling(*TRICKLES[where]) as url:
         clock = Clock()
 
@@ -96,7 +96,7 @@ def test_an_answer_that_never_ends_is_tried_again(sandbox: Sandbox, where: str) 
     assert "timed out" in warning
 
 
-# Faults that no other try cures
+# Permanent faults
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def serving(server: ThreadingHTTPServer) -> Iterator[None]:
 
 @contextmanager
 def signed(issuer: Path | None = None, host: str = "127.0.0.1", **dates: Any) -> Iterator[str]:
-    """A server whose certificate is of an unknown issuer, whose own can be written into a file."""
+    """Server with a certificate of an unknown issuer, which it can write into a file."""
     authority = trustme.CA()
     if issuer is not None:
         authority.cert_pem.write_to_path(str(issuer))
@@ -152,7 +152,7 @@ LONG_AGO, LATER = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=
 def test_what_is_wrong_with_a_certificate_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: dict[str, Any], said: tuple[str, str]
 ) -> None:
-    """Ten minutes of retries, and then a word that says nothing: behind a company's proxy, the first thing to meet."""
+    """Behind a company's proxy, the first run would retry for ten minutes and then give no reason."""
     with signed(tmp_path / "certificate.pem", **certificate) as url:
         if certificate:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
@@ -160,15 +160,15 @@ def test_what_is_wrong_with_a_certificate_is_told(
 
 
 def test_a_certificate_that_is_made_known_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The advice would not help."""
+    """The message would give useless advice."""
     with signed(tmp_path / "certificate.pem") as url:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
         (error,) = sync({"api_url": url, "api_token": "t"}, status=1).errors
-    assert "501" in error  # the server's own answer
+    assert "501" in error  # the server's own response
 
 
 def test_a_server_without_tls_ends_the_sync(sandbox: Sandbox) -> None:
-    """https to a port that speaks http, or something between that answers for the server."""
+    """An https address may lead to an http port, or to another server on the way."""
     check_ends(sandbox.url.replace("http:", "https:"), "no secure connection", "Check `api_url`")
 
 
@@ -196,7 +196,7 @@ def test_a_proxy_that_is_not_there_ends_the_sync(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_proxy_with_an_impossible_name_ends_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would end in a traceback."""
+    """A sync would end with a traceback."""
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("HTTPS_PROXY", "http://a..b:3128")
     (error,) = sync({"api_url": "https://functions.siro.invalid", "api_token": "t"}, status=1).errors
@@ -211,7 +211,7 @@ def test_a_login_page_ends_the_sync(sandbox: Sandbox) -> None:
 
 
 def test_once_something_has_succeeded_such_a_fault_is_sat_out(sandbox: Sandbox) -> None:
-    """A history of hours would end because a name was not found for a minute."""
+    """A full sync of hours would end because a name was not found for a minute."""
     sandbox.fault("html", on=8, when=lambda request: request.number > 3)
     outcome = sync(config_for(sandbox, concurrency=1, **SMALL))
     assert loaded(outcome) == EXPECTED
@@ -219,7 +219,7 @@ def test_once_something_has_succeeded_such_a_fault_is_sat_out(sandbox: Sandbox) 
 
 
 def test_a_name_that_cannot_be_looked_up_for_now_is_tried_again(sandbox: Sandbox) -> None:
-    """While a container starts, its network often is not there yet."""
+    """While a container starts, its network is often not ready."""
     later = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     find, failures = socket.getaddrinfo, iter([later] * 7)
 
@@ -239,7 +239,7 @@ def test_a_name_that_cannot_be_looked_up_for_now_is_tried_again(sandbox: Sandbox
 
 @contextmanager
 def proxy(status: int = 403) -> Iterator[tuple[str, list[str]]]:
-    """Keeps all that it is asked to pass on, and refuses it."""
+    """Proxy that records and refuses all requests."""
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -250,7 +250,7 @@ def proxy(status: int = 403) -> Iterator[tuple[str, list[str]]]:
         do_GET = do_POST = do_CONNECT = refuse  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, serving(server):
         yield f"http://127.0.0.1:{server.server_address[1]}", seen
@@ -261,7 +261,7 @@ def proxy(status: int = 403) -> Iterator[tuple[str, list[str]]]:
 def test_what_is_for_this_machine_does_not_go_through_a_proxy(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, variable: str, host: str
 ) -> None:
-    """Without TLS, the token and all conversations would be there for the proxy to read."""
+    """Without TLS, the proxy could read the token and all conversations."""
     monkeypatch.delenv("NO_PROXY")
     with proxy() as (url, seen):
         monkeypatch.setenv(variable, url)
@@ -279,7 +279,7 @@ def test_what_is_for_this_machine_does_not_go_through_a_proxy(
     ],
 )
 def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> None:
-    """The proxy is asked for a tunnel, and the rest goes through it encrypted."""
+    """The proxy only opens a tunnel; all else is encrypted."""
     monkeypatch.delenv("NO_PROXY")
     with proxy(status) as (url, seen):
         monkeypatch.setenv("HTTPS_PROXY", url.replace("//", "//me:password-of-mine@"))
@@ -290,7 +290,7 @@ def test_a_proxy_on_the_way_to_siro_sees_no_token(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> None:
-    """The same of one that nobody has set."""
+    """A 407 can also come from a proxy that the user did not configure."""
     sandbox.fault("status", status=407)
     (error,) = sync(config_for(sandbox), status=1).errors
     assert "a proxy requires a user name and a password. Put them into `HTTPS_PROXY`" in error
@@ -299,7 +299,7 @@ def test_an_answer_that_a_proxy_wants_credentials_is_told(sandbox: Sandbox) -> N
 @pytest.mark.parametrize("setting", ["auth_url", "user_api_url"])
 @pytest.mark.parametrize("fault", ["status", "html", "reset", "gzip"])
 def test_a_fault_of_another_host_names_its_setting(sandbox: Sandbox, fault: str, setting: str) -> None:
-    """A user who reads that Siro's API answered 500 asks Siro, not those who run the login."""
+    """The message must name the host: a user would report the fault to the wrong people."""
     options: dict[str, dict[str, Any]] = {
         "status": {"status": 500},
         "gzip": {"status": 200, "headers": {"Content-Encoding": "gzip"}},

@@ -1,4 +1,4 @@
-"""A user learns from `tap-siro-probe` what their API does, and can paste it into an issue without a second look."""
+"""`tap-siro-probe` shows how an API behaves, and its output is safe to paste into an issue."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., O
     return run
 
 
-# What a sync copes with, and what it is worse for
+# Harmless and harmful findings
 
 BOUNDS = "`createdAt` beside `updatedAt`"
 SCORES = "evaluation scores on pages of 25 and 100"
@@ -164,7 +164,7 @@ def test_pages_that_are_too_heavy(probe: Callable[..., Outcome]) -> None:
 
 
 def test_times_and_the_settings_that_follow(probe: Callable[..., Outcome]) -> None:
-    # A sync would warn of larger pages with scores, and keep to 25.
+    # A sync would warn of larger pages with scores, and request 25.
     with Sandbox(DATA, latency=0.03, most_scored=None) as sandbox:
         outcome = probe(sandbox)
     assert outcome.found["seconds a page"].count(" s") == 4
@@ -278,7 +278,7 @@ def test_evaluations_of_several_recordings_in_one_answer_are_reported(probe: Cal
 def test_client_credentials_on_the_user_host(
     app: bool, accepted: bool, found: str, probe: Callable[..., Outcome]
 ) -> None:
-    with Sandbox(DATA, last_page_cursor=True, created="refused") as sandbox:  # as many requests as there can be
+    with Sandbox(DATA, last_page_cursor=True, created="refused") as sandbox:  # the maximum number of requests
         if not accepted:
             sandbox.fault("status", path=OUTCOMES, status=401, on=None, when=lambda request: request.bearer is not None)
         host = user_host(sandbox) if app else {"user_api_url": sandbox.user_api_url}
@@ -301,7 +301,7 @@ def test_without_a_token_the_user_host_is_left_alone(
     assert not caplog.records
 
 
-# What ends it
+# Fatal faults
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The rows that are cut from a recording, and what cleaning leaves of it, written out in full."""
+"""Child rows and cleaned recordings, written out in full."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tap_siro.records import children
 from tap_siro.records.cleaning import (
+    KEPT,
     LARGEST_NUMBER,
     MAX_NAME_CHARACTERS,
     MAX_WARNINGS,
@@ -30,7 +31,7 @@ EXTRACTIONS = [
         "mappings": [{"crmModelName": "Account", "crmFieldName": "roof_type"}, None, {"crmFieldName": "roof"}],
     },
     "odd",
-    {"name": "budget", "value": Decimal("1.50"), "mappings": None},
+    {"name": "budget", "value": Decimal("1.50"), "mappings": [{"crmModelName": "Deal", "crmFieldName": "amount"}]},
     {"value": None},
 ]
 RECORDING = {
@@ -70,7 +71,7 @@ def link(kind: str, ordinal: int, own: str | None, external: str | None) -> Reco
 
 
 def test_every_row_is_cut_with_its_place_and_its_values() -> None:
-    """An item that is no object leaves its place free: with another ordinal, a row would overwrite its neighbour."""
+    """An item that is not an object keeps its position: with another ordinal, a row would overwrite its neighbour."""
     recording = clean(RECORDING)
     roof, budget = '["tile",1]', "1.50"
     none = {"name": None, "value": None, "valueType": "null"}
@@ -94,6 +95,16 @@ def test_every_row_is_cut_with_its_place_and_its_values() -> None:
     assert children.entity_mappings(recording) == [
         {**mapped, "ordinal": 0, "crmModelName": "Account", "crmFieldName": "roof_type"},
         {**mapped, "ordinal": 2, "crmModelName": None, "crmFieldName": "roof"},
+        {
+            **ONE,
+            "extractionOrdinal": 2,
+            "name": "budget",
+            "value": budget,
+            "valueType": "number",
+            "ordinal": 0,
+            "crmModelName": "Deal",
+            "crmFieldName": "amount",
+        },
     ]
     assert children.followups(recording) == [
         {**ONE, "ordinal": 0, "id": "f0", "score": 7},
@@ -136,7 +147,7 @@ FITS = {
 
 
 def test_a_recording_that_fits_is_checked_at_once_and_written_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Field by field takes several times as long."""
+    """Cleaning field by field takes several times as long."""
     made = RecordingCleaner(FieldWarnings())
     monkeypatch.delattr(made, "_clean")
     monkeypatch.delattr(made, "_split")
@@ -171,7 +182,7 @@ def test_a_recording_that_fits_is_checked_at_once_and_written_the_same(monkeypat
 def test_one_odd_field_changes_no_other(
     odd: dict[str, Any], left: dict[str, Any], named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A field that no column has would break the load, or be lost."""
+    """A field without a column would break the load, or be lost."""
     given = deepcopy(FITS | odd)
     assert clean(given) == dict.fromkeys(schemas.RECORDINGS["properties"]) | FITS | left
     assert [message.split("`")[1] for message in caplog.messages] == named.split()
@@ -185,7 +196,7 @@ def test_other_fields_that_are_nested_too_deep_are_null_and_warned_of(caplog: py
 
 
 def test_an_extracted_value_that_is_no_number_is_null_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    """The row would say that there is a number, and no target could read it."""
+    """The type would say number, but no target could read the value."""
     values = [float("nan"), float("-inf"), [float("nan")]]
     made = clean(BARE | {"entityExtractions": [{"value": value} for value in values]})["entityExtractions"]
     assert [(each["value"], each["valueType"]) for each in made] == [
@@ -198,7 +209,7 @@ def test_an_extracted_value_that_is_no_number_is_null_and_warned_of(caplog: pyte
 
 
 def test_the_cleaner_of_any_stream_cleans_dates_at_all_depths(caplog: pytest.LogCaptureFixture) -> None:
-    """The check that spares most records the slow way must not let an odd date through."""
+    """The fast check must not let an odd date through."""
     rows = {"type": ["array", "null"], "items": {"type": "object", "properties": {"at": MOMENTS}}}
     schema = {"properties": {"id": TEXT, "at": MOMENTS, "rows": rows, "otherFields": TEXT}}
     clean_it = RecordCleaner(schema, FieldWarnings(), "users")
@@ -308,7 +319,7 @@ LIST = {"type": ["array", "null"], "items": OBJECT}
 def test_a_value_fits_its_column_or_is_null(
     schema: dict[str, Any], value: Any, cleaned: Any, should: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A value of another type breaks the load in the target; what the column can hold must not be lost."""
+    """A value of another type would break the load, but a value that the column can hold must not be lost."""
     found = cleaner(schema, "field", FieldWarnings())(value)
     assert (found, type(found)) == (cleaned, type(cleaned))
     told = f"Siro's field `field` is not always {should}; other values are written as null."
@@ -316,7 +327,7 @@ def test_a_value_fits_its_column_or_is_null(
 
 
 def test_fields_are_named_with_those_around_them(caplog: pytest.LogCaptureFixture) -> None:
-    """The name is all that a user can report."""
+    """A user can report only the name."""
     odd = {"a": [], "b": {"c": "x", "d": "secret"}, "e": "secret"}
     clean_it = cleaner({"type": "object", "properties": {"list": LIST}}, "", FieldWarnings())
     assert clean_it({"list": [odd, odd], "f": None}) == {"list": [{"a": None, "b": {"c": None}}] * 2}
@@ -326,15 +337,15 @@ def test_fields_are_named_with_those_around_them(caplog: pytest.LogCaptureFixtur
 
 
 def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFixture) -> None:
-    """Names may be data: they would fill the log."""
+    """Names may be data, and would fill the log."""
     field_warnings = FieldWarnings()
     for _ in range(2):
         field_warnings.wrong_type("a", "text")
-        field_warnings.unknown("a", kept=True)
+        field_warnings.unknown("a", KEPT)
     assert len(caplog.messages) == 2
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     for number in range(2 * MAX_WARNINGS):
-        field_warnings.unknown(f"name {number}", kept=True)
+        field_warnings.unknown(f"name {number}", KEPT)
     assert len(caplog.messages) == MAX_WARNINGS
 
 
@@ -347,7 +358,7 @@ def test_each_field_is_told_of_once_and_not_too_many(caplog: pytest.LogCaptureFi
     ],
 )
 def test_a_name_is_shown_in_one_short_line(name: str, shown: str, caplog: pytest.LogCaptureFixture) -> None:
-    FieldWarnings().unknown(name, kept=True)
+    FieldWarnings().unknown(name, KEPT)
     (message,) = caplog.messages
     assert message.split("`")[1] == shown
 
@@ -382,7 +393,7 @@ ROW = {"id": "r", "one": {"a": "x", "b": {"c": 1, "d": 2}}, "many": [{"a": "x", 
     ],
 )
 def test_deselected_columns_are_left_out_and_no_others(columns: dict[str, Any], left: dict[str, Any]) -> None:
-    """A column more than the SCHEMA says breaks the load; one less is lost."""
+    """A column that the SCHEMA lacks would break the load; a missing one would be lost."""
     prune = pruner(FULL, wanted(**columns))
     assert prune is not None
     assert prune(ROW) == left

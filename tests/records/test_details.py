@@ -1,4 +1,4 @@
-"""Follow-ups in full and utterances, as they are cut from the answers on a single recording."""
+"""Follow-ups in full and utterances, derived from responses about a single recording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PARENT = {"recordingId": "r", "recordingUpdatedAt": MOMENT}
 
 
 def records(stream: type[SiroStream], items: tuple[Any, ...]) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records of a recording's items, and what is said of those that have none."""
+    """Return the records of a recording's items, and the warnings about items without one."""
     writer = StreamWriter(
         stream,
         flags=frozenset(),
@@ -52,7 +52,7 @@ def utterances(*items: Any) -> list[dict[str, Any]]:
 
 
 def test_a_followup_belongs_to_the_recording_that_was_asked_for() -> None:
-    """A follow-up's own id of its recording may be missing, or an older one."""
+    """A follow-up's own `recordingId` may be missing or outdated."""
     (record,) = followups({"followupId": "f", "recordingId": "another", "score": 4, "context": [{"header": "h"}]})
     empty = dict.fromkeys(detail_schemas.FOLLOWUPS["properties"])
     assert record == empty | PARENT | {"followupId": "f", "score": 4, "context": [{"header": "h"}]}
@@ -72,7 +72,7 @@ def test_what_is_not_documented_is_kept_as_json_text_at_every_depth() -> None:
 
 
 def test_a_followup_without_an_id_has_no_key_and_hides_no_other() -> None:
-    """A target would refuse the row; left out without a word, nobody would miss it."""
+    """A target would refuse the row; without a message, nobody would notice that it is left out."""
     items = ({"followupId": None}, {"followupId": ""}, "text", None, {"followupId": 7})
     made, (fault,) = records(FollowupDetailsStream, items)
     assert [each["followupId"] for each in made] == ["7"]
@@ -91,7 +91,7 @@ def test_a_field_that_siro_adds_is_kept(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_utterances_keep_their_place(caplog: pytest.LogCaptureFixture) -> None:
-    """The place is the key: a transcript that is read again overwrites itself."""
+    """The position is the key, so that a transcript overwrites itself."""
     with caplog.at_level(logging.WARNING):
         lines = utterances({"utterance": "a", "speakerTag": 1}, "no object", {"utterance": "b", "redacted": True})
     assert "`utterances` is not always a list of objects" in caplog.text

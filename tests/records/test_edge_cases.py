@@ -1,4 +1,4 @@
-"""Odd recordings: each row arrives so that it fits its SCHEMA, or the sync fails and says why. Nothing is dropped."""
+"""Odd recordings: each row arrives and fits its SCHEMA, or the sync fails and says why. Nothing is dropped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.process import config_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL = {"page_size": 5, "requests_per_minute": 100_000}
+SMALL = {"page_size": 5}
 MOMENT = "2025-06-01T12:00:00.000Z"
 FULL = plain(1)[0]
 LITTLE = plain(1, sections=1, extractions=1)[0]
@@ -35,7 +35,7 @@ def empty() -> Iterator[Sandbox]:
 
 
 def send(sandbox: Sandbox, *rows: Any, status: int = 0, **settings: Any) -> Outcome:
-    """Sync one page of recordings, which may be text as it stands in the page."""
+    """Sync one page of recordings, which may be raw text of the page."""
     texts = (row if isinstance(row, str) else json.dumps(row) for row in rows)
     body = '{"data":[' + ",".join(texts) + '],"cursor":null}'
     sandbox.fault("status", on=None, status=200, body=body.encode("utf-8", "surrogatepass"))
@@ -67,7 +67,7 @@ WITHOUT_ID: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", WITHOUT_ID)
 def test_a_recording_without_an_id_fails_the_sync_after_all_others_have_arrived(empty: Sandbox, kind: str) -> None:
-    """It would be dropped without a word, or arrive without its key and break the target."""
+    """The recording would be dropped silently, or break the target without its key."""
     good = [LITTLE | {"id": name} for name in "ab"]
     outcome = send(empty, good[0], WITHOUT_ID[kind], good[1], status=1)
     assert loaded(outcome) == expected_rows(good)
@@ -80,7 +80,7 @@ def test_a_recording_without_an_id_fails_the_sync_after_all_others_have_arrived(
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_recordings_without_an_id_are_counted_once_each(threads: int) -> None:
-    """The sentence is for a report to Siro: with a wrong number or wrong dates nobody finds them."""
+    """Users report the sentence to Siro: with a wrong number or wrong dates, nobody would find the recordings."""
     data = plain(60, sections=1, extractions=1)
     spoiled = [data[3], data[30], data[57]]
     for row in spoiled:
@@ -94,7 +94,7 @@ def test_recordings_without_an_id_are_counted_once_each(threads: int) -> None:
         assert spoiled[1]["createdAt"] not in error
         assert loaded(outcome) == expected_rows(data)
         check_rows(outcome)
-        # Without anything new, the next run has nothing to complain of.
+        # With nothing new, the next run reports nothing.
         again = sync(config_for(sandbox, concurrency=threads, lookback_seconds=1, **SMALL), state=outcome.state)
         assert again.errors == []
 
@@ -175,7 +175,7 @@ def test_a_date_is_written_in_utc_or_as_null(empty: Sandbox) -> None:
             assert moments[0] == moments[1], f"{kind} in {column}"
     children = {row["recordingId"]: row["recordingUpdatedAt"] for row in outcome.records["recording_followups"]}
     assert children == {name: row["updatedAt"] for name, row in rows.items()}
-    # Neither a date that cannot be read nor one in the future moves the bookmark.
+    # An unreadable or future date does not move the bookmark.
     assert MOMENT <= bookmark(outcome) <= datetime.now(UTC).isoformat()
     assert len(outcome.warnings) == 1 + len(columns), "once for each, and of recordings without a creation date"
 
@@ -187,7 +187,7 @@ def test_a_date_is_written_in_utc_or_as_null(empty: Sandbox) -> None:
 def test_a_few_impossible_creation_dates_do_not_hide_other_recordings(
     created: str | None, order: str, threads: int
 ) -> None:
-    """`0001-01-01` is what some backends write for "none": cutting a history there would crash, or miss the rest."""
+    """Some backends write `0001-01-01` for "none": a division there would crash, or lose the rest."""
     data = plain(60, sections=1, extractions=1)
     for row in (data[0], data[29], data[59]):
         row["createdAt"] = created
@@ -201,7 +201,7 @@ def test_a_few_impossible_creation_dates_do_not_hide_other_recordings(
     "created", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2025-06-01T00:00:00.000Z"]
 )
 def test_many_recordings_of_one_impossible_moment_do_not_hide_others(created: str, order: str, threads: int) -> None:
-    """A backend that did not know when its old recordings were made would make cutting crash, or go on for ever."""
+    """Old recordings with unknown dates would make the division crash, or never end."""
     data = plain(60, sections=1, extractions=1)
     for number, row in enumerate(data[10:40]):
         row["createdAt"] = created if number % 2 else created.replace(":00:00.000Z", f":00:{number:02d}.000Z")
@@ -214,7 +214,7 @@ def test_many_recordings_of_one_impossible_moment_do_not_hide_others(created: st
 
 @pytest.mark.parametrize("updated", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "", None])
 def test_an_impossible_update_date_moves_no_bookmark(updated: str | None) -> None:
-    """With a bookmark in the year 9999, no recording would ever be loaded again."""
+    """With a bookmark in the year 9999, no recording would be loaded again."""
     data = plain(60, sections=1, extractions=1)
     data[29]["updatedAt"] = updated
     newest = max(row["updatedAt"] for row in data if row["updatedAt"] and row["updatedAt"] < "9999")
@@ -227,7 +227,7 @@ def test_an_impossible_update_date_moves_no_bookmark(updated: str | None) -> Non
         assert "changed" in {row["title"] for row in again.records["recordings"]}
 
 
-# Values of another kind
+# Values of another type
 
 VALUES = (
     "null", '""', '"12"', '"x"', "0", "-12", "12.5", "1.10", "1e3", "1E400", "-1e400", "1e-400",
@@ -273,7 +273,7 @@ def test_any_value_in_any_column_gives_a_row_that_fits(empty: Sandbox, column: s
 
 
 def test_a_field_is_told_of_once_by_its_name(empty: Sandbox) -> None:
-    """A log with a line for each of a million recordings hides what matters, and costs money."""
+    """A log line per recording would hide other lines, and cost money."""
     rows = [recording(f"{n}", durationInMilliseconds=f"SECRET {n}", crm={"lead": {"id": [n]}}) for n in range(50)]
     outcome = send(empty, *rows)
     assert len(outcome.warnings) == 2
@@ -283,7 +283,7 @@ def test_a_field_is_told_of_once_by_its_name(empty: Sandbox) -> None:
 
 
 def test_numbers_keep_what_they_are(empty: Sandbox) -> None:
-    """A float where a whole number is usual must not be cut; digits must not be lost on the way."""
+    """A fraction must not be truncated where integers are usual, and no digit may be lost."""
     text = json.dumps(recording("a")).replace(
         "{", '{"durationInMilliseconds":60000.75,"latitude":33.1234567890123456789,"longitude":-7,'
         '"evaluationScore":123456789012345678901234567890,', 1
@@ -298,7 +298,7 @@ def test_numbers_keep_what_they_are(empty: Sandbox) -> None:
 
 
 def test_an_empty_crm_list_is_no_crm(empty: Sandbox) -> None:
-    """PHP-like backends write an empty object as an empty list: the recording itself must not suffer."""
+    """Some backends write an empty object as an empty list: the rest of the recording must still be loaded."""
     outcome = send(empty, FULL | {"crm": []})
     (row,) = outcome.records["recordings"]
     assert row["crm"] is None
@@ -308,7 +308,7 @@ def test_an_empty_crm_list_is_no_crm(empty: Sandbox) -> None:
 
 
 def test_every_value_keeps_its_digits_and_its_kind(empty: Sandbox) -> None:
-    """Values go back to the CRM to the last digit."""
+    """Values must return to the CRM to the last digit."""
     values = {
         "1e400": "number", "-0.0": "number", "1.10": "number", "123456789012345678901234567890": "number",
         "0.1000000000000000055511151231257827": "number", "true": "boolean", "null": "null", "[]": "array",
@@ -349,7 +349,7 @@ HUGE = {
 )
 @pytest.mark.parametrize("kind", HUGE)
 def test_a_monstrous_value_arrives_or_is_told_of(empty: Sandbox, kind: str, dirty: bool, column: str) -> None:
-    """A traceback in the middle of the night, and the same one each night after."""
+    """A sync would end with the same traceback each night."""
     text = HUGE[kind]
     members = {
         "id": '"a"',
@@ -374,11 +374,11 @@ def test_a_monstrous_value_arrives_or_is_told_of(empty: Sandbox, kind: str, dirt
         assert any("`otherFields` is not always" in warning for warning in outcome.warnings)
 
 
-# Fields that nobody knows
+# Unknown fields
 
 
 def test_an_unknown_field_is_kept_and_named_once(empty: Sandbox) -> None:
-    """A field that Siro adds must neither break the load nor be lost, and its name, not its content, is logged."""
+    """A new field must not break the load or be lost; its name is logged, but not its content."""
     rows = []
     for name in "abc":
         row = deepcopy(FULL) | {"id": name, "brandNew": {"x": "SECRET"}}
@@ -403,7 +403,7 @@ def test_an_unknown_field_is_kept_and_named_once(empty: Sandbox) -> None:
     others = {json.dumps(json.loads(row["otherFields"])) for row in outcome.records["recordings"]}
     kept = {"brandNew": {"x": "SECRET"}, "crm": {"another": "SECRET"}, "links": {"web": {"embed": "SECRET"}}}
     assert [json.loads(text) for text in others] == [kept]
-    # Deselected, or in a catalog from before, it makes rows no wider.
+    # Deselected, or with an older catalog, it adds no column to rows.
     catalog: dict[str, Any] = TapSiro(config={"api_token": "t"}).catalog_dict
     for entry in catalog["streams"]:
         entry["schema"]["properties"].pop("otherFields", None)
@@ -413,7 +413,7 @@ def test_an_unknown_field_is_kept_and_named_once(empty: Sandbox) -> None:
 
 
 def test_other_fields_lose_no_digit(empty: Sandbox) -> None:
-    """A grade or an amount on the day that Siro adds it must be the one that a later column will have."""
+    """A new grade or amount must have the same value as in a later column."""
     new = '{"a":1.50,"b":123456789012345678901234567890,"c":[-0.10,{"d":"\u00e9"}],"e":null,"f":true,"otherFields":"g"}'
     outcome = send(empty, f'{{"id":"x","updatedAt":"{MOMENT}","new":{new},"otherFields":[1]}}')
     (row,) = outcome.records["recordings"]
@@ -421,7 +421,7 @@ def test_other_fields_lose_no_digit(empty: Sandbox) -> None:
 
 
 def test_a_number_where_text_is_declared_is_written_as_it_was(empty: Sandbox) -> None:
-    """`externalId` is what tables are joined by; with null in it, or another spelling, nothing joins."""
+    """Tables are joined by `externalId`: null, or another spelling, would join nothing."""
     texts = ("4711", "1.50", "-0.10", "123456789012345678901234567890", "true", "0")
     link = ",".join(f'{{"id":{text},"externalId":{text}}}' for text in texts)
     outcome = send(
@@ -442,7 +442,7 @@ def test_a_number_where_text_is_declared_is_written_as_it_was(empty: Sandbox) ->
 
 
 def test_text_where_something_else_is_declared_is_taken_as_that(empty: Sandbox) -> None:
-    """Many backends write numbers as text; the columns would be empty for all recordings."""
+    """Many backends write numbers as text: the columns would be empty for all recordings."""
     outcome = send(
         empty,
         '{"id":"a","durationInMilliseconds":"60000","latitude":"33.10","deleted":"false","isSummaryDone":"true",'
@@ -458,7 +458,7 @@ def test_text_where_something_else_is_declared_is_taken_as_that(empty: Sandbox) 
 
 
 def test_names_that_are_data_do_not_flood_the_log(empty: Sandbox) -> None:
-    """An API that uses ids as keys would write its content into the log, a line each."""
+    """An API that uses ids as keys would write content into the log, one line each."""
     long = "x" * 5_000
     rows = [recording(f"{n}", **{f"key {n}\n\x1b[31m": 1, long + str(n): 2}) for n in range(300)]
     outcome = send(empty, *rows)
@@ -482,7 +482,7 @@ TEXTS = {
 
 
 def with_text(name: str, text: str) -> dict[str, Any]:
-    """A recording that has a text everywhere."""
+    """Return a recording with a text in each field."""
     link = {"id": text, "externalId": text}
     return recording(name) | {
         "organizationId": text,
@@ -536,7 +536,7 @@ def test_what_no_database_stores_is_taken_out(empty: Sandbox, escaped: bool) -> 
 @pytest.mark.parametrize("bad", ["\x00", "\ud800"])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_key_that_is_cleaned_takes_no_other_keys_place(empty: Sandbox, bad: str, first: bool) -> None:
-    """The real title would be lost to a key that only looks the same once it is cleaned."""
+    """A key that is equal only after cleaning would replace the real title."""
     row = recording("a")
     for name, text in (("title", "real"), (f"title{bad}", "other")) if first else (
         (f"title{bad}", "other"), ("title", "real")
@@ -547,7 +547,7 @@ def test_a_key_that_is_cleaned_takes_no_other_keys_place(empty: Sandbox, bad: st
 
 
 def test_a_text_of_five_megabytes_arrives(empty: Sandbox) -> None:
-    """A long conversation's summary must not be cut."""
+    """A long summary must not be truncated."""
     text = "five megabytes \U0001f44d " * 260_000
     row = recording("a", summary=[{"id": "s", "name": "n", "content": text}])
     outcome = send(empty, row)
@@ -570,7 +570,7 @@ MONSTERS: dict[str, tuple[str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("kind", MONSTERS)
 def test_what_python_cannot_read_costs_no_more_than_its_field(empty: Sandbox, kind: str) -> None:
-    """One such field would make its whole page "not JSON", in each sync, for ever."""
+    """One such field would make its whole page invalid JSON, in each sync."""
     field, expected, warned = MONSTERS[kind]
     odd = f'{{"id":"odd","createdAt":"{MOMENT}","updatedAt":"{MOMENT}",{field}}}'
     outcome = send(empty, recording("before"), odd, recording("after"))
@@ -586,7 +586,7 @@ def test_what_python_cannot_read_costs_no_more_than_its_field(empty: Sandbox, ki
 
 
 def test_every_odd_recording_gives_rows_that_fit() -> None:
-    """The data set has each oddity that the vendor's page allows: any row that does not fit stops a target."""
+    """The data set has each odd value that the vendor's page allows: a row that does not fit would stop a target."""
     data = recordings(70)
     with Sandbox(data) as sandbox:
         outcome = sync(config_for(sandbox, page_size=70))
@@ -596,7 +596,7 @@ def test_every_odd_recording_gives_rows_that_fit() -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_dates_far_off_are_not_asked_for(order: str) -> None:
-    """A slice would begin or end at a moment that the API cannot express, and every sync would fail there."""
+    """A slice would begin or end at a time that the API cannot express, and every sync would fail."""
     data = plain(180, sections=1, extractions=1)
     for number, row in enumerate(data[::3]):
         row["createdAt"] = ("0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z")[

@@ -1,4 +1,4 @@
-"""Whatever JSON stands in a recording: cleaning it never crashes, the rows fit their SCHEMA, and no text is lost."""
+"""Recordings of random JSON: cleaning never crashes, the rows fit their SCHEMA, and no text is lost."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ def cleaned(text: str) -> str:
 
 
 def without_bad(value: Any) -> Any:
-    """Return a value without the characters that no database stores."""
+    """Return a value without the characters that databases refuse."""
     if isinstance(value, str):
         return cleaned(value)
     if isinstance(value, list):
         return [without_bad(item) for item in value]
     if isinstance(value, dict):
-        # A name that had to be cleaned does not take the place of one that is right.
+        # A name that had to be cleaned does not replace a correct one.
         right = {name: without_bad(inner) for name, inner in value.items() if name == cleaned(name)}
         return {cleaned(name): without_bad(inner) for name, inner in value.items()} | right
     return value
@@ -115,13 +115,13 @@ def exact(text: str) -> Any:
 
 
 def as_read(recording: dict[str, Any]) -> Any:
-    """The recording as it is read from the API's JSON."""
+    """Return the recording as read from the API's JSON."""
     (read,) = read_recordings(('{"data":[' + dumps(recording) + '],"cursor":null}').encode()).records
     return read
 
 
 def all_rows(recording: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of all streams as they are on stdout, each checked against its schema."""
+    """Return the rows of all streams as on stdout, each checked against its schema."""
     clean = RecordingCleaner(FieldWarnings())(as_read(recording))
     found: dict[str, list[dict[str, Any]]] = {"recordings": [clean]}
     for stream in STREAMS:
@@ -136,7 +136,7 @@ def all_rows(recording: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def put(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
-    """A full recording with a value in one place."""
+    """Return a full recording with a value in one place."""
     made: Any = deepcopy(FULL)
     inner = made
     for step in path[:-1]:
@@ -176,24 +176,24 @@ def test_any_json_anywhere_gives_rows_that_fit(path: tuple[str | int, ...], valu
 
 @given(st.dictionaries(st.sampled_from([*schemas.RECORDINGS["properties"], "x"]), VALUES, max_size=8))
 def test_a_recording_of_nothing_but_oddities_gives_rows_that_fit(field_warnings: dict[str, Any]) -> None:
-    """The same with everything odd at once."""
+    """Several odd values at once must not stop the sync either."""
     all_rows(field_warnings | {"id": "a"})
 
 
 @given(st.sampled_from(PLACES), VALUES)
 @settings(max_examples=100)
 def test_the_quick_check_changes_nothing(path: tuple[str | int, ...], value: Any) -> None:
-    """Recordings that fit are not looked at field by field; what is written must not depend on that."""
+    """Valid recordings are not cleaned field by field; the output must not depend on that."""
     odd = put(path, value)
     for recording in (odd, {**FULL, "title": value}, FULL):
         quick, careful = RecordingCleaner(FieldWarnings()), RecordingCleaner(FieldWarnings())
-        careful._valid_type = type(None)  # nothing fits
+        careful._valid_type = type(None)  # nothing is valid
         assert repr(quick(as_read(recording))) == repr(careful(as_read(recording)))
 
 
 @given(st.lists(VALUES, max_size=4))
 def test_any_page_is_read_or_refused(data: list[Any]) -> None:
-    """An item that is no recording would crash the reader before anybody can complain of it."""
+    """An item that is not a recording would crash the tap instead of being reported."""
     page = RecordingsPage(read_recordings(('{"data":' + dumps(data) + ',"cursor":null}').encode()), Slice())
     assert len(page.page.records) == len(page.created) == len(page.updated) == len(data)
 
@@ -207,7 +207,7 @@ def test_any_page_is_read_or_refused(data: list[Any]) -> None:
 @example(b'{"data":["\\u0000",NaN],"cursor":null}')
 @example(b'{"data":[' + b"9" * 5_000 + b'],"cursor":null}')
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    """A proxy's answer would end the sync with a traceback instead of another try."""
+    """A proxy's response would end the sync with a traceback instead of a retry."""
     with contextlib.suppress(MalformedPageError):
         read_recordings(body)
 
@@ -233,13 +233,13 @@ TEXT_PLACES: dict[str, tuple[tuple[str | int, ...], Callable[[dict[str, Any]], A
 
 @pytest.mark.parametrize("place", TEXT_PLACES)
 def test_no_text_is_lost(place: str) -> None:
-    """Conversations would reach the warehouse in part."""
+    """Texts of conversations would be truncated."""
     path, read = TEXT_PLACES[place]
 
     @given(TEXT)
     @settings(max_examples=30)
     def check(text: str) -> None:
-        # json.dumps writes a pair of lone surrogates like the character that they make together.
+        # json.dumps writes two lone surrogates like the character that they form.
         assert read(all_rows(put(path, text))) == cleaned(json.loads(json.dumps(text)))
 
     check()
@@ -248,7 +248,7 @@ def test_no_text_is_lost(place: str) -> None:
 @given(VALUES)
 @settings(max_examples=80)
 def test_no_extracted_value_is_lost(value: Any) -> None:
-    """A rep's answer would come back to the CRM cut, rounded, or as something else."""
+    """A value would return to the CRM truncated, rounded or as another type."""
     made = all_rows(put(("entityExtractions", 0, "value"), value))
     (row, *_), (mapped, *_) = made["recording_entity_extractions"], made["recording_entity_mappings"]
     nested = made["recordings"][0]["entityExtractions"][0]
@@ -267,7 +267,7 @@ def test_no_extracted_value_is_lost(value: Any) -> None:
 
 @given(NUMBERS)
 def test_a_number_is_kept_or_null(number: Any) -> None:
-    """A rounded coordinate or score is a wrong one; one that no float holds breaks the load."""
+    """A rounded coordinate or score is wrong; one that does not fit a float breaks the load."""
     written = all_rows(put(("evaluationScore",), number))["recordings"][0]["evaluationScore"]
     if abs(Decimal(str(number))) <= Decimal("1.79E+308"):
         assert written == pytest.approx(float(number))
@@ -277,7 +277,7 @@ def test_a_number_is_kept_or_null(number: Any) -> None:
 
 @given(TEXT | st.integers().map(str))
 def test_a_date_is_the_same_moment_in_utc_or_null(text: str) -> None:
-    """A date that is hours off is worse than none."""
+    """A date that is wrong by hours is worse than none."""
     written = timestamps.utc_text(text)
     assert (written is None) == (timestamps.parse(text) is None)
     if written is not None:
@@ -287,7 +287,7 @@ def test_a_date_is_the_same_moment_in_utc_or_null(text: str) -> None:
 
 @given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
 def test_timestamps_survive_being_written(timestamp: int) -> None:
-    """A bookmark that is read back as another moment loses rows or repeats them."""
+    """A bookmark that is read back as another time loses or repeats rows."""
     assert timestamps.parse(timestamps.text(timestamp)) == timestamp
 
 

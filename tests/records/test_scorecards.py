@@ -64,7 +64,7 @@ RECORDING = {
 
 
 def cleaned(schema: Mapping[str, Any], *rows: Any) -> list[dict[str, Any]]:
-    """The rows as they are written, without nulls; they fit the schema, but for what the caller adds."""
+    """Return the rows as written, without nulls; they fit the schema, except for fields that the caller adds."""
     clean = RecordCleaner(schema, FieldWarnings(), "x")
     written = [clean(row) for row in rows]
     check = validator({**schema, "required": []})
@@ -90,7 +90,7 @@ def test_an_evaluation_is_one_row_and_one_for_each_node(caplog: pytest.LogCaptur
 
 
 def test_a_node_has_its_metric_rubric_and_weight(caplog: pytest.LogCaptureFixture) -> None:
-    """The prompt of an AI metric would have to be joined from inside JSON."""
+    """Users would have to extract the prompt of an AI metric from JSON."""
     assert cleaned(SCORECARD_NODES, *scorecards.scorecard_nodes(SCORECARD)) == [
         {"scorecardId": "s1", "id": "n1", "nodeType": "SECTION", "name": "Discovery", "weight": 35},
         {"scorecardId": "s1", "id": "n2", "nodeType": "SECTION", "weight": 70},
@@ -153,7 +153,7 @@ PARTS: dict[str, Any] = {
     ],
 )  # fmt: skip
 def test_what_has_no_column_keeps_its_place(stream: str, value: Any, others: Any) -> None:
-    """A field that Siro adds would be lost until the tap knows it."""
+    """A new field would be lost until the tap has a column for it."""
     make, schema = STREAMS[stream]
     (row,) = cleaned(schema, *make(value))
     assert json.loads(row["otherFields"]) == (value if others is ... else others)
@@ -174,7 +174,7 @@ FIELDS = (
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_malformed_answers_do_not_stop_the_run(stream: str, caplog: pytest.LogCaptureFixture) -> None:
-    """One odd scorecard would cost all the others."""
+    """One odd scorecard would stop all others."""
     make, schema = STREAMS[stream]
     caplog.set_level(logging.ERROR)
     for odd in ODD:
@@ -187,7 +187,7 @@ def test_malformed_answers_do_not_stop_the_run(stream: str, caplog: pytest.LogCa
 
 
 def test_a_node_that_is_no_object_is_told_and_not_dropped() -> None:
-    """It becomes a row without a key, which ends the run with status 1."""
+    """The node becomes a row without a key, which ends the run with status 1."""
     assert scorecards.scorecard_nodes({"id": "s", "nodes": ["x"]}) == [{"scorecardId": "s", "weight": None}]
     assert scorecards.evaluated_nodes({"id": "s", "evaluatedNodes": {"id": "n"}}) == [
         {"nodeId": "n", "scorecardId": "s"}

@@ -14,8 +14,8 @@ from tests.sandbox.store import CURSORS, ORDERS
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(prog="python -m tests.sandbox", description="A stand-in for Siro's API.")
-    parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
-    parser.add_argument("--count", type=int, default=300, help="recordings")
+    parser.add_argument("--port", type=int, default=8000, help="default: 8000; 0 for any free port")
+    parser.add_argument("--count", type=int, default=300, help="number of recordings; default: 300")
     parser.add_argument("--order", default="newest_created", choices=ORDERS)
     parser.add_argument("--cursor", default="place", choices=CURSORS)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds per request")

@@ -50,7 +50,7 @@ USERS = _users(40)
 
 
 def unfinished(recording: Recording) -> Recording:
-    """Return a recording as it is before Siro has summed it up and scored it; `Sandbox.enrich` brings the rest."""
+    """Return a recording before Siro has summarized and scored it; `Sandbox.enrich` adds the rest."""
     return recording | {
         "isEntityExtractionDone": False,
         "isSummaryDone": False,
@@ -61,24 +61,24 @@ def unfinished(recording: Recording) -> Recording:
 
 
 def recordings(count: int, *, seed: int = 7, start: str = START, end: str = END, odd: bool = True) -> list[Recording]:
-    """Make varied recordings, as an organization has them.
+    """Make varied recordings, like those of an organization.
 
     Args:
         count: How many.
         seed: Another seed is another data set.
         start: The first `createdAt` possible.
         end: The last `createdAt` possible; `updatedAt` goes up to three days further.
-        odd: Whether each kind of `odd.ODD` stands in for one recording, as far as `count` allows.
+        odd: True to replace one recording by each kind of `edge_cases.ODD`, as far as `count` allows.
     """
     rng = random.Random(seed)
     made = [_varied(rng, created, updated) for created, updated in _moments(rng, count, start, end)]
     if odd:
-        # Another generator, so that the rest of the data set does not depend on how many kinds there are.
+        # A separate generator, so that the other recordings do not depend on the number of kinds.
         places = random.Random(f"odd {seed}").sample(range(count), min(count, len(ODD)))
         for place, spoil in zip(places, ODD.values(), strict=False):
             made[place] = _full(rng, made[place]["createdAt"], made[place]["updatedAt"])
             spoil(made[place])
-            # The kinds share their values.
+            # The kinds share values, so copy them.
             made[place] = deepcopy(made[place])
     return made
 
@@ -86,7 +86,7 @@ def recordings(count: int, *, seed: int = 7, start: str = START, end: str = END,
 def plain(
     count: int, *, sections: int = 5, extractions: int = 8, seed: int = 7, start: str = START, end: str = END
 ) -> list[Recording]:
-    """Make regular recordings that are all of one size, for measurements.
+    """Make regular recordings of equal size, for measurements.
 
     Args:
         count: How many.
@@ -102,14 +102,14 @@ def plain(
 def stream_plain(
     count: int, *, sections: int = 5, extractions: int = 8, seed: int = 7, start: str = START, end: str = END
 ) -> Iterator[Recording]:
-    """Make the same recordings as `plain`, one at a time: a large set need not be in memory twice."""
+    """Yield the same recordings as `plain`, so that a large set is not in memory twice."""
     rng = random.Random(seed)
     for created, updated in _moments(rng, count, start, end):
         yield _full(rng, created, updated, sections=sections, extractions=extractions)
 
 
 def _moments(rng: random.Random, count: int, start: str, end: str) -> Iterator[tuple[str, str]]:
-    """Spread `createdAt` evenly, each somewhere in its own share of the time, with an `updatedAt` after it."""
+    """Spread `createdAt` evenly, each at random in its share of the range, with an `updatedAt` after it."""
     first, last = timestamps.parse_exact(start), timestamps.parse_exact(end)
     if first is None or last is None or last < first:
         raise ValueError("start and end must be moments of the form YYYY-MM-DDTHH:mm:ss.sssZ, in this order")
@@ -120,7 +120,7 @@ def _moments(rng: random.Random, count: int, start: str, end: str) -> Iterator[t
 
 
 def _full(rng: random.Random, created: str, updated: str, *, sections: int = 5, extractions: int = 8) -> Recording:
-    """Make a recording that has everything."""
+    """Make a recording with all fields."""
     unique = _id(rng)
     user = USERS[rng.randrange(len(USERS))]
     new_id = f"{unique}-{user}"
@@ -162,7 +162,7 @@ def _full(rng: random.Random, created: str, updated: str, *, sections: int = 5, 
 
 
 def _varied(rng: random.Random, created: str, updated: str) -> Recording:
-    """Make a recording at any of the stages that recordings go through."""
+    """Make a recording at a random stage of processing."""
     made = _full(rng, created, updated, sections=rng.randrange(1, 7), extractions=rng.randrange(1, 10))
     changes: list[tuple[float, Callable[[], Recording]]] = [
         (0.15, lambda: {"crm": None}),
@@ -182,7 +182,7 @@ def _extraction(rng: random.Random, number: int) -> dict[str, Any]:
     values: tuple[Any, ...] = (_words(rng, 6), rng.randrange(100_000), rng.choice((True, False)), [_words(rng, 2)])
     return {
         "name": column.replace("_", " ").capitalize(),
-        # Text is by far the most common.
+        # Most values are text.
         "value": values[0] if rng.random() < _LIKELY else rng.choice(values),
         "mappings": [{"crmModelName": model, "crmFieldName": column}],
     }

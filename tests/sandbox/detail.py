@@ -14,17 +14,17 @@ SENTENCES = ("The price is what worries me.", "We can start next week.", "Let me
 
 
 class Detail(Endpoint):
-    """An address with one recording in it: route, data, expected rows and keys of its streams.
+    """Endpoint of a single recording: route, data, expected rows and keys of its streams.
 
-    What it serves is made from the recording's id and its list entry, so that any data set has it.
+    Its data is made from the recording's id and its list entry, so every data set has details.
     """
 
     keys: ClassVar[Keys]
     own: ClassVar[str]
-    """The attribute of `Details` with a test's own data, by the recording's id."""
+    """Attribute of `Details` with a test's own data, by the recording's id."""
 
     def make(self, details: Details, recording: Recording) -> Any:
-        """Make what the recording has."""
+        """Make the recording's data."""
         raise NotImplementedError
 
     def answer(self, details: Details, request: Request) -> Answer:
@@ -32,5 +32,5 @@ class Detail(Endpoint):
         raise NotImplementedError
 
     def expected(self, details: Details, recording: Recording) -> dict[str, list[Row]]:
-        """Compute the rows of a recording, without what all streams of details have."""
+        """Compute the rows of a recording, without the columns that all streams of details have."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Odd recordings: every value that the API may return besides what its documentation shows.
+"""Odd recordings: values that the API may return, but that its documentation does not show.
 
 Each kind turns a full recording into an odd one. Every recording keeps its string id.
 """

@@ -1,4 +1,4 @@
-"""The oracle: the rows that a sync has to deliver, computed slowly, plainly and without any of the tap's code."""
+"""The oracle: the rows that a sync must deliver, computed in a simple and slow way, without the tap's code."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ LINKS = {
 def expected_rows(recordings: Iterable[Row], *, since: str | datetime | None = None) -> dict[str, Rows]:
     """Compute the rows of all six streams, by their keys.
 
-    Everything is taken as selected and every flag as on. Recordings without an id have no rows.
+    All streams count as selected, and all flags as on. Recordings without an id have no rows.
 
     Args:
         recordings: Stored recordings.
-        since: Leave out the recordings updated before; those without a readable `updatedAt` stay in.
+        since: Leaves out recordings updated before it, except those without a readable `updatedAt`.
     """
     start = timestamps.to_ms(since) if isinstance(since, datetime) else timestamps.parse(since)
     if since is not None and start is None:
@@ -72,7 +72,7 @@ _CRM = dict.fromkeys(("integrationConnectionId", *LINKS)) | {
 
 
 def _unknown(value: Row, columns: Row) -> Row:
-    """Return the unknown fields of an object, with its nesting; nothing from inside lists."""
+    """Return the unknown fields of an object, nested as they were; none from inside lists."""
     found: Row = {}
     for name, item in value.items():
         if name not in columns:
@@ -143,7 +143,7 @@ def _add_followups(streams: dict[str, Rows], parent: Row, recording: Row) -> Non
 
 
 def typed(value: object) -> tuple[str | None, str]:
-    """Tell an extraction's value as text, and its type."""
+    """Return an extraction's value as text, and its type."""
     if isinstance(value, str):
         return text(value), "string"
     kinds = {bool: "boolean", int: "number", float: "number", list: "array", dict: "object", type(None): "null"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HTML_PAGE = b"<!doctype html><html><body><h1>Something else</h1></body></html>"
 _JSON = "application/json"
 
-# Each kind with its options and what they are when they are not given; `...` must be given.
+# Options of each kind, with their defaults; `...` is required.
 KINDS: dict[str, dict[str, Any]] = {
     "status": {"status": 500, "body": b'{"message":"fault"}', "content_type": _JSON, "headers": {}},
     "reset": {},
@@ -38,7 +38,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Fault:
-    """A fault, and the requests that it is meant for."""
+    """A fault, and the requests that it affects."""
 
     kind: str
     path: str | None
@@ -48,7 +48,7 @@ class Fault:
     hits: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        """Check the kind and the options, so that a misspelt one does not pass for a fault that was survived."""
+        """Check the kind and the options: a misspelt fault would have no effect, and the test would pass."""
         known = KINDS.get(self.kind)
         if known is None:
             raise ValueError(f"a fault is one of {', '.join(KINDS)}")
@@ -59,7 +59,7 @@ class Fault:
             raise TypeError(f"{self.kind} needs {', '.join(missing)}")
 
     def takes(self, request: Request) -> bool:
-        """Return True if the fault hits this request, and count it."""
+        """Return True if the fault affects this request, and count it."""
         if self.path not in {None, request.route} or (self.on is not None and self.hits >= self.on):
             return False
         if self.when is not None and not self.when(request):
@@ -70,7 +70,7 @@ class Fault:
 
 @dataclass
 class Answer:
-    """Answer: an ordinary response, or a broken one."""
+    """Response, ordinary or broken."""
 
     status: int
     body: bytes
@@ -81,7 +81,7 @@ class Answer:
     ending: str = "whole"
 
     async def send(self, request: web.Request, date: str) -> web.StreamResponse:
-        """Send the answer, with the date of this moment."""
+        """Send the response, with the current date."""
         headers = {"Date": date, **self.headers}
         if self.ending == "short":
             part = web.StreamResponse(status=self.status, headers=headers)
@@ -93,18 +93,18 @@ class Answer:
             return part
         if self.ending != "whole":
             hang_up(request, reset=self.ending == "reset")
-            # The server wants a response from every handler; this one has nowhere to go.
+            # The server requires a response of every handler, but the connection is closed.
             return web.Response()
         return web.Response(status=self.status, body=self.body, content_type=self.content_type, headers=headers)
 
 
 def message(status: int, text: str) -> Answer:
-    """Make an error as the API words them."""
+    """Make an error in the API's words."""
     return Answer(status, encode({"message": text}))
 
 
 def hang_up(request: web.Request, *, reset: bool) -> None:
-    """Close the connection: quietly, or with a TCP reset."""
+    """Close the connection, normally or with a TCP reset."""
     transport = request.transport
     if transport is None:
         return
@@ -117,7 +117,7 @@ def hang_up(request: web.Request, *, reset: bool) -> None:
 
 
 def apply(fault: Fault, page: Callable[[], Answer]) -> Answer:
-    """Answer a request that a fault hits. The page is what the request would have got."""
+    """Answer a request that a fault affects. The page is the response without the fault."""
     options = fault.options
     match fault.kind:
         case "status" | "html":
@@ -135,7 +135,7 @@ def apply(fault: Fault, page: Callable[[], Answer]) -> Answer:
 
 
 def _spoil(fault: Fault, answer: Answer) -> Answer:
-    """Change what would have been an ordinary page. A refusal stays one."""
+    """Change an ordinary page. Error responses stay unchanged."""
     if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
         return answer
     match fault.kind:

@@ -1,4 +1,4 @@
-"""All follow-ups of the organization, on the second host, as they are now."""
+"""All follow-ups of the organization, on the user host, with their current status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOLLOWUPS = "/v1/core/followups"
 
 
 class Followups(Listing):
-    """The follow-ups that recordings have. Without `minimumScore`, only those with a score of 3 and more come."""
+    """The follow-ups of recordings. Without `minimumScore`, only those with a score of 3 or more are returned."""
 
     name = "followups"
     path = FOLLOWUPS

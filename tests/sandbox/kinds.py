@@ -1,4 +1,4 @@
-"""The types that every stand-in speaks of, in one place to import them from."""
+"""Types that all stand-ins use."""
 
 from tests.sandbox.faults import Answer
 from tests.sandbox.oracle import Keys, Row, Rows

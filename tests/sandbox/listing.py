@@ -23,7 +23,7 @@ class Listing(Endpoint):
     """A list and the streams that are derived from it: their route, data, expected rows and keys."""
 
     name: ClassVar[str]
-    """The stream, and the attribute of `Lists` that has the rows as the API sends them."""
+    """Name of the stream, and of the attribute of `Lists` with its rows as the API sends them."""
     key: ClassVar[str] = "id"
     derived: ClassVar[Keys] = {}
     """The key columns of derived streams."""
@@ -31,7 +31,7 @@ class Listing(Endpoint):
     """True if the streams are selected by default."""
     columns: ClassVar[dict[str, Cleaner]]
     left_out: ClassVar[tuple[str, ...]] = ()
-    """Fields that have no column on purpose."""
+    """Fields that deliberately have no column."""
 
     @property
     def keys(self) -> Keys:
@@ -42,7 +42,7 @@ class Listing(Endpoint):
         """Return the error for an `organizationId` that the token may not read.
 
         Raises:
-            BadRequestError: There is none.
+            BadRequestError: The parameter is missing.
         """
         if "organizationId" not in values:
             raise BadRequestError("organizationId is needed")
@@ -51,7 +51,7 @@ class Listing(Endpoint):
         )
 
     def make(self, lists: Lists, data: list[Recording]) -> list[Row]:
-        """Make rows that fit recordings, and a few that nothing points to."""
+        """Make rows that match the recordings, and a few that nothing refers to."""
         raise NotImplementedError
 
     def answer(self, lists: Lists, request: Request) -> Answer:
@@ -59,7 +59,7 @@ class Listing(Endpoint):
         raise NotImplementedError
 
     def expected(self, lists: Lists) -> dict[str, Rows]:
-        """Compute the rows of the streams. A row without a key has none."""
+        """Compute the rows of the streams. Records without a key are left out."""
         rows: Rows = {}
         for item in getattr(lists, self.name):
             if key := oracle.text(item.get(self.key)):
@@ -67,15 +67,15 @@ class Listing(Endpoint):
         return {self.name: rows, **{name: {} for name in self.derived}}
 
     def row(self, item: Row) -> Row:
-        """Compute the row of an item."""
+        """Compute the row of a record."""
         return oracle.row(item, self.columns, self.left_out)
 
 
 class CrmListing(Listing):
-    """List of the CRM integrations: the cursor is a number, on the last page too, and there is `hasNextPage`."""
+    """List of the CRM integrations: the cursor is a number, even on the last page, and `hasNextPage` marks the end."""
 
     users: ClassVar[str]
-    """The field with the CRM users; `derived` has one stream, of those."""
+    """Field with the CRM users; `derived` has one stream, made from them."""
 
     def answer(self, lists: Lists, request: Request) -> Answer:
         """Answer a request."""
@@ -105,7 +105,7 @@ def asked(request: Request, *known: str) -> dict[str, str]:
     """Return a request's parameters.
 
     Raises:
-        BadRequestError: One is not known.
+        BadRequestError: A parameter is unknown.
     """
     if unknown := request.params.keys() - {*known}:
         raise BadRequestError(f"unknown parameter {', '.join(sorted(unknown))}")
@@ -113,7 +113,7 @@ def asked(request: Request, *known: str) -> dict[str, str]:
 
 
 def limited(values: dict[str, str], default: int) -> int:
-    """Return the `limit` of a request to the second host.
+    """Return the `limit` of a request to the user host.
 
     Raises:
         BadRequestError: It is not a number from 1 to 100.
@@ -125,13 +125,13 @@ def limited(values: dict[str, str], default: int) -> int:
 
 
 def answered(lists: Lists, rows: list[Row], body: Any, whole: list[Row]) -> Answer:
-    """Answer with the rows of a page, and what comes around them; or, if lists come bare, with the whole list."""
+    """Answer with the rows of a page in their envelope or, if lists are bare, with the whole list."""
     rows = whole if lists.bare else rows
     return Answer(200, encode(rows if lists.bare else body), rows=len(rows))
 
 
 def counted(lists: Lists, rows: list[Row], values: dict[str, str]) -> Answer:
-    """Answer with a page of rows, whose cursor counts them."""
+    """Answer with a page of rows; the cursor counts rows."""
     start = int(values.get("cursor", "0"))
     end = start + min(int(values.get("pageSize", lists.page_size)), lists.page_size)
     page = {"data": rows[start:end], "cursor": str(end) if end < len(rows) else None}
@@ -139,7 +139,7 @@ def counted(lists: Lists, rows: list[Row], values: dict[str, str]) -> Answer:
 
 
 def crm_links(data: list[Recording], name: str) -> list[tuple[Recording, Row]]:
-    """Return recordings that are linked to a CRM record of one kind, with the link."""
+    """Return recordings that are linked to a CRM record of one type, with the link."""
     return [
         (each, link)
         for each in data

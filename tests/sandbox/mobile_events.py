@@ -21,7 +21,7 @@ _LARGEST_PAGE = 1000
 
 
 class MobileEvents(Listing):
-    """The start and stop of some recordings, and what is logged in the same millisecond."""
+    """Starts and stops of some recordings, with several events in the same millisecond."""
 
     name = "mobile_events"
     path = EVENTS
@@ -52,7 +52,7 @@ class MobileEvents(Listing):
         size = min(int(values.get("pageSize", "100")), _LARGEST_PAGE, lists.page_size)
         served = [row for _, row in found[:size]]
         cursor = base64.b64encode(str(found[size - 1][0]).encode()).decode() if len(found) > size else None
-        # The documentation has a list in that list.
+        # In the documentation, this is a list of lists.
         body = {"data": [served] if lists.bare else served, "cursor": cursor}
         return Answer(200, encode(body), rows=len(served))
 

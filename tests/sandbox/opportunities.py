@@ -22,7 +22,7 @@ COLUMNS = columns(
     account=json_text,
 )
 OPPORTUNITY = known(**COLUMNS, opportunityUsers=json_text)
-"""A deal inside a follow-up's customer."""
+"""Return a deal as it is inside a follow-up's customer."""
 
 
 class Opportunities(CrmListing):

@@ -1,4 +1,4 @@
-"""The oracle's conversion of values to columns: slow, plain and without any of the tap's code."""
+"""The oracle's conversion of values to columns, simple and slow, without the tap's code."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Row: TypeAlias = dict[str, Any]
 Rows: TypeAlias = dict[tuple[Any, ...], Row]
 Keys: TypeAlias = dict[str, tuple[str, ...]]
 
-# NUL characters and lone surrogates are what Postgres refuses.
+# PostgreSQL refuses NUL characters and lone surrogates.
 _REFUSED = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def columns(texts: str = "", *, moments: str = "", numbers: str = "", flags: str = "", **others: Cleaner) -> Columns:
-    """Make columns of names with spaces between them, by their type, and of cleaners by name."""
+    """Make columns from names separated by spaces, by type, and from cleaners by name."""
     kinds = ((texts, text), (moments, moment), (numbers, number), (flags, boolean))
     return {name: clean for names, clean in kinds for name in names.split()} | others
 
 
 def row(item: Row, columns: Mapping[str, Cleaner], left_out: Collection[str] = ()) -> Row:
-    """Clean an object of the API: its columns, and the rest of it in `otherFields`."""
+    """Clean an object of the API: known columns, and all other fields in `otherFields`."""
     others = {name: value for name, value in item.items() if name not in {*columns, *left_out}}
     return {
         **{name: clean(item.get(name)) for name, clean in columns.items()},
@@ -38,26 +38,26 @@ def row(item: Row, columns: Mapping[str, Cleaner], left_out: Collection[str] = (
 
 
 def text(value: object) -> str | None:
-    """Write a text without what Postgres refuses, and a number or boolean as text."""
+    """Return text without the characters that PostgreSQL refuses, and a number or boolean as text."""
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     return _REFUSED.sub("", value) if isinstance(value, str) else None
 
 
 def number(value: object) -> int | float | None:
-    """Take a number, and text that is one."""
+    """Return a number, or the number that a text contains."""
     if isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", value, re.ASCII):
         value = json.loads(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def boolean(value: object) -> bool | None:
-    """Take a boolean, and text that is one."""
+    """Return a boolean, or the boolean that a text contains."""
     return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value))
 
 
 def moment(value: object) -> str | None:
-    """Write a moment in UTC with a Z. What has one already is left alone, if it is a moment at all."""
+    """Return a timestamp in UTC with a Z. A valid one with a Z is unchanged."""
     ms = timestamps.parse(value)
     if ms is None or (isinstance(value, str) and value.endswith("Z")):
         return None if ms is None else str(value)
@@ -65,7 +65,7 @@ def moment(value: object) -> str | None:
 
 
 def json_text(value: object) -> str | None:
-    """Write a value as JSON text; null stays null."""
+    """Return a value as JSON text; null stays null."""
     return None if value is None else text(json.dumps(deep(value), separators=(",", ":"), ensure_ascii=False))
 
 
@@ -81,7 +81,7 @@ def deep(value: Any) -> Any:
 
 
 def items(value: object) -> list[Any]:
-    """Take a list; anything else is an empty one."""
+    """Return a list; anything else becomes an empty one."""
     return value if isinstance(value, list) else []
 
 
@@ -91,7 +91,7 @@ def each(clean: Cleaner) -> Cleaner:
 
 
 def known(**fields: Cleaner) -> Cleaner:
-    """Make a cleaner of objects, which keeps the known keys that are there."""
+    """Make a cleaner of objects that keeps the known keys."""
 
     def clean(value: object) -> Row | None:
         if not isinstance(value, dict):

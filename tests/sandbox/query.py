@@ -28,12 +28,12 @@ LATEST = 10**15
 
 
 class BadRequestError(Exception):
-    """A request that the API answers with 400."""
+    """Invalid request, which the API answers with 400."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Filter of recordings: ranges from (inclusive) to (exclusive) in milliseconds, and status flags."""
+    """Filter of recordings: ranges in milliseconds, without their end, and status flags."""
 
     created_from: int = EARLIEST
     created_to: int = LATEST
@@ -44,7 +44,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Query:
-    """One request's parameters."""
+    """Parameters of a request."""
 
     filter: Filter
     blocks: tuple[int, ...]
@@ -53,10 +53,10 @@ class Query:
 
 
 def parse_query(pairs: Iterable[tuple[str, str]], *, strict: bool, default_page_size: int, max_page_size: int) -> Query:
-    """Read the query string's pairs.
+    """Read the parameters of a query string.
 
-    When strict, whatever the documentation does not allow is refused. Otherwise it is ignored, and a page
-    size that is too large is taken as the largest.
+    If strict, refuse parameters that the documentation does not allow. Otherwise ignore them, and reduce a page
+    size that is too large to the maximum.
     """
     values: dict[str, str] = {}
     for name, value in pairs:
@@ -84,7 +84,7 @@ def parse_query(pairs: Iterable[tuple[str, str]], *, strict: bool, default_page_
 
 
 def _lower(inclusive: int | None, exclusive: int | None) -> int:
-    # Moments are whole milliseconds here, so "after x" is the same as "from x + 1".
+    # Timestamps are whole milliseconds here, so "after x" is the same as "from x + 1".
     return max(EARLIEST if inclusive is None else inclusive, EARLIEST if exclusive is None else exclusive + 1)
 
 

@@ -1,4 +1,4 @@
-"""Follow-ups in full, as a single recording has them."""
+"""Follow-ups in full, as in the response for a single recording."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ COLUMNS = columns(
 def make_followups(recording: Recording) -> list[dict[str, Any]]:
     """Make the follow-ups of a recording in full, of those that its list entry has with an id.
 
-    Each kind that is odd comes up once every few.
+    Odd values occur at regular intervals.
     """
     listed = {item["id"]: item for item in recording.get("followups") or [] if isinstance(item.get("id"), str)}
     return [_followup(recording, item) for item in listed.values()]
@@ -161,7 +161,7 @@ def _customer(recording: Recording, rng: random.Random, moments: list[str]) -> d
         "createdAt": moments[0],
         "updatedAt": moments[1],
         "organizationId": recording.get("organizationId"),
-        # Neither has a type in the documentation.
+        # Both are untyped in the documentation.
         "account": {"name": "Lovelace"},
         "opportunityUsers": [{"id": 1}, "two"],
     }

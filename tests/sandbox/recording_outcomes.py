@@ -1,4 +1,4 @@
-"""Recordings as the second host lists them: with their outcomes."""
+"""Recordings with their outcomes, as the user host lists them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RESULTS = {"WON": "closed", "LOST": "not closed", "OPEN": "in progress"}
 
 
 class Outcomes(Listing):
-    """The same recordings."""
+    """The recordings of the first host."""
 
     name = "recording_outcomes"
     path = RECORDINGS
@@ -43,7 +43,7 @@ class Outcomes(Listing):
         return [_recording(recording) for recording in data]
 
     def answer(self, lists: Lists, request: Request) -> Answer:
-        """Answer the newest first; what is created while pages are read does not move the others."""
+        """Answer with the newest first; recordings created while pages are read do not move the others."""
         values = asked(request, "limit", "dateCreated:gt", "dateCreated:lt", "organizationId", "cursor")
         size = min(limited(values, 100), lists.page_size)
         bounds = [timestamps.parse_exact(values.get(f"dateCreated:{side}", MADE)) for side in ("gt", "lt")]

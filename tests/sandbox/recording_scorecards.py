@@ -1,4 +1,4 @@
-"""Scorecards of single recordings, on the second host."""
+"""Scorecards of single recordings, on the user host."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 EVALUATIONS = "/v1/core/scorecards/evaluated-instances/{scorecardId}"
 RETIRED = "2025-02-15T00:00:00.000Z"
-"""Recordings created before were scored by the scorecard that is inactive now."""
+"""Time before which recordings were scored by the scorecard that is inactive now."""
 _PARAMETERS = ("startAt", "endAt", "filterBy", "filterByIds")
 
 
 class Evaluations(Detail):
-    """A scorecard, evaluated for one recording; without an `evaluationScore`, none did evaluate it."""
+    """Evaluation of one recording by a scorecard. Recordings without an `evaluationScore` have none."""
 
     path = EVALUATIONS
     base = USER_API
@@ -93,7 +93,7 @@ _NODE_COLUMNS = NODE | columns(
 
 
 def _scorecard_of(scorecards: list[Row], recording: Recording) -> Row:
-    """Each rep has one of the active scorecards."""
+    """Return the rep's scorecard, one of the active ones."""
     created = timestamps.parse(recording.get("createdAt"))
     retired = created is not None and created < (timestamps.parse(RETIRED) or 0)
     found = [card for card in scorecards if card["isActive"] is not retired] or scorecards

@@ -1,4 +1,4 @@
-"""Transcripts, on the second host. Each kind that is odd comes up once every few recordings."""
+"""Transcripts, on the user host. Odd values occur once every few recordings."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Utterances(Detail):
         more = end < len(lines)
         data = {**transcript, "utterances": lines[start:end]}
         if page > 1 and len(lines) % 3:
-            data.pop("speakerMap", None)  # whether each page has it is not documented
+            data.pop("speakerMap", None)  # it is not documented for every page
         answer = {"data": data, "cursor": page + 1 if more else None}
         if len(lines) % 2:
-            # Elsewhere in the API, an answer may have a cursor at the end too, and say that it is one.
+            # Other lists of the API may have a cursor on the last page too, with `hasNextPage: false`.
             answer |= {"cursor": page + 1, "hasNextPage": more}
         return Answer(200, encode(answer), rows=len(lines[start:end]))
 

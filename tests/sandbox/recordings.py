@@ -1,4 +1,4 @@
-"""The recordings endpoint: pages of the store, by the rules that the live API has or may have."""
+"""The recordings endpoint: pages of the store, by known or possible rules of the live API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CREATED_RULES: dict[str, Callable[[bool], str]] = {
 
 
 class Recordings:
-    """The recordings, and the rules by which they are served."""
+    """The recordings, and rules for serving them."""
 
     def __init__(
         self,
@@ -43,17 +43,17 @@ class Recordings:
         created: str = "taken",
         ignores: Collection[str] = (),
     ) -> None:
-        """Take the recordings and how to serve them.
+        """Take the recordings and the rules for serving them.
 
         Args:
             recordings: The data set. It is copied.
             order: newest_created, oldest_updated, newest_updated or id.
             cursor: place (go on after the last row served) or count (skip as many rows as were served).
-            last_page_cursor: Give the last page a cursor too; the page after it is empty.
-            strict: Refuse what the documentation does not allow, instead of ignoring it.
-            default_page_size: The page size of requests that name none.
-            max_page_size: The largest page that may be asked for.
-            page_cap: The most recordings on a page, whatever is asked for.
+            last_page_cursor: Adds a cursor to the last page; the page after it is empty.
+            strict: Refuses parameters that the documentation does not allow, instead of ignoring them.
+            default_page_size: The page size of requests without one.
+            max_page_size: The largest page size that is accepted.
+            page_cap: The maximum number of recordings on a page, whatever the request says.
             most_scored: The largest `pageSize` that still gets evaluation scores; above, all are null (None: never).
             created: One of `CREATED_RULES`.
             ignores: Parameters without an effect.
@@ -70,10 +70,10 @@ class Recordings:
         self._ignores = frozenset(ignores)
 
     def page(self, request: Request, before: Callable[[], object] = lambda: None) -> Page:
-        """Return the page that a request gets; `before` is called when it has been accepted.
+        """Return the page for a request; `before` is called once the request is accepted.
 
         Raises:
-            BadRequestError: It gets none.
+            BadRequestError: The request is invalid.
         """
         beside = any(name.startswith("updatedAt:") for name, _ in request.pairs)
         rule = self._created(beside)

@@ -1,4 +1,4 @@
-"""Requests as the sandbox saw them, and the routes that answer them."""
+"""Requests as the sandbox received them, and the routes that answer them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ RECORDINGS = "/v1/core/recordings"
 
 @dataclass
 class Request:
-    """A request as the sandbox saw it."""
+    """A request as the sandbox received it."""
 
     method: str
     path: str
-    """The whole path, with the part that every address of a host begins with."""
+    """The whole path, with the host's prefix."""
     pairs: list[tuple[str, str]]
-    """The query string, in its order."""
+    """The query string, in the order sent."""
     headers: dict[str, str]
     body: bytes
     time: float
     route: str = ""
-    """The path or label of the route that answers, with `{names}`; nothing if there is none."""
+    """Path or label of the route that answers, with `{names}`; empty if there is none."""
     values: dict[str, str] = field(default_factory=dict)
     """Values in the path for the route's `{names}`."""
     number: int = 0
@@ -45,7 +45,7 @@ class Request:
     rows: int = 0
     fault: str | None = None
     params: dict[str, str] = field(init=False)
-    """The query parameters; of one that is given twice, the first."""
+    """The query parameters; if one is given twice, the first."""
 
     def __post_init__(self) -> None:
         """Read the parameters."""
@@ -60,17 +60,17 @@ class Request:
 
     @property
     def bearer(self) -> str | None:
-        """Return the token that the request has, if any."""
+        """Return the request's token, if any."""
         kind, _, token = self.headers.get("Authorization", "").partition(" ")
         return token if kind == "Bearer" else None
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """One address, and what it answers.
+    """An address, and its response.
 
-    `path` may hold `{names}`, each for one part of the path. Register it with `Sandbox(routes=…)` or
-    `Sandbox.route`; the server itself sees to the log, faults, latency, the rate limit, the user agent and the token.
+    `path` may contain `{names}`, each for one part of the path. Register it with `Sandbox(routes=…)` or
+    `Sandbox.route`; the server handles the log, faults, latency, the rate limit, the user agent and the token.
     """
 
     path: str
@@ -86,7 +86,7 @@ class Route:
     """Name in `Request.route` and in faults, if not the path: two hosts may have the same."""
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Return the values of the names in a path as it was sent, or None if it belongs to another route."""
+        """Return the values of the names in a path, or None if the path belongs to another route."""
         found = _pattern(self.base + self.path).fullmatch(path)
         return None if found is None else {name: unquote(value) for name, value in found.groupdict().items()}
 
@@ -97,24 +97,24 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 class Endpoint:
-    """An address that a module stands for."""
+    """Base class of endpoints, one for each module."""
 
     path: ClassVar[str]
     base: ClassVar[str] = API
     label: ClassVar[str] = ""
 
     def route(self, answer: Callable[[Request], Answer], users: Callable[[Request], bool]) -> Route:
-        """Return the route; `users` tells whether the second host takes a request's token."""
+        """Return the route; `users` returns True if the user host accepts a request's token."""
         allows = users if self.base == USER_API else None
         return Route(self.path, answer, base=self.base, allows=allows, label=self.label)
 
     def error(self, status: int) -> Answer:
-        """Make an error as the host words it."""
+        """Make an error in the host's words."""
         return error(self.base, status, HTTPStatus(status).phrase)
 
 
 def error(base: str, status: int, text: str) -> Answer:
-    """Make an error as a host words it."""
+    """Make an error in a host's words."""
     if base != USER_API:
         return Answer(status, encode({"message": text}))
     if status != HTTPStatus.BAD_REQUEST:

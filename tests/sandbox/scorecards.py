@@ -1,4 +1,4 @@
-"""Scorecards of the organization, on the second host."""
+"""Scorecards of the organization, on the user host."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _scorecard(place: int, name: str, organization: str) -> Row:
             metadata: Row = {"metricId": metric_id, "metricType": kind}
             if kind == "BOOKMARK":
                 metadata["bookmarkConfigId"] = "bookmark-1"
-            # A name or description may stand in the metric's configuration alone.
+            # A name or description may be only in the metric's configuration.
             nodes.append(_node(("METRIC", order, node_id, section_id), None if order else text_, metadata))
             configuration = {"id": metric_id, "name": text_, "unit": unit, "unitAbbreviated": short, "metricType": kind}
             if kind == _AI:
@@ -110,7 +110,7 @@ def _scorecard(place: int, name: str, organization: str) -> Row:
         "description": None if place else "For new customers.",
         "nodes": nodes,
         "metricRubrics": rubrics,
-        # Without them, the nodes have the weights.
+        # Without them, the weights are in the nodes.
         "sectionWeights": weights if place != 1 else [],
         "metricConfigurations": configurations,
         "colorConfigurations": [{"color": color, "lowRange": low, "highRange": high} for color, low, high in COLORS],

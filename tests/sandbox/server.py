@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Sandbox(Server):
-    """A stand-in for Siro's API: the recordings endpoint, and whatever other routes it is given.
+    """A stand-in for Siro's API: the recordings endpoint, lists, details, and any further routes.
 
-    Use it as a context manager. Recordings can be changed from any thread, and from the hook, at any time.
+    Use it as a context manager. Recordings can be changed at any time, from any thread and from the hook.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class Sandbox(Server):
         port: int = 0,
         **rules: Any,
     ) -> None:
-        """Take the recordings and how to serve them.
+        """Take the recordings and the rules for serving them.
 
         Args:
             recordings: The data set. It is copied.
             token: The organization token.
-            latency: Seconds from reading a page to sending it.
-            now: The server's clock, if not the real one.
-            rate_limit: How many requests are let through in any window of how many seconds.
-            lists: What recordings point to. If it is not given, a small one that has nothing to do with them.
+            latency: Seconds between reading a page and sending it.
+            now: The server's clock; the real one by default.
+            rate_limit: Maximum number of requests, and the length of the window in seconds.
+            lists: Rows of the lists; by default a small set that does not match the recordings.
             routes: Further addresses.
-            port: The port, if not any free one.
-            rules: How recordings are served: see `Recordings`.
+            port: The port; any free one by default.
+            rules: Rules for serving recordings: see `Recordings`.
         """
         super().__init__(latency=latency, now=now, rate_limit=rate_limit, port=port)
         self.token = token
@@ -58,7 +58,7 @@ class Sandbox(Server):
         self._endpoint = Recordings(recordings, **rules)
         self._store = self._endpoint.store
         self.oauth = OAuth(self.now)
-        """The other tokens, and what they are made from."""
+        """The other tokens, and the credentials for them."""
         self.lists = lists or Lists.default()
         """The lists that recordings point to. May be changed at any time."""
         self.details = Details(self._store, self.lists)
@@ -105,13 +105,13 @@ class Sandbox(Server):
         self._store.remove(recording_id)
 
     def update(self, recording_id: str, /, **changes: Any) -> Recording:
-        """Change fields of a recording, and its `updatedAt` to now unless that is among them; return it."""
+        """Change fields of a recording, and set its `updatedAt` to now unless given; return it."""
         return self._store.update(
             recording_id, {"updatedAt": timestamps.from_ms(timestamps.to_ms(self.now()))} | changes
         )
 
     def enrich(self, recording_id: str, /, **changes: Any) -> Recording:
-        """Change fields of a recording without moving its `updatedAt`, as Siro does when a score lands; return it."""
+        """Change fields of a recording but not its `updatedAt`, as Siro does for a late score; return it."""
         return self._store.update(recording_id, changes)
 
     def peek(self, request: Request) -> Page:
@@ -119,7 +119,7 @@ class Sandbox(Server):
         return self._endpoint.page(request)
 
     def heavy(self, most: int, kind: str = "status", **options: Any) -> Fault:
-        """Let every page of recordings go wrong that has more rows than so many."""
+        """Let every page of recordings fail that has more than a number of rows."""
 
         def too_much(request: Request) -> bool:
             return len(self.peek(request).rows) > most
@@ -131,10 +131,10 @@ class Sandbox(Server):
         return request.bearer == self.token or self.oauth.client.takes(request.bearer)
 
     def _is_users(self, request: Request) -> bool:
-        """Return True if a request has a token of the second host, where the organization token must not get."""
+        """Return True if a request has a token for the user host; an organization token there is an error."""
         sent = [*request.headers.values(), *request.params.values(), request.body.decode("utf-8", "replace")]
         if any(self.token in text for text in sent):
-            self.errors.append(AssertionError("the organization token was sent to the second host"))
+            self.errors.append(AssertionError("the organization token was sent to the user host"))
         token = request.headers.get("X-Siro-Auth-Token")
         return self.oauth.user.takes(token) or self.oauth.client.takes(token)
 

@@ -1,4 +1,4 @@
-"""An HTTP server in a thread of its own, on a free port of the loopback address: its log, faults and rules."""
+"""An HTTP server in a separate thread, on a free port of the loopback address: its log, faults and rules."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-# What the libraries send when a client does not name itself; the CDN in front of the API turns these away.
+# Default user agents of libraries, which the CDN in front of the API refuses.
 _DEFAULT_AGENTS = ("python-requests", "python-urllib", "python-httpx", "python/", "aiohttp")
 _HOST = "127.0.0.1"
 
 
 class Server:
-    """Answers its routes. Use it as a context manager."""
+    """Server of some routes. Use it as a context manager."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Server:
         rate_limit: tuple[int, float] | None,
         port: int,
     ) -> None:
-        """Take what `Sandbox` says of these."""
+        """Take the arguments: see `Sandbox`."""
         self.latency = latency
         self.max_in_flight = 0
         self.errors: list[BaseException] = []
         """Errors of a test, or of the tap, that no answer would show. The first is raised at the end."""
         self.watch: Callable[[Any, Request], object] | None = None
-        """Called with each request that is authorized, whatever its route, before it is answered."""
+        """Called with each authorized request of any route, before it is answered."""
         self._clock = now
         self._rate_limit = rate_limit
         self._port = port
@@ -71,7 +71,7 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop serving, and report a hook that failed: its error would be lost in the server's thread."""
+        """Stop serving, and raise the error of a failed hook, which would be lost in the server's thread."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join()
@@ -108,11 +108,11 @@ class Server:
             self.max_in_flight = self._in_flight
 
     def now(self) -> datetime:
-        """Tell the time by the server's clock."""
+        """Return the time by the server's clock."""
         return self._clock() if self._clock else datetime.now(UTC)
 
     def allows(self, request: Request) -> bool:
-        """Return True if a request may have an answer, unless its route decides."""
+        """Return True if a request is authorized, unless its route decides."""
         raise NotImplementedError
 
     def fault(
@@ -124,17 +124,17 @@ class Server:
         path: str | None = RECORDINGS,
         **options: Any,
     ) -> Fault:
-        """Let something go wrong.
+        """Add a fault.
 
         Args:
-            kind: One of `faults.KINDS`, where its options stand too.
-            on: How many requests it hits, or None for all.
-            when: Which requests it hits.
-            path: The route it is for, or None for all.
-            options: What the kind needs.
+            kind: One of `faults.KINDS`, which lists the options too.
+            on: Number of requests that it affects, or None for all.
+            when: Filter of the requests that it affects.
+            path: Its route, or None for all.
+            options: Options of the kind.
 
         Returns:
-            The fault, which counts its hits.
+            The fault, which counts the requests.
         """
         fault = Fault(kind, path, on, when, options)
         with self._lock:
@@ -155,7 +155,7 @@ class Server:
         self._closing = asyncio.Event()
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
-        # A client that hangs up ends its request here too, or it would count as in flight until it times out.
+        # If a client hangs up, end its request here too: it would count as in flight until it times out.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -169,11 +169,10 @@ class Server:
             for _ in range(3):
                 await asyncio.sleep(0)
         finally:
-            connections = runner.server.connections if runner.server else []
-            transports = [connection.transport for connection in connections]
+            for connection in runner.server.connections if runner.server else []:
+                if connection.transport is not None:
+                    connection.transport.abort()  # a client that does not read would keep it open
             await runner.cleanup()
-            for transport in filter(None, transports):
-                transport.abort()  # a client that does not read would keep it open
             await asyncio.sleep(0)
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
@@ -181,7 +180,7 @@ class Server:
         request, route = self._arrived(http, body)
         try:
             answer = self._answer(request, route)
-            # The page was read before the wait, and the date is set after it: the order that is harder on clients.
+            # Read the page before the wait and set the date after it: this order is harder for clients.
             await self._pause(self.latency + answer.delay)
             request.status, request.rows = answer.status, answer.rows
             date = format_datetime(self.now().astimezone(UTC), usegmt=True)
@@ -241,7 +240,7 @@ class Server:
         except BadRequestError as refusal:
             return error(route.base, 400, str(refusal))
         except Exception as failure:  # noqa: BLE001
-            # A test's own code failed: its hook, a predicate, an edit. A 4xx ends the tap at once.
+            # Code of the test failed: a hook, a filter or an edit. A 4xx ends the tap at once.
             self.errors.append(failure)
             return message(418, f"the test's own code failed: {failure!r}")
 

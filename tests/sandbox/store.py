@@ -1,7 +1,7 @@
-"""The recordings that the sandbox holds, ready to be filtered, sorted and served.
+"""The recordings of the sandbox, ready to be filtered, sorted and served.
 
-Recordings are kept as the JSON text that will be served, cut into the core fields and the blocks that a flag
-adds. So a page is a join of bytes, whatever its flags, and a large data set stays small in memory.
+Recordings are kept as the JSON text that is served, divided into the core fields and the properties that flags
+add. So a page is a join of bytes, whatever its flags, and a large data set needs little memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEY = attrgetter("key")
 _SCORE = BLOCKS.index("evaluationScore")
 _NO_SCORE = b'"evaluationScore":null'
 CURSORS = ("place", "count")
-# The recording's name comes last in every key, which makes the order total.
+# Each key ends with the recording's name, so that the order is total.
 ORDERS: dict[str, Callable[[int, int], int]] = {
     "newest_created": lambda created, updated: -created,
     "oldest_updated": lambda created, updated: updated,
@@ -42,7 +42,7 @@ ORDERS: dict[str, Callable[[int, int], int]] = {
 
 
 def encode(value: object) -> bytes:
-    """Write compact JSON."""
+    """Return compact JSON."""
     try:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, OverflowError):
@@ -63,7 +63,7 @@ class Entry:
     blocks: tuple[bytes, ...]
 
     def text(self, blocks: Iterable[int], *, scored: bool = True) -> bytes:
-        """Write the recording with the given blocks, as JSON; if not `scored`, with null for a score."""
+        """Return the recording with the given properties as JSON; if not `scored`, with null for a score."""
         parts = [self.core]
         for number in blocks:
             block = self.blocks[number]
@@ -71,7 +71,7 @@ class Entry:
         return b"{" + b",".join(filter(None, parts)) + b"}"
 
     def matches(self, wanted: Filter) -> bool:
-        """Return True if the recording passes a filter. One without a date passes all ranges of that date."""
+        """Return True if the recording passes a filter. Without a date, it passes all ranges of that date."""
         return (
             (self.created == EARLIEST or wanted.created_from <= self.created < wanted.created_to)
             and (self.updated == EARLIEST or wanted.updated_from <= self.updated < wanted.updated_to)
@@ -81,7 +81,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """Answer to one request."""
+    """Response to one request."""
 
     rows: list[bytes]
     cursor: str | None
@@ -93,10 +93,10 @@ class Page:
 
 
 class Store:
-    """All recordings, kept in order. Every method may be called from any thread."""
+    """All recordings, in order. All methods are thread-safe."""
 
     def __init__(self, recordings: Iterable[Recording], *, order: str, cursor: str, last_page_cursor: bool) -> None:
-        """Take the recordings, which are copied."""
+        """Copy the recordings."""
         if order not in ORDERS:
             raise ValueError(f"order must be one of {', '.join(ORDERS)}")
         if cursor not in CURSORS:
@@ -149,7 +149,7 @@ class Store:
         return None if entry is None else _decode(entry)
 
     def page(self, query: Query, *, scored: bool = True) -> Page:
-        """Answer a query from the recordings as they are now."""
+        """Answer a query from the current recordings."""
         with self._lock:
             rows = self._select(query.filter)
             start = 0 if query.cursor is None else self._start(rows, query.cursor)
@@ -193,7 +193,7 @@ class Store:
     def _entry(self, recording: Recording) -> Entry:
         self._serial += 1
         given = recording.get("id")
-        # Recordings without a string id are served too, so they need a name of their own.
+        # Recordings without a string id are served too, so they need a name.
         name = given if isinstance(given, str) else f"\x00{self._serial:09d}"
         created, updated = (_ms_or_earliest(recording.get(field)) for field in ("createdAt", "updatedAt"))
         core = encode({field: value for field, value in recording.items() if field not in BLOCKS})
@@ -225,7 +225,7 @@ def _decode(entry: Entry) -> Recording:
 
 
 def _between(index: Index, start: int, end: int) -> Index:
-    """Take the part of an index in a range, and the entries without a date, which match any range."""
+    """Return the part of an index in a range, and the entries without a date, which match any range."""
     undated = bisect_left(index, (EARLIEST + 1, ""))
     return index[:undated] + index[max(undated, bisect_left(index, (start, ""))) : bisect_left(index, (end, ""))]
 

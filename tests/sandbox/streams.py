@@ -1,4 +1,4 @@
-"""The registry: every stream's stand-in is a module of its own, and stands here once."""
+"""The registry of stand-ins: one module per stream, and one line here."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ DETAILS: tuple[Detail, ...] = (FollowupDetails(), Utterances(), Evaluations())
 KEYS = expected.KEYS
 """The key columns of `recordings` and of each stream that is derived from it."""
 DETAIL_KEYS: Keys = {stream: key for each in DETAILS for stream, key in each.keys.items()}
-"""The key columns of the streams that are asked for recording by recording."""
+"""The key columns of the streams with one request per recording."""
 LIST_KEYS: Keys = {stream: key for each in LISTS for stream, key in each.keys.items()}
-"""The key columns of what recordings point to."""
+"""The key columns of the lists."""
 DEFAULT = tuple(stream for each in LISTS if each.default for stream in each.keys)
 """The lists that are selected by default."""
 PATHS = {each.name: each.label or each.path for each in LISTS}
@@ -53,10 +53,10 @@ PATHS = {each.name: each.label or each.path for each in LISTS}
 
 
 class Lists:
-    """The rows of every list, as the API sends them, each under the stream's name; and how it sends them."""
+    """The rows of each list as the API sends them, as attributes named after the streams; and options for sending."""
 
     def __init__(self, data: Iterable[Recording] = (), **options: Any) -> None:
-        """Make what some recordings point to, and a little that nothing points to.
+        """Make the rows that some recordings refer to, and a few that nothing refers to.
 
         Args:
             data: The recordings.
@@ -64,11 +64,11 @@ class Lists:
         """
         self.organization = ORGANIZATION
         self.group: list[str] = []
-        """The organizations of a token that is for a group of them."""
+        """Organizations of a token for a group of organizations."""
         self.refused: set[str] = set()
-        """Those of them whose teams it may not read."""
+        """Organizations whose teams the token may not read."""
         self.page_size = 100
-        """The largest page, and the one that is sent where `pageSize` cannot be asked for."""
+        """Maximum page size, and the page size of lists without the parameter `pageSize`."""
         self.disabled_apart = False
         """True if disabled users come with `disabled=true` alone."""
         self.bare = False
@@ -87,7 +87,7 @@ class Lists:
 
     @classmethod
     def default(cls) -> Lists:
-        """Make those of a small data set."""
+        """Make the lists of a small data set."""
         made: Lists = pickle.loads(_default())  # noqa: S301
         return made
 
@@ -96,10 +96,10 @@ class Lists:
         return deepcopy(self)
 
     def routes(self, allows: Callable[[Request], bool]) -> list[Route]:
-        """Return the routes that serve the lists, as they are when they are asked for.
+        """Return the routes that serve the lists as they are at the time of a request.
 
         Args:
-            allows: Whether a request may read the second host's.
+            allows: Returns True if a request may read the user host.
         """
         answers: dict[str, Callable[[Lists, Request], Answer]] = {IDENTITY: identity, ORGANIZATIONS: organizations}
         routes = [Route(path, functools.partial(answer, self)) for path, answer in answers.items()]
@@ -108,7 +108,7 @@ class Lists:
 
 @functools.cache
 def _default() -> bytes:
-    """Pickled, which is ten times as fast to copy: every sandbox has its own."""
+    """Pickled, because that is ten times as fast to copy: each sandbox has its own."""
     return pickle.dumps(Lists(recordings(60, odd=False)))
 
 
@@ -123,9 +123,9 @@ class Details:
     def __init__(self, store: Store, lists: Lists) -> None:
         """Take the recordings, and the lists that have the scorecards."""
         self.gone: set[str] = set()
-        """Recordings that single requests get a 410 for; deleted ones are among them anyway."""
+        """Recordings whose details are answered with 410, besides deleted ones."""
         self.utterances_a_page = 5
-        """The most that a page has; the documentation speaks of 100,000."""
+        """Maximum number of utterances on a page; the documentation says 100,000."""
         self.unevaluated = 0.0
         """The share of recordings with a score whose evaluation is missing."""
         self.lists = lists
@@ -139,7 +139,7 @@ class Details:
         def __setattr__(self, name: str, value: Any) -> None: ...
 
     def of(self, detail: Detail, recording: Recording) -> Any:
-        """Return a test's own data of a recording, or make some."""
+        """Return a test's own data of a recording, or default data."""
         own: dict[str, Any] = getattr(self, detail.own)
         return own[recording["id"]] if recording["id"] in own else detail.make(self, recording)
 
@@ -155,15 +155,15 @@ class Details:
         """Return the routes.
 
         Args:
-            allows: Whether a request may read the second host's.
+            allows: Returns True if a request may read the user host.
         """
         return [each.route(functools.partial(each.answer, self), allows) for each in DETAILS]
 
 
 def expected_details(sandbox: Sandbox, details: Iterable[Detail] = DETAILS) -> dict[str, Rows]:
-    """Compute the rows of all details for what the sandbox holds now, by their keys.
+    """Compute the rows of all details of the current recordings, by their keys.
 
-    A recording that is not processed yet, or is gone, has none.
+    Recordings that are not processed yet, or deleted, have none.
     """
     found: dict[str, Rows] = {stream: {} for detail in details for stream in detail.keys}
     for recording in sandbox.recordings:

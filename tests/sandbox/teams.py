@@ -19,7 +19,7 @@ NAMES = ("North", "South", "East", "West")
 
 
 class Teams(Listing):
-    """Four teams, which share the users."""
+    """Four teams, among which the users are divided."""
 
     name = "teams"
     path = TEAMS

@@ -1,4 +1,4 @@
-"""The sandbox answers as the live API does, or may: the tests of those cases rely on it."""
+"""The sandbox answers as the live API does or may do: other tests rely on it."""
 
 from __future__ import annotations
 
@@ -211,5 +211,5 @@ def test_the_organization_token_on_the_second_host_fails_the_test(where: str) ->
                 headers[where] = f"Bearer {sandbox.token}"
             requests.get(url, params=params, headers=headers, timeout=10)
 
-    with pytest.raises(AssertionError, match="second host"):
+    with pytest.raises(AssertionError, match="user host"):
         send()

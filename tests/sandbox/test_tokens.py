@@ -1,4 +1,4 @@
-"""The sandbox's access tokens are made, expire and are revoked as the tests of the tap's credentials need it."""
+"""The sandbox's access tokens are issued, expire and are revoked as the tests of credentials require."""
 
 from __future__ import annotations
 

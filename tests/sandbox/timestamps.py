@@ -1,4 +1,4 @@
-"""Moments, as the API writes them and as whole milliseconds since 1970."""
+"""Timestamps, as the API writes them and in milliseconds since 1970."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ def to_ms(moment: datetime) -> int:
 
 
 def from_ms(ms: int) -> str:
-    """Write milliseconds the way the API writes a moment."""
+    """Return milliseconds in the API's format."""
     moment = _EPOCH + timedelta(milliseconds=ms)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def parse_exact(text: str) -> int | None:
-    """Read a moment in the one format that queries must have."""
+    """Read a timestamp in the format that queries require."""
     return parse(text) if _EXACT.fullmatch(text) else None
 
 
 def parse(value: object) -> int | None:
-    """Read a stored moment, or None if it is missing or unreadable."""
+    """Read a stored timestamp; return None if it is missing or unreadable."""
     if not isinstance(value, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Access tokens: what OAuth clients get, until it expires or is revoked."""
+"""Access tokens of OAuth clients, which expire and can be revoked."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ USER_TOKEN = "/v1/core/oauth/apps/{client}/access-token"
 
 
 class Tokens:
-    """Issues access tokens of one kind, and knows which are still good."""
+    """Issues access tokens of one kind, and knows which are valid."""
 
     def __init__(self, now: Callable[[], datetime], kind: str, *, lifetime: float) -> None:
-        """Take the server's clock, what the tokens begin with, and their life in seconds."""
+        """Take the server's clock, the prefix of the tokens, and their lifetime in seconds."""
         self.lifetime = lifetime
         self.issued: list[str] = []
-        """All tokens, those that are no longer good too."""
+        """All tokens, including invalid ones."""
         self._now = now
         self._kind = kind
         self._lock = Lock()
         self._ends: dict[str, datetime] = {}
 
     def issue(self) -> str:
-        """Make a token."""
+        """Issue a token."""
         with self._lock:
             token = f"{self._kind}-token-{len(self.issued) + 1}"
             self.issued.append(token)
@@ -44,7 +44,7 @@ class Tokens:
         return token
 
     def revoke(self) -> None:
-        """Make all tokens useless."""
+        """Revoke all tokens."""
         with self._lock:
             self._ends.clear()
 
@@ -55,9 +55,9 @@ class Tokens:
 
 
 class OAuth:
-    """Both ways to an access token: client credentials, and an OAuth app with the organization token.
+    """Both ways to get an access token: client credentials, and an OAuth app with the organization token.
 
-    An answer without a token is a fault: `sandbox.fault("body", path=CLIENT_TOKEN, body={…})`.
+    To answer without a token, add a fault: `sandbox.fault("body", path=CLIENT_TOKEN, body={…})`.
     """
 
     client_id = "sandbox-client"
@@ -99,7 +99,7 @@ class OAuth:
             return message(403, "wrong client secret")
         if body.get("userId") != self.user_id or body.get("scope") != "read":
             return message(400, "userId and scope are needed")
-        # It says nothing of how long the token lives.
+        # The response does not contain the token's lifetime.
         token = self.user.issue()
         return Answer(201, encode({"accessTokenId": f"id-of-{token}", "accessToken": token}))
 

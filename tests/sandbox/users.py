@@ -16,7 +16,7 @@ _LAST = ("Marsh", "Okafor", "Pruitt", "Quinn", "Reyes", "Stone", "Tran", "Ueda")
 
 
 class Users(Listing):
-    """Those who record, one who left, and one of Siro's own."""
+    """Reps, a disabled user, and one of Siro's own staff."""
 
     name = "users"
     path = USERS

@@ -1,4 +1,4 @@
-"""BATCH messages: the same rows as with RECORD, no STATE before its files, and files that nobody else can read."""
+"""BATCH messages: the same rows as with RECORD, no STATE before its files, and private files."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def deselected() -> dict[str, Any]:
 def test_a_root_is_the_directory_that_is_meant_or_refused(
     monkeypatch: pytest.MonkeyPatch, root: str, path: str | None
 ) -> None:
-    """Conversations would be in a directory named `~` or `file:`, perhaps in a repository that somebody commits."""
+    """Conversations would be in a directory named `~` or `file:`, perhaps in a repository."""
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("UNSET", raising=False)
     config, faults = BatchConfig.read({"batch_config": {"storage": {"root": root, "prefix": "p-"}}})
@@ -128,7 +128,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_files_hold_what_record_messages_would(sandbox: Sandbox, root: Path, way: str) -> None:
-    """Users who switch BATCH on would get other values in the warehouse than before."""
+    """Users who switch BATCH on would get other values than before."""
     options = dict(WAYS[way])
     catalog = options.pop("catalog", None)
     plain = sync(config_for(sandbox, **ONE_PAGE, **options), catalog=catalog)
@@ -146,7 +146,7 @@ def test_files_hold_what_record_messages_would(sandbox: Sandbox, root: Path, way
 
 
 def test_rows_have_the_columns_by_which_freshness_is_tested(sandbox: Sandbox, root: Path) -> None:
-    """A freshness test in the warehouse would find only null: a target cannot fill these columns from a file."""
+    """A freshness test would find null, because a target cannot fill these columns from a file."""
     run = sync(config(sandbox, root, **ONE_PAGE))
     for file in files(run):
         for row in rows(file):
@@ -156,7 +156,7 @@ def test_rows_have_the_columns_by_which_freshness_is_tested(sandbox: Sandbox, ro
 
 
 def test_a_test_writes_records_and_no_files(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
-    """`--test` would leave conversations on the disk, and remove what a target is reading."""
+    """`--test` would leave conversations on the disk, and delete files that a target is reading."""
     left_over(root)
     run = run_tap(tmp_path, config(sandbox, root), arguments=("--test",))
     assert set(run.count().values()) == {1}
@@ -177,7 +177,7 @@ def test_a_relative_root_is_below_where_the_tap_runs_and_a_prefix_is_part_of_the
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
-    """Everybody with an account on the machine could read the conversations."""
+    """All users of the machine could read the conversations."""
     mask = os.umask(0)
     try:
         run = sync(config(sandbox, root))
@@ -191,7 +191,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, sandbox: Sandbox, root:
 
 def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) -> None:
     """Each schedule's run would leave an empty directory."""
-    catalog = selecting(*KEYS)  # lists are read whole each time
+    catalog = selecting(*KEYS)  # lists are read in full each time
     state = sync(config_for(sandbox), catalog=catalog).state
     for name in [recording["id"] for recording in DATA]:
         sandbox.remove(name)
@@ -207,7 +207,7 @@ def test_a_poll_with_nothing_new_leaves_nothing(sandbox: Sandbox, root: Path) ->
 def test_a_tap_killed_at_any_moment_loses_nothing_of_what_a_state_counts_on(
     tmp_path: Path, root: Path, moment: int
 ) -> None:
-    """The next run would go on behind rows that are only in a file that was never finished."""
+    """The next run would continue after rows that are only in an unfinished file."""
     rng = random.Random(moment)
     with Sandbox(DATA, latency=0.002) as sandbox:
         settings = config(
@@ -225,7 +225,7 @@ def test_a_tap_killed_at_any_moment_loses_nothing_of_what_a_state_counts_on(
 
 
 def test_the_first_state_waits_for_minutes_and_a_signal_does_not(tmp_path: Path, root: Path) -> None:
-    """Each STATE makes a warehouse merge six files; but what has been read when a run is stopped must not be lost."""
+    """Each STATE makes a warehouse merge six files, but a stopped run must not lose rows."""
     with Sandbox(DATA, latency=0.01) as sandbox:
         settings = config(sandbox, root, page_size=2, concurrency=2)
         with start_tap(tmp_path, settings, constants={"tap_siro.sync.recordings.STATE_SECONDS": 0.0}) as tap:
@@ -244,7 +244,7 @@ def test_the_first_state_waits_for_minutes_and_a_signal_does_not(tmp_path: Path,
 
 
 class FullDisk:
-    """`os.write`, on a disk that has room for so many bytes: of the last write it takes a part."""
+    """`os.write` on a disk with room for a number of bytes: the last write is partial."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -264,7 +264,7 @@ WRITE = os.write
 def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
     sandbox: Sandbox, root: Path, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The target would fail on the file, or lose its rest, and the next run would not send them again."""
+    """The target would fail on the file or lose the rest of it, and the next run would not send the rows again."""
     for name in ("STATE_SECONDS", "BATCH_STATE_SECONDS"):
         monkeypatch.setattr(f"tap_siro.sync.recordings.{name}", 0.0)
     settings = config(sandbox, root, page_size=10, concurrency=1)
@@ -281,20 +281,20 @@ def test_a_full_disk_ends_the_run_without_a_state_that_counts_on_a_cut_file(
 
 
 def test_a_real_process_with_too_little_room_says_so(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
-    """The system treats a process at such a limit differently from a mock."""
+    """The operating system's limit differs from a mock."""
     limited = ("bash", "-c", 'ulimit -f 4; exec "$@"', "tap", sys.executable, "-B", "-m", "tap_siro")
     failed = run_tap(tmp_path, config(sandbox, root), executable=limited, status=1)
     assert "Traceback" not in failed.stderr
     assert "(File too large). Free disk space" in failed.stderr
     assert not failed.states
-    unpacked(failed)  # what was announced is whole
+    unpacked(failed)  # announced files are complete
     warehouse = Warehouse()
     warehouse.load(unpacked(run_tap(tmp_path, config(sandbox, root))))
     assert warehouse.tables == EXPECTED
 
 
 def test_no_state_follows_a_file_that_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that catches the error would write one, as a failing sync does."""
+    """A caller that catches the error would write a STATE, as a failing sync does."""
     written: list[bytes] = []
     made = batch_files(tmp_path, written)
     monkeypatch.setattr(os, "write", FullDisk(10))
@@ -318,7 +318,7 @@ def messages(count: int) -> list[dict[str, Any]]:
 
 
 def test_records_are_not_held_in_memory(tmp_path: Path) -> None:
-    """A long history would not fit."""
+    """A full sync would not fit into memory."""
     written: list[bytes] = []
     made = batch_files(tmp_path, written, size=10_000)
     page = messages(100)
@@ -334,11 +334,11 @@ def test_records_are_not_held_in_memory(tmp_path: Path) -> None:
     assert sum(file.stat().st_size for file in tmp_path.glob("*/*.gz")) > 15_000_000
 
 
-# What is left
+# Leftover files
 
 
 def left_over(root: Path, name: str = "tap-siro-12345678") -> Path:
-    """A directory as a killed run leaves it, with something else in it."""
+    """Make the directory of a killed run, with another file in it."""
     directory = root / name
     directory.mkdir(parents=True)
     for file in (run_directory.LOCK, "recordings-1.jsonl.gz", "recording_crm_links-12.jsonl.gz"):
@@ -347,7 +347,7 @@ def left_over(root: Path, name: str = "tap-siro-12345678") -> Path:
 
 
 def test_what_an_earlier_run_left_is_removed_and_nothing_else(tmp_path: Path, sandbox: Sandbox, root: Path) -> None:
-    """Conversations would pile up on the disk; or the tap would remove what is not its own."""
+    """Conversations would accumulate on the disk, or the tap would delete other files."""
     run_tap(tmp_path, config(sandbox, root))
     (first,) = directories(root)
     killed = left_over(root)
@@ -377,7 +377,7 @@ def test_what_an_earlier_run_left_is_removed_and_nothing_else(tmp_path: Path, sa
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path, root: Path) -> None:
-    """The second would remove the files of the first, whose target then fails on each of them."""
+    """The second run would delete files of the first, whose target would then fail."""
     with Sandbox(DATA, latency=0.005) as sandbox:
         slow = config(sandbox, root, size=20, page_size=5, concurrency=1, user_agent="slow")
         second: list[Run] = []
@@ -402,7 +402,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path, root: Path) 
 
 
 def test_a_directory_is_locked_before_another_run_knows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that starts at the same moment would remove it."""
+    """A run that starts at the same time would delete the directory."""
     seen: list[list[str]] = []
     flock = fcntl.flock
 

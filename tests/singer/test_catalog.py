@@ -1,4 +1,4 @@
-"""A catalog changes only what it may, and rows and SCHEMA agree with any catalog."""
+"""A catalog has only its intended effects, and rows and SCHEMA agree with any catalog."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def schema(run: Outcome) -> dict[str, Any]:
     ("deselected", "gone", "flag"), [("crm", "crm", "showCrmLinks"), ("web", "links", None)], ids=["crm", "links.web"]
 )
 def test_an_object_of_which_nothing_is_selected_is_not_selected(deselected: str, gone: str, flag: str | None) -> None:
-    """`!recordings.crm.*`: targets refuse an object without properties, and the API would work for nothing."""
+    """`!recordings.crm.*`: targets refuse an object without properties, and the request would be useless."""
     made = catalog()
     only_recordings(made)
     for entry in recordings(made)["metadata"]:
@@ -60,7 +60,7 @@ def test_an_object_of_which_nothing_is_selected_is_not_selected(deselected: str,
 
 
 def test_a_catalog_changes_no_type_and_adds_no_column() -> None:
-    """Meltano's `schema` extra: the target would make a text column that gets numbers, and one that stays empty."""
+    """Meltano's `schema` extra: the target would create a text column for numbers, and one that stays empty."""
     made = catalog()
     only_recordings(made)
     columns = recordings(made)["schema"]["properties"]

@@ -1,6 +1,6 @@
-"""The tap's shortcuts change nothing: the messages are those of the long way, whatever is selected and set.
+"""Fast paths: the messages are the same as those of the slow path, for all selections and settings.
 
-The long way cleans each field in Python, lets the SDK's stream maps handle each row and encodes each message alone.
+The slow path cleans each field in Python, passes each row through the SDK's stream maps, and encodes single messages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.thorough
 
 DATA = [
     *recordings(60),
-    # Dates that fit and yet are written otherwise.
+    # Valid dates that are written in another form.
     *({**each, "id": f"{each['id']}-offset", "deletedAt": "2026-01-02T03:04:05+02:00"} for each in recordings(10)),
     *({**each, "id": f"{each['id']}-none", "rootDataPurgedAt": "yesterday"} for each in recordings(10)),
 ]
@@ -37,7 +37,7 @@ Catalog = dict[str, Any]
 
 
 def everything(catalog: Catalog) -> None:
-    """Select all, as the catalog is."""
+    """Select all, with the catalog unchanged."""
 
 
 def only(stream: str) -> Callable[[Catalog], None]:
@@ -57,7 +57,7 @@ def without_columns(catalog: Catalog) -> None:
 
 
 def older(catalog: Catalog) -> None:
-    """A catalog from before some columns came."""
+    """A catalog that is older than some columns."""
     for entry in catalog["streams"]:
         for name in ("result", "score", "valueType"):
             entry["schema"]["properties"].pop(name, None)
@@ -105,7 +105,7 @@ def the_long_way() -> Iterator[None]:
         return b"".join(simplejson.dumps(message, use_decimal=True).encode() + b"\n" for message in messages)
 
     with (
-        mock.patch.object(cleaning, "msgspec_type", return_value=type(None)),  # nothing fits, so all is cleaned
+        mock.patch.object(cleaning, "msgspec_type", return_value=type(None)),  # nothing is valid, so all is cleaned
         mock.patch.object(sdk, "_are_identity", return_value=False),
         mock.patch.object(sdk.LineWriter, "encode_lines", staticmethod(one_by_one)),
     ):

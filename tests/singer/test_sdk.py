@@ -31,9 +31,9 @@ from tests.support.process import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The SDK's documentation has these; they may be used anywhere.
+# Documented by the SDK; any module may use them.
 DOCUMENTED = {"singer_sdk", "singer_sdk.exceptions", "singer_sdk.metrics", "singer_sdk.typing"}
-# What the tests below look at. Whoever uses more adds it here, with what would be lost if it changed.
+# Checked by the tests below. For a further use, add an entry here, with the effect of a change.
 INTERNAL_MODULES = {
     "singer_sdk.cli",
     "singer_sdk.contrib.msgspec",
@@ -54,7 +54,7 @@ INTERNAL_NAMES = {
     "_tap",
     "_write_schema_message",
 }
-# The overrides, with the parameters that the SDK gives them.
+# The overrides, with the parameters that the SDK passes.
 STREAM = {
     "apply_catalog": ["catalog"],
     "emit_activate_version_messages": None,
@@ -65,7 +65,7 @@ STREAM = {
     "_sync_records": ["context", "write_messages"],
 }
 TAP: dict[str, list[str] | None] = {
-    "__init__": None,  # takes and passes on whatever there is
+    "__init__": None,  # passes on all arguments
     "append_builtin_config": ["config_jsonschema"],
     "capabilities": None,
     "cb_config": ["ctx", "param", "value"],
@@ -100,7 +100,7 @@ OWN = {"columns", "name", "schema", "replication_key", "needed_flags", "stream_w
 
 @cache
 def nodes() -> list[tuple[str, ast.AST]]:
-    """The nodes of all modules, without what is imported for types alone."""
+    """Return the nodes of all modules, without imports for types alone."""
     found: list[tuple[str, ast.AST]] = []
     for path in (ROOT / "tap_siro").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def test_what_the_module_was_checked_against_is_what_is_installed_for_developmen
 def test_every_override_still_overrides_what_it_did(
     mine: type, theirs: type, overrides: dict[str, list[str] | None]
 ) -> None:
-    """A method that the SDK renamed would silently not be called any more."""
+    """A method that the SDK renamed would no longer be called, without an error."""
     found = {name for name in vars(mine) if name == "__init__" or not name.startswith(("__", "_abc"))}
     assert found - OWN == set(overrides)
     for name, parameters in overrides.items():
@@ -221,7 +221,7 @@ def test_a_catalog_still_says_what_the_user_set(capsys: pytest.CaptureFixture[st
 
 
 def test_a_state_is_still_left_out_if_it_was_the_last_and_only_then() -> None:
-    """Otherwise the last STATE would be missing after the rows that follow it, or come twice."""
+    """The last STATE would be missing after its rows, or written twice."""
     written: list[Any] = []
 
     class Writer:
@@ -246,7 +246,7 @@ def test_settings_are_still_refused_in_the_same_way() -> None:
 
 
 def test_files_of_the_command_line_still_come_as_they_did(tmp_path: Path) -> None:
-    """State and catalog as open files, `--config` as paths; the other options do their work while they are parsed."""
+    """State and catalog are open files, `--config` is a list of paths; the other options act while they are parsed."""
     parameters = {each.name: each for each in TapSiro.cli.params}
     path = tmp_path / "file.json"
     path.write_text("{}", encoding="utf-8")
@@ -281,7 +281,7 @@ def test_stream_maps_still_have_what_is_read_from_them() -> None:
 def test_the_writer_still_writes_each_message_as_bytes_with_the_encoder_that_is_used_for_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Text and bytes in two buffers would come in the wrong order."""
+    """With two buffers, text and bytes would be written in the wrong order."""
     out = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", out)
     MsgSpecWriter().write_message(StateMessage(value={"a": 1}))

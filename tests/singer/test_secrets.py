@@ -1,4 +1,4 @@
-"""The token and what was said in a conversation are nowhere but where they belong, whatever goes wrong."""
+"""The token and the content of conversations never leak, whatever fails."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 TOKEN = f"token-{CANARY}-0123456789"
 DEBUG = {"TAP_SIRO_LOGLEVEL": "DEBUG", "LOGLEVEL": "DEBUG"}
-SMALL: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000, "concurrency": 2}
+SMALL: dict[str, Any] = {"page_size": 5, "concurrency": 2}
 
 
 def canaries(count: int) -> list[dict[str, Any]]:
-    """Recordings full of canaries, some of them odd."""
+    """Make recordings full of canaries, some of them odd."""
     rows = []
     for row in plain(count, sections=1, extractions=1):
         keep = {name: row[name] for name in ("id", "createdAt", "updatedAt")}
@@ -55,7 +55,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def check_silent(run: Run) -> None:
-    """No canary in what is logged, nor in what is kept."""
+    """Check that no canary is in the log or the state."""
     assert "DEBUG" in run.stderr
     sung = [line for line in run.stderr.splitlines() if CANARY in line]
     assert sung == []
@@ -68,7 +68,7 @@ LEAKY = f'{{"message":"{CANARY} Bearer {TOKEN}","data":"{CANARY}","error":"{CANA
 
 
 def leaking(kind: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The same fault, with the token and content in the body."""
+    """Return the same fault, with the token and content in the body."""
     if kind == "status":
         old: bytes = options.get("body", b"")
         body = LEAKY + b" 1010" if b"1010" in old else LEAKY
@@ -82,7 +82,7 @@ def leaking(kind: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_good_run_at_the_debug_level_says_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Logs go to places where more people may read than in the CRM."""
+    """More people can read logs than the CRM."""
     run = run_tap(tmp_path, config_for(sandbox, **SMALL), environment=DEBUG)
     assert loaded(run) == EXPECTED
     check_silent(run)
@@ -90,9 +90,9 @@ def test_a_good_run_at_the_debug_level_says_nothing(sandbox: Sandbox, tmp_path: 
 
 @pytest.mark.parametrize("kind", RETRIED)
 def test_a_retried_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """An error is where tokens usually get into logs."""
+    """Errors are the usual way for tokens into logs."""
     name, options = RETRIED[kind]
-    # On all requests from the third on, until the tap gives up.
+    # All requests from the third one on, until the tap gives up.
     sandbox.fault(name, on=None, when=lambda request: request.number > 2, **leaking(name, options))
     config = config_for(sandbox, max_retry_seconds=0, **SMALL, **HANGS.get(kind, {}))
     run = run_tap(tmp_path, config, environment=DEBUG, status=1)
@@ -103,7 +103,7 @@ def test_a_retried_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: st
 
 @pytest.mark.parametrize("kind", FATAL)
 def test_a_fatal_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """The same for those that come of a wrong token."""
+    """A wrong token must not be logged either."""
     name, options, _ = FATAL[kind]
     sandbox.fault(name, on=None, when=lambda request: request.number > 2, **leaking(name, options))
     run = run_tap(tmp_path, config_for(sandbox, **SMALL), environment=DEBUG, status=1)
@@ -113,7 +113,7 @@ def test_a_fatal_fault_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str)
 
 
 def test_cursors_ids_and_filters_say_nothing(tmp_path: Path) -> None:
-    """The rest of what ends a sync: expired cursors, recordings without an id, a filter that is ignored."""
+    """Other fatal faults: expired cursors, recordings without an id, an ignored filter."""
     rows = [*DATA, {"title": CANARY, "createdAt": CANARY}, {"id": {CANARY: CANARY}}]
     with Sandbox(rows, token=TOKEN) as sandbox:
         sandbox.fault("status", when=lambda request: "cursor" in request.params, status=410, body=LEAKY)
@@ -129,7 +129,7 @@ def test_cursors_ids_and_filters_say_nothing(tmp_path: Path) -> None:
 
 
 def test_the_bodies_of_errors_are_not_shown(sandbox: Sandbox) -> None:
-    """The same at all levels for what the tap itself logs, with its own waits."""
+    """The tap's own log must be safe at all levels, with real waits."""
     sandbox.fault("status", on=2, status=500, body=LEAKY)
     sandbox.fault("status", on=None, status=401, body=LEAKY)
     outcome = sync(config_for(sandbox, **SMALL), clock=Clock(), status=1)
@@ -159,7 +159,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any] | str, str]] = {
 
 @pytest.mark.parametrize("kind", BAD_SETTINGS)
 def test_a_bad_setting_is_named_and_says_nothing(tmp_path: Path, kind: str) -> None:
-    """After a typing error, the token would be in the scheduler's log, or a page of traceback."""
+    """After a typing error, the scheduler's log would contain the token, or a page of traceback."""
     changes, name = BAD_SETTINGS[kind]
     with Sandbox(DATA, token=TOKEN) as sandbox:
         config = changes if isinstance(changes, str) else config_for(sandbox) | changes
@@ -176,7 +176,7 @@ def test_a_bad_setting_is_named_and_says_nothing(tmp_path: Path, kind: str) -> N
 @pytest.mark.parametrize("content", ['{"a": ', "", "5", f'["{CANARY}"]'])
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 def test_a_file_that_is_no_json_object_is_told_of(sandbox: Sandbox, tmp_path: Path, option: str, content: str) -> None:
-    """A state that was cut when a disk was full gives a page of traceback, and no hint at the file."""
+    """A state that was truncated by a full disk would give a traceback that does not name the file."""
     (tmp_path / "bad").write_text(content)
     arguments = (f"--{option}", str(tmp_path / "bad"))
     run = run_tap(tmp_path, config_for(sandbox), arguments=arguments, environment=DEBUG, status=1)
@@ -198,22 +198,22 @@ BAD_MAPS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", BAD_MAPS)
 def test_a_stream_map_that_fails_says_nothing(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
-    """`int(title)` fails with the title in its message, which would be in the log."""
+    """`int(title)` fails with the title in its message, which would be logged."""
     config = config_for(sandbox, stream_maps=BAD_MAPS[kind], **SMALL)
     run = run_tap(tmp_path, config, environment=DEBUG, status=1)
     sung = [line for line in run.stderr.splitlines() if CANARY in line]
-    # What stands in the settings may be shown.
+    # Text from the settings may be shown.
     assert [line for line in sung if f"{CANARY}_name" not in line] == []
     assert TOKEN not in run.stderr
     assert "Traceback" not in run.stderr
     assert CANARY not in json.dumps(run.states)
 
 
-# Settings that are odd, but not wrong
+# Odd but valid settings
 
 
 def test_a_token_from_the_environment_says_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Meltano passes it so."""
+    """Meltano passes the setting like this."""
     config = config_for(sandbox, **SMALL)
     del config["api_token"]
     environment = DEBUG | {"TAP_SIRO_API_TOKEN": TOKEN}
@@ -245,9 +245,9 @@ def test_an_unknown_setting_is_named_without_its_value(sandbox: Sandbox, tmp_pat
     ids=str,
 )
 def test_a_monstrous_setting_works_or_is_refused(sandbox: Sandbox, tmp_path: Path, changes: dict[str, Any]) -> None:
-    """ "As long as possible" is written as a number with many zeros: it would end in a traceback."""
+    """Users write a number with many zeros for "as long as possible": it would end in a traceback."""
     bookmark = {"replication_key": "updatedAt", "replication_key_value": "2025-06-01T00:00:00.000Z"}
-    # With a bookmark, so that the lookback counts; `start_date` counts for the other streams.
+    # With a bookmark, so that the lookback is used; `start_date` is used for the other streams.
     state = {"bookmarks": {"recordings": bookmark}}
     config = config_for(sandbox, **SMALL) | changes
     run = run_tap(tmp_path, config, state=state, environment=DEBUG, status=None)
@@ -261,11 +261,11 @@ def test_a_monstrous_setting_works_or_is_refused(sandbox: Sandbox, tmp_path: Pat
         check_silent(run)
 
 
-# Where the token goes
+# Destinations of the token
 
 
 class _Elsewhere(BaseHTTPRequestHandler):
-    """Keeps whatever it is asked, and answers like the API."""
+    """Server that records requests, and answers like the API."""
 
     seen: list[str]
 
@@ -278,7 +278,7 @@ class _Elsewhere(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
 def test_a_redirect_does_not_carry_the_token_away(
     sandbox: Sandbox, elsewhere: tuple[str, list[str]], status: int
 ) -> None:
-    """A hijacked name or a wrong proxy rule would be handed the token of the whole organization."""
+    """A hijacked name or a wrong proxy rule would receive the organization token."""
     url, seen = elsewhere
     sandbox.fault("status", status=status, headers={"Location": f"{url}/v1/core/recordings"}, body=b"")
     outcome = sync(config_for(sandbox, **SMALL), status=1)
@@ -308,9 +308,9 @@ def test_a_redirect_does_not_carry_the_token_away(
 
 
 def test_elsewhere_would_have_seen_the_token(elsewhere: tuple[str, list[str]]) -> None:
-    """The test above would be worth nothing if the other host noticed nothing."""
+    """The test above is useless if the other host records nothing."""
     url, seen = elsewhere
-    sync({"api_url": url, "api_token": TOKEN}, status=1)  # it is no API, and says nothing of an organization
+    sync({"api_url": url, "api_token": TOKEN}, status=1)  # it is not the API, and names no organization
     assert TOKEN in seen[0]
 
 
@@ -327,7 +327,7 @@ def test_a_netrc_file_does_not_replace_the_token(
 
 
 def test_cookies_are_not_kept(sandbox: Sandbox) -> None:
-    """One answer's cookie would be sent with all other requests, and tie the threads together."""
+    """A response's cookie would be sent with all other requests, and connect the threads."""
     page = json.dumps({"data": [], "cursor": "x"}).encode()
     sandbox.fault("status", status=200, body=page, headers={"Set-Cookie": f"session={CANARY}; Path=/"})
     sandbox.fault("body", when=lambda request: "cursor" in request.params, body={"data": [], "cursor": None})
@@ -355,7 +355,7 @@ def test_cookies_are_not_kept(sandbox: Sandbox) -> None:
     ],
 )
 def test_http_to_a_remote_host_is_refused(url: str) -> None:
-    """Anybody on the way could read the token and the conversations."""
+    """Others on the network could read the token and the conversations."""
     settings, faults = Settings.read({"api_token": TOKEN, "api_url": url}, version="1")
     assert settings is None
     assert "`api_url`" in {fault.partition(" ")[0] for fault in faults}
@@ -364,11 +364,11 @@ def test_http_to_a_remote_host_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.9.10"])
 def test_http_to_this_machine_is_allowed(sandbox: Sandbox, host: str) -> None:
-    """Nobody could try the tap with the sandbox, or through a proxy of their own."""
+    """The tap could not be tried with the sandbox or with a local proxy."""
     port = sandbox.url.split(":")[2].split("/")[0]
     config = config_for(sandbox, max_retry_seconds=0, **SMALL)
     if host == "127.8.9.10":
-        # The sandbox does not listen there, so it is asked and not found.
+        # The sandbox does not listen there, so the request fails.
         outcome = sync(config | {"api_url": f"http://{host}:{port}/api-externalApi"}, status=1)
         assert "failed to respond" in outcome.errors[0]
     else:

@@ -36,16 +36,16 @@ pytestmark = pytest.mark.thorough
 DATA = plain(100, sections=1, extractions=1)
 EXPECTED = expected_rows(DATA)
 THREADS = 2
-SMALL: dict[str, Any] = {"page_size": 5, "concurrency": THREADS, "requests_per_minute": 100_000}
+SMALL: dict[str, Any] = {"page_size": 5, "concurrency": THREADS}
 REQUESTS = 32
-"""About as many as a whole run of these settings makes."""
+"""About the number of requests of a whole run with these settings."""
 SIGNALS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 BATCH = 8
 
 
 @dataclass
 class Tap:
-    """A tap that writes to a file, so that nobody need read it while it runs."""
+    """A tap that writes to a file, so that nothing needs to read its output while it runs."""
 
     process: subprocess.Popen[str] | Forked
     directory: Path
@@ -74,7 +74,7 @@ def parsed(out: str, err: str, status: int) -> Run:
 
 
 class Executioner:
-    """Kills taps, each when it has made so many requests and a moment more; it knows them by their user agent."""
+    """Kills taps by user agent, each shortly after a number of requests."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._due: dict[str, tuple[int, Callable[[], None]]] = {}
@@ -103,15 +103,15 @@ class Executioner:
 
 
 def check_killed(run: Run, config: dict[str, Any], status: int) -> None:
-    """The run was stopped as it should, and the next one delivers what is missing."""
+    """Check that the run was stopped correctly, and that the next one delivers the missing rows."""
     assert "Traceback" not in run.stderr
     if run.status == 0:
-        # The signal came when all had been done.
+        # The signal came after the end.
         assert loaded(run) == EXPECTED
     else:
         assert run.status == status
         assert sum("Stopped by a signal" in line for line in run.stderr.splitlines()) == 1
-    # A state that is the same as before is not written again.
+    # An unchanged state is not written again.
     assert run.states or not run.records
     second = sync(config, state=run.state)
     assert loaded(run, second) == EXPECTED
@@ -119,7 +119,7 @@ def check_killed(run: Run, config: dict[str, Any], status: int) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_tap_killed_at_any_moment_loses_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """A deployment or a spot instance that goes away would leave half a line in the target, or holes in the tables."""
+    """A stopped machine would leave half a line in the target, or missing rows."""
     rng = random.Random(f"{number}")
     with Sandbox(DATA, latency=0.01) as sandbox:
         executioner, taps = Executioner(sandbox), list[Tap]()
@@ -143,7 +143,7 @@ def test_a_tap_killed_at_any_moment_loses_nothing(tmp_path: Path, number: signal
         sandbox.hook, sandbox.latency = None, 0.0
         for run in runs:
             check_killed(run, config_for(sandbox, **SMALL), SIGNALS[number])
-        # Most were hit on the way.
+        # Most were stopped during the run.
         assert sum(run.status != 0 for run in runs) >= BATCH // 2
 
 
@@ -156,7 +156,7 @@ def test_a_tap_killed_at_any_moment_loses_nothing(tmp_path: Path, number: signal
     ],
 )
 def test_more_signals_are_harmless(tmp_path: Path, first: int, second: int) -> None:
-    """Schedulers send several, and impatient people too: the last lines would be torn."""
+    """Schedulers and users send several signals: the last lines would be torn."""
     rng = random.Random(f"{first} {second}")
     with Sandbox(DATA, latency=0.01) as sandbox:
         executioner, taps, moments = Executioner(sandbox), list[Tap](), list[threading.Event]()
@@ -173,7 +173,7 @@ def test_more_signals_are_harmless(tmp_path: Path, first: int, second: int) -> N
             for _ in range(20):
                 tap.kill(second)
                 time.sleep(rng.uniform(0, 0.01))
-        # One of them may have been done before.
+        # One of them may have ended before.
         runs = [tap.end(143, 130, 0) for tap in taps]
         sandbox.hook, sandbox.latency = None, 0.0
         for run in runs:
@@ -185,7 +185,7 @@ def test_more_signals_are_harmless(tmp_path: Path, first: int, second: int) -> N
 def test_a_signal_ends_a_tap_that_waits(
     tmp_path: Path, number: signal.Signals, fault: str, executable: tuple[str, ...] | None
 ) -> None:
-    """A tap that hangs on an answer, or waits for another try, would be killed the hard way, without a last state."""
+    """A tap that waits for a response or a retry would be killed without a last state."""
     options: dict[str, Any] = {"slow": {"seconds": 100}, "status": {"status": 429, "headers": {"Retry-After": "100"}}}
     with Sandbox(DATA) as sandbox:
         arrived = threading.Event()
@@ -209,7 +209,7 @@ def test_a_signal_ends_a_tap_that_waits(
 
 @pytest.mark.parametrize("path", [PATHS["users"], UTTERANCES])
 def test_a_signal_does_not_wait_for_a_list_or_a_detail(tmp_path: Path, path: str) -> None:
-    """Kubernetes kills after thirty seconds: there would be no last state."""
+    """Kubernetes kills after thirty seconds, so there would be no last state."""
     with Sandbox(DATA) as sandbox:
         arrived = threading.Event()
         sandbox.fault("slow", path=path, on=None, seconds=30)
@@ -228,7 +228,7 @@ def test_a_signal_does_not_wait_for_a_list_or_a_detail(tmp_path: Path, path: str
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_in_a_poll_leaves_the_bookmark(tmp_path: Path, number: signal.Signals) -> None:
-    """Changes since the last run would be skipped for ever."""
+    """Changes since the last run would be skipped for good."""
     with Sandbox(DATA) as sandbox:
         config = config_for(sandbox, **SMALL)
         first = sync(config)
@@ -277,7 +277,7 @@ def test_head_gets_its_line_and_the_tap_says_one_thing(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_gone_before_the_first_line(tmp_path: Path) -> None:
-    """The same at the very beginning."""
+    """The target may also die at the very beginning."""
     reading, writing = os.pipe()
     os.close(reading)
     with (
@@ -294,12 +294,12 @@ def test_a_target_that_is_gone_before_the_first_line(tmp_path: Path) -> None:
 
 
 BIG = plain(400, sections=3, extractions=4)
-ASLEEP: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+ASLEEP: dict[str, Any] = {"page_size": 10}
 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_target_that_sleeps_is_waited_for(tmp_path: Path, threads: int) -> None:
-    """While a warehouse resumes, the tap would read the whole history into memory until it is killed."""
+    """While a warehouse resumes, the tap would read everything into memory until it is killed."""
     with Sandbox(BIG) as sandbox:
         with start_tap(tmp_path, config_for(sandbox, concurrency=threads, **ASLEEP), executable=PLAIN) as tap:
             try:
@@ -308,7 +308,7 @@ def test_a_target_that_sleeps_is_waited_for(tmp_path: Path, threads: int) -> Non
             finally:
                 tap.kill()
         assert tap.returncode == 0, err
-        # A page is some 100 kB as lines, much more than a pipe and the reader's own buffer take.
+        # A page is some 100 kB of lines, much more than the pipe's and the reader's buffers.
         assert 1 <= asleep <= DECODED_PAGES + threads + 2
         assert len(sandbox.requests) > 4 * asleep
     run = parsed(out, err, tap.returncode)

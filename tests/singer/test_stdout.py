@@ -1,4 +1,4 @@
-"""stdout gets whole lines, whatever happens to the process and to the pipe, or the run fails with a message."""
+"""stdout gets complete lines, or the run fails with a message, whatever happens to the process and the pipe."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.thorough
 
 DATA = plain(200, sections=2, extractions=2)
-SETTINGS: dict[str, Any] = {"requests_per_minute": 100_000}
 SMALLEST = 4096
-"""Bytes that the smallest pipe holds."""
+"""Size of the smallest pipe, in bytes."""
 
 
 def small_pipe() -> tuple[int, int]:
@@ -37,7 +36,7 @@ def small_pipe() -> tuple[int, int]:
 
 
 def slowly(reading: int, interrupt: Any) -> str:
-    """All that comes, in small parts, with something done to the writer between the first of them."""
+    """Read everything in small parts, and do something to the writer between the first ones."""
     parts = []
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         while part := pipe.read(SMALLEST):
@@ -51,15 +50,13 @@ def slowly(reading: int, interrupt: Any) -> str:
     ("kind", "unbuffered"), [("stopped and continued", "1"), ("non-blocking", "1"), ("non-blocking", "")]
 )
 def test_everything_arrives_through_a_slow_pipe(tmp_path: Path, kind: str, unbuffered: str) -> None:
-    """A write that the system does in part only would lose recordings, with broken lines and status 0."""
+    """A partial write would lose recordings, with broken lines and status 0."""
     reading, writing = small_pipe()
     os.set_blocking(writing, kind != "non-blocking")
     environment = {"PYTHONUNBUFFERED": unbuffered}
     with (
         Sandbox(DATA) as sandbox,
-        start_tap(
-            tmp_path, config_for(sandbox, **SETTINGS), executable=PLAIN, stdout=writing, environment=environment
-        ) as tap,
+        start_tap(tmp_path, config_for(sandbox), executable=PLAIN, stdout=writing, environment=environment) as tap,
     ):
         os.close(writing)
 
@@ -88,7 +85,7 @@ def test_a_signal_in_the_middle_of_a_line_cuts_nothing(tmp_path: Path) -> None:
         Sandbox(DATA) as sandbox,
         start_tap(
             tmp_path,
-            config_for(sandbox, **SETTINGS),
+            config_for(sandbox),
             executable=PLAIN,
             stdout=writing,
             environment={"PYTHONUNBUFFERED": "1"},
@@ -99,7 +96,7 @@ def test_a_signal_in_the_middle_of_a_line_cuts_nothing(tmp_path: Path) -> None:
 
         def interrupt() -> None:
             done.append(1)
-            if len(done) > 60:  # records have begun
+            if len(done) > 60:  # the first records are written
                 tap.send_signal(signal.SIGTERM)
                 time.sleep(0.001)
 
@@ -123,7 +120,7 @@ CLOSED = "stdout is closed, so nothing can be written"
 def test_a_stdout_that_takes_nothing_is_one_sentence(
     tmp_path: Path, stdout: str, sentence: str, arguments: tuple[str, ...]
 ) -> None:
-    """A traceback of twenty lines would hide that the disk is full, and an empty catalog would look like a good one."""
+    """A traceback would hide that the disk is full, and an empty catalog would look like a valid one."""
     with Sandbox(DATA[:1]) as sandbox:
         run = shell(tmp_path, config_for(sandbox), arguments, stdout)
         assert not sandbox.requests or not arguments
@@ -134,7 +131,7 @@ def test_a_stdout_that_takes_nothing_is_one_sentence(
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2> /dev/full"])
 def test_a_log_that_cannot_be_written_costs_no_row(tmp_path: Path, stderr: str) -> None:
-    """A full disk for logs must not end a sync, nor may log lines come between the messages."""
+    """A full disk for logs must not end a sync, and log lines must not come between messages."""
     with Sandbox(DATA[:3]) as sandbox:
         run = shell(tmp_path, config_for(sandbox), (), stderr)
     assert run.returncode == 0

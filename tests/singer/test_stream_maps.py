@@ -1,4 +1,4 @@
-"""The SDK's stream maps and flattening do what their users expect."""
+"""The SDK's stream maps and flattening work as users expect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHILDREN = [stream for stream in KEYS if stream != "recordings"]
 
 def run_with(tmp_path: Path, maps: dict[str, Any], **options: Any) -> Run:
     with Sandbox(DATA) as sandbox:
-        # Without scores all is on one page, so that no row comes twice.
+        # Without scores, there is only one page, so that no row comes twice.
         return run_tap(tmp_path, config_for(sandbox, show_evaluation_score=False, stream_maps=maps), **options)
 
 
@@ -53,7 +53,7 @@ def test_a_removed_field_is_in_neither_schema_nor_rows(tmp_path: Path) -> None:
 
 
 def test_a_filtered_recording_has_no_child_rows(tmp_path: Path) -> None:
-    """A user who filters out a conversation does not want its summary in the warehouse either."""
+    """If a user filters out a conversation, its summary must be left out too."""
     maps = {"recordings": {"__filter__": "result == 'WON'"}}
     won = {each["id"] for each in DATA if each.get("result") == "WON"}
     whole = run_with(tmp_path, maps)
@@ -84,7 +84,7 @@ def test_a_removed_recordings_stream_keeps_its_child_streams(tmp_path: Path) -> 
 
 
 def test_an_unknown_field_is_said_to_be_kept_only_where_it_is(tmp_path: Path) -> None:
-    """A user who looks for it in `otherFields`, as the log says, would find no such column."""
+    """The log sends users to `otherFields`, a column that would not exist."""
 
     def told(catalog: dict[str, Any] | None = None, **settings: Any) -> tuple[str, str]:
         with Sandbox(recordings(5)) as sandbox:

@@ -1,4 +1,4 @@
-"""A word that no log may have, and that is easy to find."""
+"""A word that must not be in any log, and is easy to find."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Server that forks taps from a process with all imports done, which saves each a second.
+"""Server that forks taps from a process with all imports done, which saves a second per tap.
 
-They are processes as real as any other, with a command line, an environment, signals, pipes and an exit status. The
-tests that are about how the tap starts, dies or writes start it in the ordinary way.
+They are ordinary processes, with a command line, an environment, signals, pipes and an exit status. Tests of how the
+tap starts, dies or writes start it directly.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def measured() -> dict[str, str]:
 
 
 class Forked:
-    """A tap that was forked, with those methods of `subprocess.Popen` that the tests use."""
+    """A forked tap, with the methods of `subprocess.Popen` that the tests use."""
 
     def __init__(self, keeper: socket.socket, out: int | None, err: int | None) -> None:
-        """Begin with the socket on which the keeper tells the process id, and later the status."""
+        """Take the socket that sends the process id and later the status."""
         self.returncode: int | None = None
         self.stdout, self.stderr = _reading(out), _reading(err)
         self._keeper = keeper
@@ -49,7 +49,7 @@ class Forked:
             return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit status, within a number of seconds; that of a signal is negative."""
+        """Wait at most a number of seconds for the exit status, and return it; it is negative after a signal."""
         if self.returncode is None:
             self._keeper.settimeout(timeout)
             try:
@@ -61,7 +61,7 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Send a signal, if it has not ended."""
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended, and its status is on the way
+            with contextlib.suppress(ProcessLookupError):  # it has ended, but its status has not arrived
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -69,7 +69,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Return the text on stdout and stderr, and wait for the end, at most a number of seconds for each."""
+        """Return the text on stdout and stderr, and wait for the end: at most a number of seconds each."""
         texts = ["", ""]
 
         def read(place: int, stream: IO[str] | None) -> None:
@@ -88,7 +88,7 @@ class Forked:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind:
-            self.kill()  # a test has failed: nobody reads on
+            self.kill()  # a test has failed and reads no more
         self.wait()
         for stream in (self.stdout, self.stderr, self._keeper):
             if stream:
@@ -103,12 +103,12 @@ class ForkServer:
     """Process that taps are forked from. It ends when this one does."""
 
     def __init__(self) -> None:
-        """Start it, with an empty environment: what a tap is given is all it has."""
+        """Start it with an empty environment, so that a tap has only the variables it is given."""
         self._orders, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())]
             root = Path(__file__).parents[2]
-            # A pipe as stdout, so that it is buffered as that of a tap is.
+            # A pipe, so that stdout is buffered like a tap's.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -159,7 +159,7 @@ def _serve(orders: socket.socket) -> None:
 
 
 def _keep(order: dict[str, Any], keeper: int, stdout: int, stderr: int) -> NoReturn:
-    """Fork the tap, tell its process id, and its status when it has ended."""
+    """Fork the tap, send its process id, and its status when it has ended."""
     if (pid := os.fork()) == 0:
         os.close(keeper)
         _become_tap(order, stdout, stderr)
@@ -180,12 +180,12 @@ def _become_tap(order: dict[str, Any], *outputs: int) -> NoReturn:
     for name, value in order["constants"].items():
         module, _, constant = name.rpartition(".")
         setattr(importlib.import_module(module), constant, value)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background job
     sys.argv[:] = ["tap-siro", *order["arguments"]]
     try:
         TapSiro.cli()
     except SystemExit as end:
-        # As Python ends, but without tearing down all modules, which takes longer than most taps run.
+        # Like Python's exit, but without tearing down modules, which takes longer than most taps run.
         atexit._run_exitfuncs()
         sys.stdout.flush()
         os._exit(end.code if isinstance(end.code, int) else bool(end.code))

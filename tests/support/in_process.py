@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 Tables = dict[str, dict[tuple[Any, ...], dict[str, Any]]]
 
-# Settings for the fault that hangs, and only for it: on a busy machine, a good answer may take a while too.
+# Only for the fault that hangs: on a busy machine, a good response can be slow too.
 HANGS: dict[str, Any] = {"time-out": {"request_timeout": 0.7}}
-# Retried answers: a fault's kind and its options.
+# Temporary faults: kind and options.
 RETRIED: dict[str, tuple[str, dict[str, Any]]] = {
     "429": ("status", {"status": 429, "body": b'{"message":"Too Many Requests"}'}),
     "408": ("status", {"status": 408}),
@@ -74,7 +74,7 @@ FATAL: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 class Clock(clocks.Clock):
-    """Clock on which waits take no time: each thread's own is ahead by the time it has waited."""
+    """Clock on which waits take no time: each thread's time is ahead by its waits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Clock(clocks.Clock):
 
     @property
     def slept(self) -> float:
-        """Return the longest time that a thread has waited, in seconds."""
+        """Return the longest total wait of a thread, in seconds."""
         return max(self._slept.values(), default=0.0)
 
     def monotonic(self) -> float:
@@ -107,7 +107,7 @@ class Clock(clocks.Clock):
 
 
 class _Client(Client):
-    """A client that the test's clock knows."""
+    """Client that the test's clock knows about."""
 
     def __init__(self, settings: Settings, clock: clocks.Clock) -> None:
         super().__init__(settings, clock)
@@ -152,7 +152,7 @@ def sync(
     clock: Clock | None = None,
     status: int = 0,
 ) -> Outcome:
-    """Run the tap in this process, without waiting between tries, and check how it ended."""
+    """Run the tap in this process, without waits between tries, and check how it ended."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
     listener, ours = _Listener(), logging.getLogger("tap_siro")
     level, ended = ours.level, 0
@@ -166,7 +166,7 @@ def sync(
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(mock.patch("tap_siro.sync.run.Client", _Client))
         try:
-            # As they come from files.
+            # As read from files.
             tap = TapSiro(config=dict(config), state=json.loads(json.dumps(state or {})), catalog=catalog)
             tap.clock = clock or Clock()
             tap.sync_all()
@@ -183,7 +183,7 @@ def sync(
 
 
 def threads_left(seconds: float = 2.0) -> list[str]:
-    """Return the tap's threads that have not ended after a number of seconds."""
+    """Return the tap's threads that are alive after a number of seconds."""
     deadline = time.monotonic() + seconds
     while (left := [t.name for t in threading.enumerate() if t.name.startswith("siro-")]) and (
         time.monotonic() < deadline
@@ -193,7 +193,7 @@ def threads_left(seconds: float = 2.0) -> list[str]:
 
 
 def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> int:
-    """Return the number of requests once no more come for `seconds`, or after `most` seconds."""
+    """Return the number of requests once none has arrived for `seconds`, or after `most` seconds."""
     deadline, since, seen = time.monotonic() + most, time.monotonic(), 0
     while time.monotonic() < deadline and (not seen or time.monotonic() < since + seconds):
         if (count := len(sandbox.requests)) != seen:
@@ -202,7 +202,7 @@ def asleep_after(sandbox: Sandbox, seconds: float = 0.4, most: float = 10.0) -> 
     return seen
 
 
-# What arrived
+# Arrived rows
 
 
 def loaded(*runs: Run) -> Tables:
@@ -214,7 +214,7 @@ def loaded(*runs: Run) -> Tables:
 
 
 def served(sandbox: Sandbox) -> int:
-    """Return the number of recordings that the sandbox has sent in pages without a fault."""
+    """Return the number of recordings that the sandbox has sent in good pages."""
     return sum(request.rows for request in sandbox.requests if request.status == 200 and request.fault is None)
 
 
@@ -224,7 +224,7 @@ _FORMATS = FormatChecker(formats=())
 
 @_FORMATS.checks("date-time")
 def _is_timestamp(value: object) -> bool:
-    """Return True if a text is a timestamp in UTC. Other values are left to the check of types."""
+    """Return True if a text is a timestamp in UTC, or if the value is not text: types are checked separately."""
     if not isinstance(value, str):
         return True
     if not _INSTANT.fullmatch(value):
@@ -249,7 +249,7 @@ def _validator(text: str) -> Draft202012Validator:
 
 
 def check_rows(run: Run) -> None:
-    """Check that each row has its key and fits its SCHEMA, which came before it."""
+    """Check that each row has its key and fits the SCHEMA before it."""
     validators: dict[str, Draft202012Validator] = {}
     for message in run.messages:
         if message["type"] == "SCHEMA":
@@ -260,11 +260,11 @@ def check_rows(run: Run) -> None:
             assert all(row[key] not in {None, ""} for key in (KEYS | LIST_KEYS)[stream])
 
 
-# Where a fault hits
+# Positions of a fault
 
 
 def place(sandbox: Sandbox, where: str) -> Callable[[Request], bool]:
-    """Return a filter of requests: the first one, one in the middle of a chain, or the last of a chain."""
+    """Return a filter of requests: the first one, one in the middle of a chain, or the last one of a chain."""
     if where == "first":
         return lambda request: request.number == 1
     return lambda request: (

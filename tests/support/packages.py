@@ -29,5 +29,5 @@ def uv(*arguments: str | Path, cwd: Path = ROOT, **environment: str) -> str:
 
 
 def tool(name: str, *arguments: str | Path, pinned: str = "constraints.txt", **options: Path | str) -> str:
-    """Run a command-line tool in an environment of its own, in the version that a file of the project pins."""
+    """Run a command-line tool in a separate environment, in the version that a file of the project pins."""
     return uv("tool", "run", "--constraints", ROOT / pinned, name, *arguments, **options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Runs of the tap in a process of its own, and their output."""
+"""Runs of the tap in a separate process, and their output."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PLAIN = (sys.executable, "-m", "tap_siro")
-"""The tap as an executable of `start_tap`, for what depends on how a process begins, ends or is connected."""
+"""The tap as an executable for `start_tap`, for tests of how a process starts, ends or is connected."""
 EAGER = {"tap_siro.sync.recordings.STATE_SECONDS": 0.0, "tap_siro.sync.recordings.BATCH_STATE_SECONDS": 0.0}
-"""So that there is a STATE after each page that allows one."""
+"""Settings for a STATE after each page that allows one."""
 State = dict[str, Any]
 Table = dict[tuple[Any, ...], dict[str, Any]]
 
@@ -67,7 +67,7 @@ class Run:
 
 
 class Warehouse:
-    """Tables of an upserting target: the last row of a key wins. Loads complete and interrupted output."""
+    """Tables of an upserting target: the last row of a key wins. They load complete and interrupted output."""
 
     def __init__(self) -> None:
         """Start empty, with a table for each stream: the recordings' family, details and lists."""
@@ -86,7 +86,7 @@ class Warehouse:
         self.state = run.state or self.state
 
     def live(self) -> dict[str, Table]:
-        """Return the tables without child rows that the recording's last version no longer has."""
+        """Return the tables without stale child rows."""
         recordings = self.tables["recordings"]
         return {
             stream: {
@@ -99,8 +99,9 @@ class Warehouse:
 
 
 def config_for(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    """Return the settings to read a sandbox; without the daily recheck, whose effect depends on today's date."""
-    return {"api_url": sandbox.url, "api_token": sandbox.token, "daily_recheck_days": 0, **settings}
+    """Return the settings to read a sandbox: no test waits for the rate limit, or depends on today's date."""
+    defaults = {"daily_recheck_days": 0, "requests_per_minute": 100_000}
+    return {"api_url": sandbox.url, "api_token": sandbox.token, **defaults, **settings}
 
 
 def user_host(sandbox: Sandbox) -> dict[str, Any]:
@@ -145,10 +146,10 @@ def start_tap(
     stdout: Any = subprocess.PIPE,
     executable: tuple[str, ...] | None = None,
 ) -> subprocess.Popen[str] | Forked:
-    """Start the tap, forked or, with an executable, by that; stdout and stderr are pipes of text.
+    """Start the tap, by forking or with an executable; stdout and stderr are pipes of text.
 
-    A config that is text is written as it is. `constants` of its modules can be replaced, by full name, in a forked
-    one.
+    A config that is text is written unchanged. In a forked tap, `constants` of its modules can be replaced, by full
+    name.
     """
     command = list(arguments)
     for name, content in (("config", config), ("state", state), ("catalog", catalog)):
@@ -185,7 +186,7 @@ def run_tap(directory: Path, config: Mapping[str, Any] | str | None, *, status: 
 def run_and_kill(
     directory: Path, config: Mapping[str, Any], sandbox: Sandbox, *, at_request: int, **options: Any
 ) -> Run:
-    """Run the tap, kill it with -9 when it sends a certain request, and return the whole lines of its output."""
+    """Run the tap, kill it when it sends a certain request, and return the complete lines of its output."""
     with start_tap(directory, config, constants=EAGER, **options) as process:
         sandbox.clear()
         sandbox.hook = lambda _, request: process.kill() if request.number == at_request else None

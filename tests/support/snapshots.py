@@ -1,6 +1,6 @@
-"""Snapshots of the catalog as it was last reviewed, one file for each stream.
+"""Snapshots of the catalog as it was last reviewed, one file per stream.
 
-`python -m tests.support.snapshots` writes the files anew.
+`python -m tests.support.snapshots` rewrites the files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def reviewed() -> dict[str, str]:
 
 
 def _lines(value: Any, indent: str = "") -> str:
-    """Return JSON in which values that fit on one line have one: a column is a line of the diff."""
+    """Return JSON in which values that fit are on one line, so that a column is one line of the diff."""
     flat = json.dumps(value, ensure_ascii=False)
     if len(indent) + len(flat) <= WIDTH or not isinstance(value, (dict, list)):
         return flat

@@ -1,4 +1,4 @@
-"""An API that refuses `createdAt` bounds, or ignores them: the sync is slower, and as complete."""
+"""An API that refuses or ignores `createdAt` bounds: the sync is slower, but complete."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from tests.support.in_process import Outcome
 
 DATA = recordings(120)
-FAST: dict[str, Any] = {"page_size": 5, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 5}
 OFTEN = {"refused", "ignored"}
-"""Rules that hold for a history without a start date too: nothing stands beside its bounds."""
+"""Rules that also affect a full sync without a start date, whose bounds are the only filter."""
 RULES = sorted(CREATED_RULES.keys() - {"taken"})
 
 
 def bounded(sandbox: Sandbox) -> list[int]:
-    """The numbers of the requests that had bounds."""
+    """Return the numbers of the requests with bounds."""
     return [each.number for each in sandbox.requests if any(name.startswith("createdAt:") for name in each.params)]
 
 
@@ -40,7 +40,7 @@ def warnings_of(outcome: Outcome) -> list[str]:
 @pytest.mark.parametrize(("order", "threads"), [("newest_created", 4), ("oldest_updated", 1), ("id", 4)])
 @pytest.mark.parametrize("rule", RULES)
 def test_without_bounds_everything_arrives_in_one_chain(rule: str, order: str, threads: int) -> None:
-    """Every sync of more than a page would end with an error, or take what was left out for done."""
+    """Every sync of more than a page would fail, or skip recordings."""
     settings = {"start_date": "2025-02-01", "concurrency": threads, **FAST}
     with Sandbox(DATA, created=rule, order=order) as sandbox:
         outcome = sync(config_for(sandbox, **settings))
@@ -55,7 +55,7 @@ def test_without_bounds_everything_arrives_in_one_chain(rule: str, order: str, t
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_range_of_the_settings_is_kept_all_the_same(rule: str) -> None:
-    """A user who reads one year into a table would get all years."""
+    """A user who loads one year would get all years."""
     after, before = "2025-04-01T00:00:00.000Z", "2025-10-01T00:00:00.000Z"
     data = plain(120, sections=1, extractions=1)
     edges = [data[0] | {"id": each, "createdAt": each} for each in (after, before)]
@@ -78,7 +78,7 @@ def test_what_fits_on_a_page_needs_no_bounds_and_no_warning(rule: str) -> None:
 
 @pytest.mark.parametrize("ignores", [("createdAt:gt",), ("createdAt:lt",)])
 def test_one_bound_that_is_ignored_is_enough(ignores: tuple[str, ...]) -> None:
-    """Slices would overlap, and with a cursor that expires nobody could say what is missing."""
+    """Slices would overlap, and after an expired cursor, the missing part would be unknown."""
     with Sandbox(DATA, ignores=ignores) as sandbox:
         outcome = sync(config_for(sandbox, **FAST))
     assert loaded(outcome) == expected_rows(DATA)
@@ -86,7 +86,7 @@ def test_one_bound_that_is_ignored_is_enough(ignores: tuple[str, ...]) -> None:
 
 
 def test_bounds_beside_each_other_are_all_that_a_history_needs() -> None:
-    """Slices are given up only by those who must."""
+    """Slices are given up only if necessary."""
     with Sandbox(DATA, created="refused_beside") as sandbox:
         config = config_for(sandbox, **FAST)
         outcome = sync(config)
@@ -98,7 +98,7 @@ def test_bounds_beside_each_other_are_all_that_a_history_needs() -> None:
 @pytest.mark.parametrize("status", [404, 405, 409, 422])
 @pytest.mark.parametrize("beside", [True, False])
 def test_any_refusal_of_bounds_is_one(status: int, *, beside: bool) -> None:
-    """An API that words it otherwise than by 400 would give no history of more than a page."""
+    """With an API that answers otherwise than with 400, only one page could be read."""
 
     def is_refused(request: Request) -> bool:
         return "createdAt" in str(request.params) and (not beside or "updatedAt:gte" in request.params)
@@ -112,7 +112,7 @@ def test_any_refusal_of_bounds_is_one(status: int, *, beside: bool) -> None:
 
 
 def test_a_refusal_of_something_else_still_ends_the_sync() -> None:
-    """A wrong filter would be hidden behind a warning of another thing."""
+    """A warning about something else would hide a wrong filter."""
     with Sandbox(DATA) as sandbox:
         sandbox.fault("status", on=None, status=400)
         outcome = sync(config_for(sandbox, created_after="2025-02-01", **FAST), status=1)
@@ -132,7 +132,7 @@ def test_a_sample_is_shown_all_the_same(tmp_path: Path, rule: str) -> None:
 
 @pytest.mark.parametrize("rule", sorted(OFTEN))
 def test_an_interrupted_chain_begins_again_and_loses_nothing(tmp_path: Path, rule: str) -> None:
-    """A position that moved with rows in no order would leave out those behind it."""
+    """If rows have no order, a position would leave out those behind it."""
     with Sandbox(DATA, created=rule, order="id", latency=0.002) as sandbox:
         config = config_for(sandbox, **FAST)
         warehouse = Warehouse()
@@ -150,7 +150,7 @@ def positions(state: State) -> set[str | None]:
 
 @pytest.mark.parametrize("rule", sorted(OFTEN))
 def test_a_position_of_better_days_stays_where_it_is(rule: str) -> None:
-    """It was reached with slices; in one chain nothing may be said about how far that has come, until its end."""
+    """The position was reached with slices; a single chain has no position until its end."""
     with ExitStack() as stack:
         before, after = (stack.enter_context(Sandbox(DATA, created=each)) for each in ("taken", rule))
         before.fault("status", on=None, when=lambda request: request.number > 20, status=401)
@@ -166,7 +166,7 @@ def test_a_position_of_better_days_stays_where_it_is(rule: str) -> None:
 
 
 def test_an_expired_cursor_in_one_chain_has_it_read_again() -> None:
-    """It cannot be halved: without a limit it would be read for ever, without another try it would end the sync."""
+    """A single chain cannot be halved: it would be read endlessly without a limit, or end the sync without a retry."""
     with Sandbox(DATA, created="refused") as sandbox:
         config = config_for(sandbox, start_date="2025-02-01", **FAST)
         fault = sandbox.fault("status", on=2, when=lambda request: request.number % 12 == 0, status=410)

@@ -1,4 +1,4 @@
-"""Recordings that change while they are read: with a cursor that counts rows, they push others past it."""
+"""Recordings that change during the sync: with a cursor that counts rows, they push others past it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.thorough
 
-# Created within one second, they cannot be cut into slices: one long chain of pages.
+# Created within one second, they cannot be divided into slices: they are one long chain of pages.
 ONE_CHAIN = ("2025-06-01T00:00:00.000Z", "2025-06-01T00:00:00.900Z")
 A_YEAR = ("2025-01-01T00:00:00.000Z", "2025-12-31T00:00:00.000Z")
 
@@ -29,13 +29,13 @@ A_YEAR = ("2025-01-01T00:00:00.000Z", "2025-12-31T00:00:00.000Z")
 def test_what_changes_between_two_pages_is_there_after_the_next_sync(
     tmp_path: Path, order: str, cursor: str, created: tuple[str, str]
 ) -> None:
-    """And so are the recordings that it pushed past the cursor."""
+    """The changed recording and those that it pushed past the cursor arrive."""
     data = recordings(80, start=created[0], end=created[1], odd=False)
     oldest_first = [each["id"] for each in sorted(data, key=lambda each: str(each["updatedAt"]))]
 
     def change(sandbox: Sandbox, request: Request) -> None:
         if "cursor" in request.params and request.number <= 12:
-            # One that was already returned in most orders, one that was not, and a new one.
+            # In most orders, one that was already returned, one that was not, and a new one.
             sandbox.update(oldest_first[request.number], title=f"changed {request.number}")
             sandbox.update(oldest_first[-request.number], summary=[], crm=None)
             added = {**data[0], "id": f"new-{request.number}", "updatedAt": sandbox.recordings[-1]["updatedAt"]}
@@ -99,7 +99,7 @@ def test_a_change_is_noticed_however_late_its_page_comes(tmp_path: Path) -> None
 
 
 def test_what_fits_on_one_page_is_not_read_again(tmp_path: Path) -> None:
-    """A page is a snapshot: while much is going on, every poll would take two requests."""
+    """A page is a snapshot: during busy hours, every poll would take two requests."""
     data = recordings(20, odd=False)
     with Sandbox(data) as sandbox:
         for each in data:
@@ -110,7 +110,7 @@ def test_what_fits_on_one_page_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_slice_that_never_rests_is_left_to_the_next_sync(tmp_path: Path) -> None:
-    """A busy organization must not be read for ever."""
+    """The sync of a busy organization must end."""
     data = recordings(30, start=ONE_CHAIN[0], end=ONE_CHAIN[1], odd=False)
     with Sandbox(data, order="oldest_updated", cursor="count") as sandbox:
         sandbox.hook = lambda here, request: here.update(data[request.number % 30]["id"], title="again")
@@ -126,7 +126,7 @@ def test_a_slice_that_never_rests_is_left_to_the_next_sync(tmp_path: Path) -> No
 
 
 def test_a_recording_from_the_future_is_no_change(tmp_path: Path) -> None:
-    """A clock that is off must not make every run read everything four times."""
+    """With a wrong clock, every run would read everything four times."""
     data = recordings(30, start=ONE_CHAIN[0], end=ONE_CHAIN[1], odd=False)
     data[7]["updatedAt"] = "2099-01-01T00:00:00.000Z"
     with Sandbox(data, order="id") as sandbox:

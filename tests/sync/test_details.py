@@ -1,4 +1,4 @@
-"""Details of recordings arrive complete, whenever Siro has them, without a needless request."""
+"""Details of recordings arrive complete, without superfluous requests."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ def is_dated(recording: Recording) -> bool:
 
 
 def app(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    """The settings with a token of an OAuth app for transcripts."""
+    """Return the settings with an OAuth app for the user host."""
     return config_for(sandbox, **user_host(sandbox), page_size=10, **settings)
 
 
 def client(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    """The settings with client credentials."""
+    """Return the settings with client credentials."""
     return config_for(sandbox, page_size=10, **client_app(sandbox), **settings)
 
 
 def check(sandbox: Sandbox, *runs: Run) -> None:
-    """The tables are those of the source."""
+    """Check that the tables equal the source."""
     warehouse = Warehouse()
     for run in runs:
         warehouse.load(run)
@@ -105,7 +105,7 @@ def test_every_detail_arrives_with_client_credentials(tmp_path: Path) -> None:
 
 
 def test_only_recordings_that_can_have_some_are_asked_for_and_each_once(tmp_path: Path) -> None:
-    """A request for each recording is what these streams cost: none may be in vain."""
+    """These streams take a request per recording, so none may be superfluous."""
     with Sandbox(DATA) as sandbox:
         run_tap(tmp_path, app(sandbox, concurrency=1), catalog=selecting(*STREAMS))
         loadable = {str(each["id"]): each for each in DATA if each.get("id")}
@@ -116,7 +116,7 @@ def test_only_recordings_that_can_have_some_are_asked_for_and_each_once(tmp_path
         assert all(request.params == {"showFollowups": "true"} for request in sandbox.requests_to(RECORDING))
         first = [each.values["id"] for each in sandbox.requests_to(UTTERANCES) if "cursor" not in each.params]
         assert set(first) == processed
-        # The poll that follows a history sees what has no date, and what is at the bookmark.
+        # The poll after a full sync reads recordings without a date and at the bookmark.
         polled = {str(each["id"]) for each in sandbox.recordings if not is_dated(each)} | {NEWEST}
         assert {name for name, times in Counter(first).items() if times > 1} <= polled
 
@@ -141,7 +141,7 @@ def test_each_works_without_the_recordings_stream(tmp_path: Path) -> None:
 
 
 def test_idle_threads_help_with_the_page_in_hand(tmp_path: Path) -> None:
-    """A poll is one page: read by one thread alone, its details would take as many times longer."""
+    """A poll is one page: with one thread, its details would take many times longer."""
     with Sandbox(recordings(25, odd=False), latency=0.02) as sandbox:
         run_tap(tmp_path, app(sandbox, concurrency=4) | {"page_size": 25}, catalog=selecting(*STREAMS))
         assert sandbox.max_in_flight == 4
@@ -150,7 +150,7 @@ def test_idle_threads_help_with_the_page_in_hand(tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("at_request", [5, 40, 90])
 def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
-    """A page counts as written only with its details."""
+    """A page is done only with its details."""
     with Sandbox(DATA) as sandbox:
         catalog = selecting(*STREAMS)
         config = app(sandbox, concurrency=2) | {"page_size": 5}
@@ -161,7 +161,7 @@ def test_a_kill_loses_nothing(tmp_path: Path, at_request: int) -> None:
 
 
 def test_a_stop_loses_nothing(tmp_path: Path) -> None:
-    """In the middle of a page's details: SIGTERM must not wait for the rest of them, nor count the page."""
+    """During a page's details, SIGTERM must not wait for the rest, and the page is not done."""
     with Sandbox(DATA) as sandbox:
         catalog = selecting(*STREAMS)
         config = app(sandbox, concurrency=2)
@@ -183,7 +183,7 @@ def test_a_stop_loses_nothing(tmp_path: Path) -> None:
 def test_the_log_says_how_far_the_details_are(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page of transcripts takes minutes: nobody could tell that from a sync that hangs, and the log would say so."""
+    """A page of transcripts takes minutes: the log must show progress, and not call it a hang."""
     monkeypatch.setattr(reporting, "PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr(reader, "QUIET_SECONDS", 1.0)
     with Sandbox(recordings(10, odd=False)) as sandbox, caplog.at_level(logging.INFO):
@@ -197,7 +197,7 @@ def test_the_log_says_how_far_the_details_are(
 
 @pytest.mark.parametrize("answer", ["an entry without an id", "no list"])
 def test_followups_that_cannot_be_loaded_are_told(tmp_path: Path, answer: str) -> None:
-    """The run would end well, and nobody ever miss them."""
+    """The run would succeed, and nobody would notice."""
     with Sandbox(recordings(20, odd=False)) as sandbox:
         followed = [each for each in sandbox.recordings if each.get("followups") and each["isProcessingDone"]]
         lost = followed[0]["id"]
@@ -310,6 +310,21 @@ def test_a_test_makes_one_request_for_details(tmp_path: Path, *, right: bool) ->
             assert right or "`oauth_client_secret`" in run.stderr
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["scorecard_nodes"], "'scorecard_nodes' cannot be loaded with an organization token. "),
+        (["recording_utterances", "followups"], "'recording_utterances' and 'followups' cannot be loaded with "),
+    ],
+)
+def test_the_streams_that_need_other_credentials_are_those_that_are_selected(names: list[str], said: str) -> None:
+    """Who selects the nodes of scorecards would be told to deselect a stream that is not selected."""
+    with Sandbox(FEW) as sandbox:
+        run = sync(config_for(sandbox), status=1, catalog=selecting(*names))
+    assert run.errors[0].startswith(said)
+    assert run.errors[0].endswith(f"or deselect {'them' if names[1:] else 'the stream'}.")
+
+
 def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) -> None:
     with Sandbox(FEW) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox), status=1, catalog=selecting(*STREAMS))
@@ -318,7 +333,7 @@ def test_without_a_token_for_transcripts_nothing_is_asked_for(tmp_path: Path) ->
 
 
 def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) -> None:
-    """Values that fit, values of the wrong type, and unknown fields."""
+    """Valid values, values of the wrong type, and unknown fields."""
     ids = ("id", "recordingId", "followupId", "organizationId", "filterByIds", "cursor")
     lists = {"followups": FOLLOWUP_LIST, "scorecards": SCORECARDS, "recording_outcomes": OUTCOMES}
 
@@ -355,13 +370,13 @@ def test_nothing_of_a_conversation_is_in_the_log_or_the_state(tmp_path: Path) ->
 
 
 def test_a_later_day_goes_on_from_the_bookmark(tmp_path: Path) -> None:
-    """The streams' own bookmarks: nothing is asked for twice that did not change."""
+    """With their own bookmarks, the streams request nothing twice that did not change."""
     with Sandbox(FEW, now=lambda: datetime.now(UTC) + timedelta(days=1)) as sandbox:
         first = run_tap(tmp_path, app(sandbox), catalog=selecting(*STREAMS))
         sandbox.clear()
         run_tap(tmp_path, app(sandbox, lookback_seconds=1), state=first.state, catalog=selecting(*STREAMS))
         again = {request.values["id"] for request in sandbox.requests_to(UTTERANCES)}
-        assert len(again) <= 3  # those at the bookmark itself
+        assert len(again) <= 3  # recordings at the bookmark itself
 
 
 def test_an_evaluation_takes_few_requests_and_none_without_a_score(tmp_path: Path) -> None:
@@ -384,7 +399,7 @@ def test_an_evaluation_takes_few_requests_and_none_without_a_score(tmp_path: Pat
 
 
 def test_an_evaluation_by_an_inactive_scorecard_is_found_and_a_missing_one_is_none(tmp_path: Path) -> None:
-    """The scores of last year would have no steps."""
+    """Scores of last year would have no steps."""
     data = recordings(40, odd=False)
     with Sandbox(data) as sandbox:
         sandbox.details.unevaluated = 0.2
@@ -398,7 +413,7 @@ def test_an_evaluation_by_an_inactive_scorecard_is_found_and_a_missing_one_is_no
 
 
 def test_a_scorecard_that_was_deleted_meanwhile_costs_no_evaluation_by_another(tmp_path: Path) -> None:
-    """Its 404 would pass for a recording of which nothing is left: no steps, no error, and the bookmark has moved."""
+    """The scorecard's 404 would count as a deleted recording: no steps, no error, and the bookmark moves."""
     with Sandbox(recordings(60, odd=False)) as sandbox:
         catalog = selecting("recording_scorecards", "recording_scorecard_nodes")
         expected = expected_details(sandbox)["recording_scorecards"]

@@ -1,4 +1,4 @@
-"""`end_date`: with `start_date` a window that is read on its own, and no bookmark past it."""
+"""`end_date` with `start_date`: a window with its own state, and no bookmark past it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DATA = plain(150, sections=1, extractions=1)
 START, END = "2025-05-01T00:00:00.000Z", "2025-09-01T00:00:00.000Z"
-FAST: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 10}
 
 
 def bookmarks(state: dict[str, Any]) -> set[Any]:
@@ -32,7 +32,7 @@ def within(start: str | None, end: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("start", [START, None])
 def test_a_window_has_what_was_updated_in_it(start: str | None) -> None:
-    """Rows of another month in a month's load, or a month that is not whole."""
+    """The load of a month would contain rows of another month, or be incomplete."""
     edges = [DATA[0] | {"id": each, "updatedAt": each} for each in (START, END)]
     with Sandbox([*DATA, *edges]) as sandbox:
         run = sync(config_for(sandbox, start_date=start, end_date=END, **FAST))
@@ -44,7 +44,7 @@ def test_a_window_has_what_was_updated_in_it(start: str | None) -> None:
 
 
 def test_windows_follow_each_other_without_a_gap() -> None:
-    """A backfill month by month, with one state: what is on the edge would be missing."""
+    """In a backfill month by month with one state, recordings at the edge would be missing."""
     months = ["2025-02-01", "2025-03-01", "2025-06-01", "2025-11-01", "2026-06-01"]
     state: dict[str, Any] = {}
     runs = []
@@ -58,7 +58,7 @@ def test_windows_follow_each_other_without_a_gap() -> None:
 
 
 def test_earlier_than_the_bookmark_nothing_is_read_and_a_warning_says_so(tmp_path: Path) -> None:
-    """The bookmark of a table that is loaded each hour would be lost to someone's backfill."""
+    """A backfill would reset the bookmark of an hourly sync."""
     catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {name: {"replication_key_value": END} for name in ("recordings", "recording_crm_links")}}
     with Sandbox(DATA) as sandbox:
@@ -94,16 +94,16 @@ def test_a_history_that_was_begun_without_an_end_goes_on_with_one() -> None:
     assert max(bookmarks(ended.state)) <= END
 
 
-# What leaves the result while it is read
+# Recordings that leave the result during the sync
 
 LIMITS: dict[str, dict[str, Any]] = {"end_date": {"end_date": "2026-03-01"}, "filter": {"is_processing_done": True}}
 MANY = [each | {"isProcessingDone": True} for each in plain(300, sections=1, extractions=1)]
 RUNS = {"whole": (0, 1), "interrupted": (20, 1), "interrupted, with threads": (20, 4)}
-"""Requests after which a run is ended, if it is, and threads."""
+"""Requests after which a run is stopped, if it is, and threads."""
 
 
 class Edits:
-    """Edits recordings that the chain that is being read has returned: each pushes another one past the cursor."""
+    """Edits recordings that the current chain has returned: each pushes another one past the cursor."""
 
     def __init__(self, every: int, most: int) -> None:
         self.every, self.most = every, most
@@ -129,7 +129,7 @@ class Edits:
 @pytest.mark.parametrize(("created", "order"), [("taken", "newest_created"), ("taken", "id"), ("refused", "id")])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_what_leaves_the_result_hides_no_other(limit: str, created: str, order: str, end: str) -> None:
-    """A recording that nobody touched would be missing for ever: its neighbour, edited, pulled it past the cursor."""
+    """An unchanged recording would be missing for good, because an edited neighbour moved it past the cursor."""
     catalog, runs, edits = selecting("recordings"), [], Edits(every=4, most=6)
     at_request, threads = RUNS[end]
     with Sandbox(MANY, cursor="count", created=created, order=order) as sandbox:
@@ -161,7 +161,7 @@ def test_where_nothing_is_edited_a_window_takes_few_requests_more(limit: str, cr
 
 
 def test_a_window_that_never_rests_is_not_read_for_ever() -> None:
-    """A busy organization would never have a bookmark, nor an end of its bill."""
+    """A busy organization would never get a bookmark, and read everything each time."""
     with Sandbox(MANY[:100], cursor="count", created="refused") as sandbox:
         sandbox.hook = Edits(every=5, most=100)
         config = config_for(sandbox, start_date="2024-12-01", **LIMITS["end_date"], **FAST)
@@ -174,7 +174,7 @@ def test_a_window_that_never_rests_is_not_read_for_ever() -> None:
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_a_recording_edited_between_search_and_read_is_no_fault(*, is_old: bool) -> None:
-    """A busy minute would end the run with "nothing can be relied on"; an API without the filter must end it."""
+    """A busy minute must not end the run with "not reliable"; an API that ignores the filter must."""
 
     def edit(page: dict[str, Any]) -> dict[str, Any]:
         moment = "2026-04-01T00:00:00.000Z" if is_old else timestamps.from_ms(int(time.time() * 1000))
@@ -192,7 +192,7 @@ def test_a_recording_edited_between_search_and_read_is_no_fault(*, is_old: bool)
 
 
 def test_an_end_that_moves_with_each_run_does_not_begin_a_history_anew() -> None:
-    """With "an hour ago", a history of more than a run would never end."""
+    """With "an hour ago", a full sync of more than one run would never end."""
     catalog, state, seen = selecting("recordings"), dict[str, Any](), set[str]()
     runs, data = [], plain(700, sections=1, extractions=1)
     with Sandbox(data) as sandbox:

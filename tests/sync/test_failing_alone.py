@@ -1,4 +1,4 @@
-"""Every source fails alone: one recording, one stream or one host that fails costs nothing but itself."""
+"""Independent sources: a failing recording, stream or host does not affect the others."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from tests.sandbox.faults import Fault
 
 DATA = plain(120, sections=1, extractions=1)
-FAST: dict[str, Any] = {"page_size": 10, "requests_per_minute": 100_000}
+FAST: dict[str, Any] = {"page_size": 10}
 
 
 def poison(sandbox: Sandbox, *names: str) -> Fault:
-    """Let every page fail that has one of these recordings."""
+    """Let every page fail that contains one of these recordings."""
 
     def is_there(request: Request) -> bool:
         return any(name.encode() in row for row in sandbox.peek(request).rows for name in names)
@@ -38,7 +38,7 @@ def poison(sandbox: Sandbox, *names: str) -> Fault:
 
 
 def without(names: set[str], *runs: Outcome) -> Warehouse:
-    """Load the runs, and make sure that these recordings are not there."""
+    """Load the runs, and check that these recordings are missing."""
     warehouse = Warehouse()
     for run in runs:
         warehouse.load(run)
@@ -63,7 +63,7 @@ def bookmarks(run: Outcome) -> dict[str, Any]:
 def test_a_recording_that_the_api_cannot_return_costs_only_itself(
     *, is_poll: bool, place: int, order: str, threads: int
 ) -> None:
-    """All recordings and all lists would be missing in every run, until Siro has mended one recording."""
+    """All recordings and lists would be missing in every run, until Siro repairs one recording."""
     data = DATA[::2]
     bad, other = data[place]["id"], data[(place + 25) % 60]["id"]
     catalog = selecting("recordings", "users")
@@ -100,12 +100,12 @@ def test_a_recording_that_the_api_cannot_return_costs_only_itself(
 
 @pytest.mark.parametrize("begins_at", [1, 10])
 def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(begins_at: int) -> None:
-    """While details come, an outage of the list would be taken for recordings that it cannot return."""
+    """While details arrive, an outage of the list would count as recordings that Siro cannot return."""
     clock = Clock()
 
     def is_away(request: Request) -> bool:
         assert clock.client is not None
-        clock.client.api.successes += 1  # a detail has come meanwhile
+        clock.client.api.successes += 1  # a detail has arrived meanwhile
         return request.number >= begins_at
 
     catalog = selecting("recordings")
@@ -120,7 +120,7 @@ def test_answers_of_other_endpoints_do_not_make_an_outage_a_fault_of_recordings(
 
 
 def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
-    """Each second of a history would be asked for apart, for days."""
+    """The tap would request each second of the past separately, for days."""
     with Sandbox(DATA[:40]) as sandbox:
         poison(sandbox, *(each["id"] for each in DATA[:40]))
         run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users"), status=1)
@@ -132,7 +132,7 @@ def test_an_api_that_fails_on_most_recordings_is_not_asked_for_each() -> None:
 @pytest.mark.parametrize("begins_at", [1, 12])
 @pytest.mark.parametrize("seconds", [120, 10_000])
 def test_an_outage_is_not_taken_for_such_a_recording(seconds: int, begins_at: int) -> None:
-    """A night's outage would leave a message about one recording, and a history in pieces."""
+    """After an outage, the message would blame one recording, and the full sync would be incomplete."""
     clock = Clock()
 
     def is_away(request: Request) -> bool:
@@ -166,7 +166,7 @@ PARTS: dict[str, Any] = {
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("is_poll", [False, True])
 def test_recordings_that_are_said_to_be_a_part_move_no_bookmark(part: str, *, is_poll: bool) -> None:
-    """35 of 60 recordings would be missing for ever, with status 0."""
+    """35 of 60 recordings would be missing for good, with status 0."""
     catalog = selecting("recordings", "users")
     with Sandbox(DATA) as sandbox:
         config = config_for(sandbox, **FAST)
@@ -202,7 +202,7 @@ def with_details(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
 
 
 def check_all_but(sandbox: Sandbox, lost: set[str], *runs: Outcome) -> None:
-    """Everything is there but the utterances of some recordings."""
+    """Check that only the utterances of some recordings are missing."""
     warehouse, expected = Warehouse(), expected_details(sandbox)
     for run in runs:
         warehouse.load(run)
@@ -228,7 +228,7 @@ LATER: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", [*REFUSED, *LATER])
 def test_a_recording_whose_details_cannot_be_loaded_costs_only_them(kind: str) -> None:
-    """One transcript that the user may not see would keep all recordings and lists away, in every run."""
+    """One transcript without access would stop all recordings and lists, in every run."""
     fault, options = (REFUSED | LATER)[kind]
     catalog, bad = selecting(*STREAMS), PROCESSED[20]
     with Sandbox(VARIED) as sandbox:
@@ -253,7 +253,7 @@ WRONG = ("all 403", "all 500", "all 401", "an unknown path", "HTML 404", "refuse
 
 @pytest.mark.parametrize(("kind", "count"), [*((kind, 50) for kind in WRONG), *((kind, 8) for kind in WRONG[2:])])
 def test_a_host_that_has_no_details_costs_only_its_stream(kind: str, count: int) -> None:
-    """A typing error in `user_api_url`, or that host's outage, would stop everything; or pass for no transcripts."""
+    """A wrong `user_api_url`, or an outage of that host, would stop everything, or count as no transcripts."""
     catalog, clock = selecting(*STREAMS), Clock()
     with Sandbox(VARIED[:count]) as sandbox, socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
@@ -279,7 +279,7 @@ def test_a_host_that_has_no_details_costs_only_its_stream(kind: str, count: int)
 
 
 def test_many_recordings_that_are_gone_are_no_fault() -> None:
-    """A purge of 25 recordings would end a poll with a wrong advice, each time."""
+    """After a purge of 25 recordings, each poll would fail with wrong advice."""
     catalog = selecting(*STREAMS)
     with Sandbox(VARIED) as sandbox:
         first = sync(with_details(sandbox), catalog=catalog)
@@ -302,7 +302,7 @@ def test_many_recordings_that_are_gone_are_no_fault() -> None:
 def test_a_page_that_waits_for_a_detail_is_not_passed_over(
     order: str, place: int, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Later pages are written before it: a run that is stopped then would never have its recordings."""
+    """Later pages are written first: a run that is stopped then would lose the page's recordings."""
     monkeypatch.setattr(passes, "STATE_SECONDS", 0.0)
     catalog, slow, since = selecting(*STREAMS), PROCESSED[place], list[str]()
 
@@ -323,7 +323,7 @@ def test_a_page_that_waits_for_a_detail_is_not_passed_over(
 
 @pytest.mark.parametrize("threads", [2, 4])
 def test_a_page_that_was_read_twice_waits_for_its_details(threads: int) -> None:
-    """The first page comes again in a slice, where its recordings are left out: the run must not end without them."""
+    """The first page is read again as part of a slice, without its recordings: they must still be written."""
     newest = PROCESSED[-1]
     with Sandbox(VARIED) as sandbox:
         sandbox.fault("slow", path=UTTERANCES, seconds=1, when=lambda each: each.values["id"] == newest)
@@ -336,7 +336,7 @@ def test_a_page_that_was_read_twice_waits_for_its_details(threads: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
 def test_lists_come_though_the_recordings_do_not(status: int) -> None:
-    """Without the scope for recordings, there would be no users either."""
+    """Without the scope for recordings, users would be missing too."""
     with Sandbox(DATA) as sandbox:
         sandbox.fault("status", status=status, on=None)
         run = sync(config_for(sandbox, **FAST), catalog=selecting("recordings", "users", "teams"), status=1)

@@ -1,4 +1,4 @@
-"""Killed at any moment, the tap goes on from its last STATE: no row is lost, and the history does not begin again."""
+"""After a kill, the tap continues from its last STATE: no row is lost, and the full sync does not restart."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def test_a_history_that_is_killed_goes_on(tmp_path: Path, moment: int) -> None:
             state = warehouse.state or None
             warehouse.load(run_and_kill(tmp_path, config, sandbox, at_request=moment_of_death, state=state))
             if "replication_key_value" in warehouse.state.get("bookmarks", {}).get("recordings", {}):
-                break  # the history was over already
+                break  # the full sync had ended
             positions.append(_position(warehouse.state) or "")
         assert positions == sorted(positions), "a position went back"
         sandbox.clear()
         rest = run_tap(tmp_path, config, state=warehouse.state or None)
         if (position := _position(warehouse.state)) and position == positions[-1]:
             assert sandbox.requests[0].params["createdAt:gt"] == _just_before(position), "the history began again"
-            # Recordings without a date come with every request; they say nothing.
+            # Recordings without a date come with every request, so ignore them.
             dated = [row for row in rest.records["recordings"] if row["createdAt"] and row["updatedAt"]]
             assert all(row["createdAt"] >= position for row in dated), "rows before the position came again"
         warehouse.load(rest)
@@ -64,12 +64,12 @@ def test_a_history_that_is_killed_goes_on(tmp_path: Path, moment: int) -> None:
 
 @pytest.mark.parametrize(("order", "threads"), list(zip(ORDERS, (8, 1, 8, 1), strict=True)))
 def test_a_history_that_is_cut_again_and_killed_goes_on(tmp_path: Path, order: str, threads: int) -> None:
-    """With a dense day, slices are given up and cut anew: in a gap between two, recordings would be lost."""
+    """On a dense day, slices are given up and divided again: a gap between two would lose recordings."""
     small = {"sections": 1, "extractions": 1}
     data = plain(100, start="2021-01-01T00:00:00.000Z", end="2025-01-01T00:00:00.000Z", **small)
     data += plain(200, start="2023-02-01T00:00:00.000Z", end="2023-02-02T00:00:00.000Z", seed=9, **small)
     with Sandbox(data, order=order, latency=0.002) as sandbox:
-        config = config_for(sandbox, page_size=5, concurrency=threads, requests_per_minute=100_000)
+        config = config_for(sandbox, page_size=5, concurrency=threads)
         warehouse, beginnings = Warehouse(), set()
         for moment in (7, 25, 40):
             run = run_and_kill(tmp_path, config, sandbox, at_request=moment, state=warehouse.state or None)
@@ -104,7 +104,7 @@ def test_a_poll_of_many_pages_that_is_killed_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_run_begins_with_the_state_that_it_was_given(begun: bool) -> None:
-    """target-duckdb and its kin take the first STATE of a run for loaded, and confirm it with the first full batch."""
+    """target-duckdb and similar targets treat a run's first STATE as loaded, and confirm it with the first batch."""
     with Sandbox(DATA) as sandbox:
         given = sync(config_for(sandbox)).state if begun else {}
         if begun:

@@ -1,4 +1,4 @@
-"""Values that Siro finishes after the upload without moving `updatedAt`: scores, summaries, extracted values."""
+"""Scores, summaries and extracted values that Siro finishes later, without changing `updatedAt`."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ NOTHING: dict[str, Any] = {"evaluationScore": None, "summary": [], "entityExtrac
 
 
 class Company:
-    """An organization, its warehouse, and a clock that goes when it is told to."""
+    """An organization, its warehouse, and a clock that tests advance."""
 
     def __init__(self, *ages: int) -> None:
-        """Begin at noon, with a recording updated so many milliseconds ago for each age."""
+        """Start at noon, with one recording per age, updated that many milliseconds ago."""
         self.now = NOON
         made = plain(len(ages), sections=0, extractions=0)
         for recording, age in zip(made, ages, strict=True):
@@ -52,7 +52,7 @@ class Company:
         return run
 
     def finish(self, number: int, **late: Any) -> None:
-        """Siro finishes something of a recording, and its `updatedAt` stays."""
+        """Finish a property of a recording, with `updatedAt` unchanged."""
         updated = next(row["updatedAt"] for row in self.sandbox.recordings if row["id"] == self.ids[number])
         self.sandbox.update(self.ids[number], **late, updatedAt=updated)
 
@@ -71,7 +71,7 @@ def company(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("company", [(0, 119 * 60 * SECOND)], indirect=True)
 @pytest.mark.parametrize("kind", LATE)
 def test_what_lands_within_two_hours_comes_with_the_next_sync(company: Company, kind: str) -> None:
-    """Scores and summaries land minutes after the upload: a day later is too late for a morning's report."""
+    """Scores and summaries come minutes after the upload: a day later is too late for a report."""
     company.sync()
     for number in (0, 1):
         company.finish(number, **LATE[kind])
@@ -82,7 +82,7 @@ def test_what_lands_within_two_hours_comes_with_the_next_sync(company: Company, 
 @pytest.mark.parametrize("company", [(0, 47 * HOUR)], indirect=True)
 @pytest.mark.parametrize("kind", LATE)
 def test_what_lands_later_comes_with_the_next_days_recheck_and_that_is_one_poll(company: Company, kind: str) -> None:
-    """Never, it would be missing for good; with each poll, two days would be loaded again once an hour."""
+    """Without a recheck, late values would be missing for good; with one per poll, each loads two days again."""
     company.sync()
     company.finish(1, **LATE[kind])
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_what_lands_later_comes_with_the_next_days_recheck_and_that_is_one_poll(
 
 @pytest.mark.parametrize("company", [(0, 47 * HOUR)], indirect=True)
 def test_a_recheck_that_fails_is_made_up_for_on_the_same_day(company: Company) -> None:
-    """Otherwise an hour's outage at midnight would lose what landed late, for good if it lasts for two days."""
+    """An outage at midnight would lose late values, for good if it lasts two days."""
     company.sync()
     company.finish(1, **LATE["score"])
     company.now += DAY

@@ -1,4 +1,4 @@
-"""Lists: every row arrives, in whatever form the API sends it, and a failing list stops no other."""
+"""Lists: every row arrives, in any form that the API sends, and a failing list does not stop others."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ALL = (*KEYS, *LIST_KEYS)
 
 
 def loaded(run: Outcome) -> dict[str, Table]:
-    """The tables of lists, and nothing twice in them."""
+    """Return the tables of lists, and check that they have no duplicates."""
     warehouse = Warehouse()
     warehouse.load(run)
     for stream, rows in warehouse.lists.items():
@@ -70,7 +70,7 @@ def loaded(run: Outcome) -> dict[str, Table]:
 
 
 def activated(run: Outcome) -> list[str]:
-    """The streams whose earlier rows a target may drop."""
+    """Return the streams whose earlier rows a target may delete."""
     return [message["stream"] for message in run.messages if message["type"] == "ACTIVATE_VERSION"]
 
 
@@ -87,14 +87,14 @@ def test_every_row_arrives_with_every_column(sandbox: Sandbox) -> None:
 
 
 def test_lists_in_other_wrappings_are_the_same_rows(sandbox: Sandbox) -> None:
-    """Live answers are not what the OpenAPI document says in two of three places."""
+    """Live responses differ from the OpenAPI document in two of three places."""
     sandbox.lists.bare = True
     sandbox.lists.page_size = 100
     assert loaded(sync(host_config(sandbox), catalog=selecting(*ALL))) == expected_lists(sandbox.lists)
 
 
 def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> None:
-    """A number for an id would cost the row, and a new field its value."""
+    """A number as an id would lose the row, and a new field its value."""
     made = sandbox.lists
     made.users += [
         {"id": 17, "firstName": "Nul\x00l", "externalId": 4711, "disabled": "true", "locale": {"zone": [1.50, None]}},
@@ -115,7 +115,7 @@ def test_values_that_are_not_as_documented_lose_nothing(sandbox: Sandbox) -> Non
 
 
 def test_only_some_are_selected_by_default(sandbox: Sandbox) -> None:
-    """The appointments and deals of years would be read by everybody who wants the names of their reps."""
+    """Users who want only the names of their reps would read years of appointments and deals."""
     run = sync(host_config(sandbox))
     assert {stream for stream in run.records if stream not in KEYS} == set(DEFAULT)
     assert not [stream for stream in PATHS if stream not in DEFAULT and sandbox.requests_to(PATHS[stream])]
@@ -144,7 +144,7 @@ def test_without_them_nothing_is_asked_for(sandbox: Sandbox) -> None:
     assert sandbox.all_requests == sandbox.requests
 
 
-# What goes wrong with one
+# Faults of a list
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -164,7 +164,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     ],
 )
 def test_one_that_cannot_be_read_costs_only_itself(sandbox: Sandbox, stream: str, fault: str) -> None:
-    """A token without one scope would load nothing, or hide rows that are there."""
+    """A token that lacks a scope would load nothing, or hide existing rows."""
     kind, options = FAULTS[fault]
     sandbox.fault(kind, path=PATHS[stream], on=None, **options)
     run = sync(host_config(sandbox, **NO_WAITING), catalog=selecting(*ALL), status=1)
@@ -194,7 +194,7 @@ PARTS: dict[str, Any] = {
 def test_a_list_that_says_that_it_is_a_part_is_loaded_but_hides_nothing(
     sandbox: Sandbox, stream: str, part: str
 ) -> None:
-    """Siro's own failure, told beside the data, would mark half of the users as deleted."""
+    """An error of Siro beside the data would mark half of the users as deleted."""
     sandbox.fault("edit", path=PATHS[stream], on=None, edit=PARTS[part])
     run = sync(config_for(sandbox), catalog=selecting("users", "teams", "mobile_events"), status=1)
     expected = expected_lists(sandbox.lists)
@@ -211,7 +211,7 @@ def test_a_list_that_says_that_it_is_a_part_is_loaded_but_hides_nothing(
 
 
 def test_a_list_that_is_too_heavy_is_read_in_smaller_pages(sandbox: Sandbox) -> None:
-    """Users of a large organization would never come, though the API has them."""
+    """The users of a large organization would never be loaded."""
     made = sandbox.lists
     made.page_size = 1_000
     made.users = [{**made.users[0], "id": f"user-{number}"} for number in range(130)]
@@ -234,7 +234,7 @@ def test_a_list_that_is_too_heavy_is_read_in_smaller_pages(sandbox: Sandbox) -> 
 
 
 def test_a_part_is_loaded_but_hides_nothing(sandbox: Sandbox) -> None:
-    """Rows of the pages that did not come would be marked as deleted."""
+    """Rows of missing pages would be marked as deleted."""
     for path in PATHS.values():
         sandbox.fault("status", path=path, on=None, status=403, when=lambda request: "cursor" in request.params)
     run = sync(host_config(sandbox, **NO_WAITING), catalog=selecting("users", "engagements"), status=1)
@@ -265,7 +265,7 @@ def test_rows_without_an_id_are_reported_and_hide_nothing(sandbox: Sandbox) -> N
 
 
 def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> None:
-    """Cursors expire, nobody knows when."""
+    """Cursors expire after an unknown time."""
     sandbox.fault("status", path=PATHS["users"], status=410, when=lambda request: request.params.get("cursor") == "7")
     run = sync(host_config(sandbox), catalog=selecting("users"))
     assert {row["id"] for row in run.records["users"]} == {row["id"] for row in sandbox.lists.users}
@@ -275,14 +275,14 @@ def test_a_cursor_that_is_refused_begins_the_list_again(sandbox: Sandbox) -> Non
 
 
 def test_a_page_size_that_is_refused_is_not_asked_for(sandbox: Sandbox) -> None:
-    """Siro does not document one for users."""
+    """Siro documents no page size for users."""
     sandbox.fault("status", path=PATHS["users"], on=None, status=400, when=lambda request: "pageSize" in request.params)
     run = sync(host_config(sandbox), catalog=selecting("users"))
     assert loaded(run)["users"] == expected_lists(sandbox.lists)["users"]
 
 
 def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
-    """The recordings that came before would be read again."""
+    """The recordings before the list would be read again."""
     sandbox.watch = lambda _, request: (
         os.kill(os.getpid(), signal.SIGTERM) if request.route == PATHS["users"] and request.number == 2 else None
     )
@@ -294,7 +294,7 @@ def test_a_signal_ends_it_with_a_state(sandbox: Sandbox) -> None:
 
 
 def test_a_slow_list_says_so(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody could tell a list of minutes from a sync that hangs."""
+    """A list that takes minutes would look like a hang."""
     monkeypatch.setattr(lists, "PROGRESS_SECONDS", 0.0)
     monkeypatch.setattr(reader, "QUIET_SECONDS", 0.5)
     sandbox.fault("slow", path=PATHS["users"], on=None, seconds=0.9, when=lambda request: request.number == 3)
@@ -307,7 +307,7 @@ def test_a_slow_list_says_so(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
-    """A target would drop rows that are still to come, or keep those that are gone."""
+    """A target would delete rows that arrive later, or keep deleted ones."""
     first, second = (sync(host_config(sandbox), catalog=selecting(*ALL)) for _ in range(2))
     versions: dict[str, int] = {}
     for run in (first, second):
@@ -325,7 +325,7 @@ def test_a_version_is_activated_after_all_its_rows(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("off", [False, "false"])
 def test_no_version_is_named_where_the_target_takes_none(sandbox: Sandbox, off: Any) -> None:
-    """Some targets fail on the message, and rows with a version that nobody activates stay hidden in others."""
+    """Some targets fail on the message; in others, rows with an inactive version stay hidden."""
     run = sync(host_config(sandbox, emit_activate_version_messages=off), catalog=selecting(*ALL))
     assert run.records.keys() >= set(WHOLE)
     assert activated(run) == []
@@ -333,14 +333,14 @@ def test_no_version_is_named_where_the_target_takes_none(sandbox: Sandbox, off: 
 
 
 def test_recordings_have_no_version_whatever_is_set(sandbox: Sandbox) -> None:
-    """The SDK would activate one after each sync: all rows but the changed ones would be gone."""
+    """The SDK would activate a version after each sync, which deletes all unchanged rows."""
     run = sync(host_config(sandbox, emit_activate_version_messages=True), catalog=selecting(*KEYS, "users"))
     assert activated(run) == ["users"]
     assert {message["stream"] for message in run.messages if "version" in message} == {"users"}
 
 
 def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--test` would empty the tables, or fail on what the token may not read and nobody has selected."""
+    """`--test` would empty the tables, or fail on deselected lists without access."""
     sandbox.fault("status", path=PATHS["engagements"], on=None, status=403)
     assert TapSiro(config=host_config(sandbox)).run_connection_test()
     assert "ACTIVATE_VERSION" not in (out := capsys.readouterr().out)
@@ -351,7 +351,7 @@ def test_a_few_records_for_a_test_hide_nothing(sandbox: Sandbox, capsys: pytest.
 
 
 def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
-    """Personal data of the reps would reach the warehouse, under a name that was not asked for."""
+    """Personal data of reps would reach the warehouse under an unexpected name."""
     catalog = selecting("users", "teams", "team_members", "integration_connections")
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
@@ -375,7 +375,7 @@ def test_stream_maps_flattening_and_selection_work(sandbox: Sandbox) -> None:
 
 
 def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
-    """An entry would say that something is left to read."""
+    """A state entry would mean that there is more to read."""
     assert sync(host_config(sandbox), catalog=selecting(*WHOLE)).state.get("bookmarks", {}).keys() <= {"recordings"}
 
 
@@ -385,7 +385,7 @@ def test_state_has_no_entry_for_what_is_read_whole(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("excluded", [False, True])
 def test_disabled_users_come_once_and_staff_if_wanted(sandbox: Sandbox, *, apart: bool, excluded: bool) -> None:
-    """Calls of those who left would have no name."""
+    """Calls of former reps would have no name."""
     sandbox.lists.disabled_apart = apart
     run = sync(host_config(sandbox, exclude_siro_users=excluded), catalog=selecting("users"))
     expected = expected_lists(sandbox.lists)["users"]
@@ -428,7 +428,7 @@ def test_a_group_of_organizations_has_the_teams_of_all(sandbox: Sandbox) -> None
 
 
 def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sandbox: Sandbox) -> None:
-    """No team at all would be loaded, although the token may read some."""
+    """No team would be loaded, although the token has access to some."""
     made = sandbox.lists
     made.group = [made.organization, "second"]
     sandbox.fault("status", path=ORGANIZATIONS, status=403, on=None)
@@ -440,7 +440,7 @@ def test_a_group_that_may_not_be_listed_has_the_teams_of_its_own_organization(sa
 
 
 def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
-    """A request for the teams of nobody would be made."""
+    """The tap would request the teams of no organization."""
     sandbox.fault("body", path=IDENTITY, on=None, body={"organizationId": None})
     run = sync(host_config(sandbox), catalog=selecting("teams", "users"), status=1)
     assert "which organization" in run.errors[0]
@@ -452,7 +452,7 @@ def test_a_token_of_no_organization_has_no_teams(sandbox: Sandbox) -> None:
 
 
 def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) -> None:
-    """The cursor is a moment, and skips what else was created in it."""
+    """The cursor is a timestamp, and skips other events of that millisecond."""
     expected = expected_lists(sandbox.lists)["mobile_events"]
     for size in (2, 3, 4, 5):
         sandbox.lists.page_size = size
@@ -462,7 +462,7 @@ def test_events_of_one_millisecond_are_not_lost_between_pages(sandbox: Sandbox) 
 
 
 def test_a_millisecond_with_more_events_than_a_page_is_passed(sandbox: Sandbox) -> None:
-    """The sync would ask the same question for ever."""
+    """The sync would repeat the same request endlessly."""
     crowd = [{**sandbox.lists.mobile_events[0], "id": f"crowd-{number}"} for number in range(20)]
     sandbox.lists.mobile_events += crowd
     run = sync(host_config(sandbox), catalog=selecting("mobile_events"))
@@ -472,7 +472,7 @@ def test_a_millisecond_with_more_events_than_a_page_is_passed(sandbox: Sandbox) 
 
 
 def test_events_in_another_order_are_read_by_cursor(sandbox: Sandbox) -> None:
-    """Asking for what is older than the oldest of a page would skip all that is between."""
+    """A request for events before the oldest of a page would skip events in between."""
     events = sandbox.lists.mobile_events
     for number, event in enumerate(events):
         event["createdAt"] = timestamps.from_ms(1_700_000_000_000 + number)
@@ -483,7 +483,7 @@ def test_events_in_another_order_are_read_by_cursor(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("fault", ["a refused cursor", "an ignored bound"])
 def test_events_in_another_order_all_come_at_a_usual_price(sandbox: Sandbox, fault: str) -> None:
-    """A refused cursor would end the stream, or an ignored `createdAtLt` take a request for each page of all."""
+    """A refused cursor would end the stream, or an ignored `createdAtLt` would read all pages again."""
     made, requests = sandbox.lists, []
     for count in (70, 280):
         made.mobile_events = [
@@ -515,7 +515,7 @@ def test_events_in_another_order_all_come_at_a_usual_price(sandbox: Sandbox, fau
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_an_api_without_disabled_users_has_all_others(sandbox: Sandbox, status: int) -> None:
-    """Because it cannot be asked for disabled users, there would be none."""
+    """Such an API cannot be asked for disabled users, so they would be missing."""
     for user in sandbox.lists.users:
         user["disabled"] = False
     sandbox.fault("status", path=PATHS["users"], on=None, status=status, when=lambda each: "disabled" in each.params)
@@ -548,7 +548,7 @@ def test_events_are_read_on_from_the_bookmark(sandbox: Sandbox) -> None:
 
 
 def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
-    """A window would hold what is after it; and as the bookmark may not pass it, each run would read that again."""
+    """A window would contain later events, and each run would read them again, because the bookmark cannot pass it."""
     moments = sorted(event["createdAt"] for event in sandbox.lists.mobile_events)
     end = moments[10]
     catalog = selecting("mobile_events")
@@ -568,14 +568,14 @@ def test_an_end_date_is_the_end_for_events_too(sandbox: Sandbox) -> None:
     [("2999-01-01T00:00:00.000Z", "A bookmark is in the future"), ("yesterday", "'mobile_events' in the state is not")],
 )
 def test_a_strange_bookmark_of_events_is_told(sandbox: Sandbox, bookmark: str, says: str) -> None:
-    """No event would come for years, without a word."""
+    """No event would be loaded for years, without a message."""
     state = {"bookmarks": {"mobile_events": {"replication_key_value": bookmark}}}
     (warning,) = sync(host_config(sandbox), state=state, catalog=selecting("mobile_events")).warnings
     assert says in warning
 
 
 def test_the_bookmark_of_events_stays_where_a_read_breaks_off(sandbox: Sandbox) -> None:
-    """The newest come first: the older ones that did not come would never."""
+    """The newest events come first: missing older ones would never be loaded."""
     path = PATHS["mobile_events"]
     sandbox.fault("status", path=path, on=None, status=403, when=lambda request: request.number == 2)
     run = sync(host_config(sandbox), catalog=selecting("mobile_events"), status=1)

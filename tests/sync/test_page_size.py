@@ -1,4 +1,4 @@
-"""Pages small enough for evaluation scores, which Siro leaves out of large ones without saying so."""
+"""Pages small enough for evaluation scores, which Siro silently leaves out of large ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGEST_SCORED = 40
 
 
 def without_scores_on_large_pages(sandbox: Sandbox) -> None:
-    """As the live API does, by what a client in production found."""
+    """Follow the live API, as a client in production found it."""
 
     def too_large(request: Request) -> bool:
         return int(request.params.get("pageSize", 25)) > LARGEST_SCORED
@@ -39,7 +39,7 @@ def without_scores_on_large_pages(sandbox: Sandbox) -> None:
     ("setting", "size", "warned"), [(None, "25", False), (7, "7", False), (25, "25", False), (26, "25", True)]
 )
 def test_scores_arrive_whatever_page_size_is_set(setting: int | None, size: str, warned: bool) -> None:
-    """With larger pages there would be none in the warehouse, and nothing would say so."""
+    """With larger pages, the warehouse would have no scores, without a message."""
     with Sandbox(DATA) as sandbox:
         without_scores_on_large_pages(sandbox)
         run = sync(config_for(sandbox, page_size=setting))
@@ -53,7 +53,7 @@ def test_scores_arrive_whatever_page_size_is_set(setting: int | None, size: str,
 def test_pages_are_large_where_no_score_is_wanted(
     tmp_path: Path, streams: list[str], setting: int | None, size: str
 ) -> None:
-    """Four times as many requests would be made for nothing."""
+    """The tap would send four times as many requests as needed."""
     catalog = selecting(*streams)
     shown = {} if streams == ["recording_crm_links"] else {"show_evaluation_score": False}
     with Sandbox(DATA) as sandbox:
@@ -63,7 +63,7 @@ def test_pages_are_large_where_no_score_is_wanted(
 
 
 def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None:
-    """A stream that needs no score would be read in small pages because another one needs it."""
+    """A stream without scores would be read in small pages because another stream needs scores."""
     catalog = selecting("recordings", "recording_crm_links")
     state = {"bookmarks": {"recordings": {"replication_key_value": "2026-02-01T00:00:00.000Z"}}}
     with Sandbox(DATA) as sandbox:
@@ -73,7 +73,7 @@ def test_each_pass_has_the_page_size_of_what_it_asks_for(tmp_path: Path) -> None
 
 
 def test_a_size_that_is_too_large_for_scores_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    """Each pass of a run would say it again."""
+    """Each pass of a run would repeat the warning."""
     setting = PageSizeSetting(26)
     with caplog.at_level(logging.WARNING):
         assert [setting.of({"showSummary"}), *(setting.of({"showEvaluationScore"}) for _ in range(3))] == [
@@ -85,7 +85,7 @@ def test_a_size_that_is_too_large_for_scores_is_warned_of_once(caplog: pytest.Lo
     assert len(caplog.records) == 1
 
 
-# When not one score arrives
+# No scores
 
 
 def rows(count: int, **changes: Any) -> list[dict[str, Any]]:
@@ -107,7 +107,7 @@ def rows(count: int, **changes: Any) -> list[dict[str, Any]]:
 def test_a_warning_when_many_processed_recordings_have_no_score(
     pages: list[list[Any]], warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody would notice a token that may not read scores; and who has no scorecard would wait for large histories."""
+    """Nobody would notice a token without access to scores, and users without scorecards would wait for small pages."""
     with caplog.at_level(logging.WARNING):
         watch = MissingScores()
         for _ in range(2):
@@ -131,7 +131,7 @@ def test_a_history_without_any_score_is_warned_of() -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_an_outage_is_over_some_time(threads: int) -> None:
-    """A 502 for twenty seconds would leave the smallest pages for hours: 1,100 requests instead of 76."""
+    """After a 502 for twenty seconds, pages would stay small for hours: 1,100 requests instead of 76."""
     data, clock, began = plain(4_000, sections=0, extractions=0), Clock(), list[float]()
 
     def is_away(request: Request) -> bool:
@@ -140,7 +140,7 @@ def test_an_outage_is_over_some_time(threads: int) -> None:
         return bool(began) and clock.slept < began[0] + 20
 
     with Sandbox(data) as sandbox:
-        config = config_for(sandbox, show_evaluation_score=False, concurrency=threads, requests_per_minute=100_000)
+        config = config_for(sandbox, show_evaluation_score=False, concurrency=threads)
         sync(config, catalog=selecting("recordings"))
         undisturbed = len(sandbox.requests)
         sandbox.clear()

@@ -24,7 +24,7 @@ DAY = 86_400_000
 DATA = plain(120, sections=1, extractions=1)
 DENSE = plain(60, sections=1, extractions=1, start="2026-02-01T00:00:00.000Z", end="2026-02-01T20:00:00.000Z")
 TABLES = {"recordings": "updatedAt", "recording_crm_links": "recordingUpdatedAt"}
-FAST: dict[str, Any] = {"requests_per_minute": 100_000, "daily_recheck_days": 0, "lookback_seconds": 60}
+FAST: dict[str, Any] = {"daily_recheck_days": 0, "lookback_seconds": 60}
 UNSCORED: dict[str, Any] = {**FAST, "show_evaluation_score": False}
 
 
@@ -41,20 +41,20 @@ def earlier(timestamp: str, milliseconds: int) -> str:
 
 
 def updated(number: int) -> str:
-    """The `updatedAt` after which there are so many."""
+    """Return the `updatedAt` after which there is a number of recordings."""
     moments: list[str] = sorted(row["updatedAt"] for row in DATA)
     return moments[-number]
 
 
 def since(sandbox: Sandbox) -> list[str | None]:
-    """Return the starts of the passes, in order; None is a history."""
+    """Return the starts of the passes, in order; None is a full sync."""
     begins = [request.params.get("updatedAt:gte") for request in sandbox.requests]
     return [each for number, each in enumerate(begins) if each not in begins[:number]]
 
 
 @pytest.mark.parametrize("page_size", [10, 25])
 def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page_size: int) -> None:
-    """A user who reads one year into a table would get all years."""
+    """A user who loads one year would get all years."""
     after, before = DATA[30]["createdAt"], DATA[90]["createdAt"]
     limits = {"created_after": after, "created_before": before, "is_summary_done": True}
     run = sync(config_for(sandbox, page_size=page_size, **limits, **FAST))
@@ -71,7 +71,7 @@ def test_the_range_and_the_filters_hold_for_every_request(sandbox: Sandbox, page
 
 @pytest.mark.parametrize("order", [list(TABLES), list(reversed(TABLES))])
 def test_streams_polled_together_each_get_what_they_lack(tmp_path: Path, order: list[str]) -> None:
-    """The one that is further back would lose what the other already has, and that get rows again."""
+    """The stream that is further back would lose rows, and the other would get rows twice."""
     behind, ahead = order
     moments = sorted(row["updatedAt"] for row in DENSE)
     bookmarks = {behind: moments[20], ahead: moments[30]}
@@ -110,7 +110,7 @@ def test_what_no_stream_of_a_pass_wants_hides_nothing_behind_it(tmp_path: Path) 
 
 
 def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_first(tmp_path: Path) -> None:
-    """New recordings would wait for the catch-up of a stream that was long deselected."""
+    """New recordings would wait for the full sync of another stream."""
     newest = max(row["updatedAt"] for row in DENSE)
     hours_back = {"recordings": 30, "recording_crm_links": 0, "recording_followups": 20}
     state = {
@@ -125,7 +125,7 @@ def test_streams_whose_polls_begin_a_day_apart_are_polled_apart_the_freshest_fir
 
 
 def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Changes since the pass began would come a run later, or with `--full-refresh` only."""
+    """Changes during the pass would come a run later, or only with `--full-refresh`."""
     begun = {"recordings": updated(5), "recording_crm_links": updated(60)}
     state = {
         "bookmarks": {
@@ -151,13 +151,13 @@ def test_every_pass_that_was_resumed_is_followed_by_a_poll(sandbox: Sandbox, tmp
 def test_a_history_of_more_than_one_request_is_followed_by_a_poll(
     sandbox: Sandbox, page_size: int, passes: int
 ) -> None:
-    """One page is a snapshot. During more, something may have changed that the bookmark would pass over."""
+    """One page is a snapshot. With more pages, the bookmark would pass changes during the sync."""
     sync(config_for(sandbox, page_size=page_size, **UNSCORED))
     assert len(since(sandbox)) == passes
 
 
 def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A target that overwrites the table with each run would keep only the second half."""
+    """A target that overwrites the table in each run would keep only the second half."""
     catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = "FULL_TABLE"
@@ -169,7 +169,7 @@ def test_a_full_table_pass_that_fails_leaves_no_position(sandbox: Sandbox, tmp_p
 
 @pytest.mark.parametrize(("later", "goes_on"), [("2025-02-05", True), ("2025-02-01", True), ("2025-01-31", False)])
 def test_a_history_goes_on_though_the_range_has_slid(sandbox: Sandbox, later: str, goes_on: bool) -> None:
-    """Meltano resolves "90 days ago" in each run: a history of more than a day would begin anew each night."""
+    """Meltano resolves "90 days ago" in each run: a full sync of more than a day would restart each night."""
     config = config_for(sandbox, page_size=5, concurrency=1, created_after="2025-02-01", **FAST)
     fault = sandbox.fault("status", on=None, when=lambda request: request.number > 20, status=401)
     begun = sync(config, status=1)
@@ -184,7 +184,7 @@ def test_a_history_goes_on_though_the_range_has_slid(sandbox: Sandbox, later: st
     assert {stream: {key: rows[stream].get(key) for key in table} for stream, table in wanted.items()} == wanted
 
 
-# What the log says
+# Log
 
 
 def bookmarked(moment: str | None) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def bookmarked(moment: str | None) -> dict[str, Any]:
 def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
     sandbox: Sandbox, tmp_path: Path, moment: str | None, start: str, method: str
 ) -> None:
-    """Warned of in each run, nobody would look; and without a warning, rows would be missed that never come."""
+    """A warning in each run would be ignored; without one, nobody would know why rows are missing."""
     catalog = selecting("recordings")
     for entry in catalog["streams"]:
         entry["replication_method"] = method
@@ -207,7 +207,7 @@ def test_a_start_date_that_does_nothing_is_warned_of_and_no_other(
 
 
 def test_a_bookmark_that_is_no_date_is_warned_of_by_the_name_of_its_stream(sandbox: Sandbox) -> None:
-    """With six streams in a state, nobody would know which of them to restore."""
+    """With six streams in a state, the message must name the one to restore."""
     state = bookmarked(updated(1))
     state["bookmarks"]["recording_followups"] = {"replication_key_value": "yesterday"}
     (warning,) = sync(config_for(sandbox, **FAST), state=state).warnings
@@ -221,7 +221,7 @@ def test_a_bookmark_that_is_no_date_is_warned_of_by_the_name_of_its_stream(sandb
 def test_a_bookmark_in_the_future_is_warned_of_once(
     sandbox: Sandbox, tmp_path: Path, ahead: dict[str, int], warned: bool
 ) -> None:
-    """Nothing would come until that day, and a table that does not grow looks like one with nothing new."""
+    """No row would arrive until that day, and nobody would notice."""
     now = timestamps.to_ms(datetime.now(UTC))
     moments = {name: timestamps.from_ms(now + 1_000 * seconds) for name, seconds in ahead.items()}
     state = {"bookmarks": {name: {"replication_key_value": moment} for name, moment in moments.items()}}
@@ -232,7 +232,7 @@ def test_a_bookmark_in_the_future_is_warned_of_once(
 
 @pytest.mark.parametrize(("created", "page_size"), [(None, 25), ("yesterday", 10), (..., 25)])
 def test_recordings_that_slices_may_miss_are_warned_of_once(created: Any, page_size: int) -> None:
-    """If Siro's filter leaves them out, they are missing in the warehouse, and nothing else would show it."""
+    """If Siro's filter leaves these recordings out, only the warning shows that they are missing."""
     *dated, last = sorted(DENSE, key=lambda row: str(row["updatedAt"]))
     undated = [row | {"createdAt": created} for row in (*dated[:20], last)]
     if created is ...:
@@ -247,7 +247,7 @@ def test_recordings_that_slices_may_miss_are_warned_of_once(created: Any, page_s
 
 
 def test_recordings_that_come_with_the_slices_are_not_warned_of() -> None:
-    """The API does not leave them out, so there is nothing to say."""
+    """The API returns these recordings, so there is no warning."""
     late = "2026-02-01T19:30:00.000Z"
     data = [row | {"createdAt": None} if row["createdAt"] > late else row for row in DENSE]
     with Sandbox(data, order="oldest_updated") as sandbox:
@@ -257,7 +257,7 @@ def test_recordings_that_come_with_the_slices_are_not_warned_of() -> None:
 
 
 def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A user who misses rows, or waits for an hour, would not know where the sync began."""
+    """Users who miss rows, or wait for an hour, need to know where the sync began."""
     streams = {
         "recordings": {"replication_key_value": updated(5)},
         "recording_crm_links": {
@@ -285,7 +285,7 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
 
 
 class Moments(Clock):
-    """A clock that shows the last of some moments."""
+    """Clock that shows the last of some times."""
 
     def __init__(self, moments: list[float]) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ class Moments(Clock):
 def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], left: float | None, said: str
 ) -> None:
-    """A history of an hour would look like one that hangs, and a line for each page would hide all others."""
+    """A full sync of an hour would look like a hang, and a line per page would hide all others."""
     moments = [1000.0]
     sandbox.hook = lambda *_: moments.append(1020.0)
     monkeypatch.setattr(SlicePlanner, "rows_left", lambda _: left)
@@ -319,7 +319,7 @@ def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
 
 
 def test_a_long_pass_without_a_row_so_far_goes_on(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty pages, with nothing to reckon a speed from, would end the sync with a traceback, or fill the log."""
+    """Empty pages, without a speed, would end the sync with a traceback, or fill the log."""
     moments = [1000.0]
 
     def slow_and_empty(page: Any) -> Any:
@@ -333,18 +333,18 @@ def test_a_long_pass_without_a_row_so_far_goes_on(sandbox: Sandbox, monkeypatch:
 
 
 def test_a_pass_that_is_not_long_says_only_that_it_begins_and_ends(sandbox: Sandbox) -> None:
-    """The log of a job that runs each hour would be full of it."""
+    """The log of an hourly job would be full of these lines."""
     run = sync(config_for(sandbox, page_size=20, **FAST), clock=Moments([1000.0]))
     lines = [line for line in run.told(logging.INFO) if "of recordings" in line]
     assert len(lines) == 2 * len(since(sandbox))
 
 
-# What is left behind
+# Cleanup
 
 
 @pytest.fixture
 def collector() -> Iterator[tuple[int, int, int]]:
-    """The garbage collector, set in a way of its own."""
+    """Change the garbage collector's settings."""
     before = gc.get_threshold()
     gc.unfreeze()
     gc.set_threshold(701, 12, 13)
@@ -357,7 +357,7 @@ def collector() -> Iterator[tuple[int, int, int]]:
 def test_the_garbage_collector_is_left_as_it_was(
     sandbox: Sandbox, collector: tuple[int, int, int], status: int
 ) -> None:
-    """A program that runs the tap in its own process, as an orchestrator may, would go on with too few collections."""
+    """A program that runs the tap in its process, such as an orchestrator, would continue with too few collections."""
     sandbox.fault("status", on=None if status else 0, status=404)
     sync(config_for(sandbox, **FAST), status=status)
     assert gc.get_threshold() == collector

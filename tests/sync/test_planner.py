@@ -1,4 +1,4 @@
-"""The planner hands out every moment of a pass once, whatever happens on the way. A gap would be recordings lost."""
+"""The planner hands out the whole range of a pass exactly once. A gap would lose recordings."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def bounds(parts: list[Slice]) -> list[tuple[int | None, int | None]]:
 
 
 def parts_left(plan: SlicePlanner) -> list[Slice]:
-    """Return the parts left to take. Taking them would divide them."""
+    """Return the remaining parts, without dividing them as `take` does."""
     return list(plan._pending)
 
 
 def check_cover(whole: Slice, parts: list[Slice]) -> None:
-    """Together, parts are the whole, without a gap and without lying upon each other."""
+    """Check that the parts cover the whole range without gaps or overlaps."""
     edges = sorted(bounds(parts), key=lambda bound: float("-inf") if bound[0] is None else bound[0])
     assert (edges[0][0], edges[-1][1]) == (whole.start, whole.end)
     assert all(before[1] == after[0] for before, after in itertools.pairwise(edges))
 
 
 def take_all(plan: SlicePlanner) -> list[Slice]:
-    """Take, read and write all that is left, one after the other."""
+    """Take, read and write all remaining parts, one after the other."""
     taken = []
     while (part := plan.take()) is not None:
         taken.append(part)
@@ -56,7 +56,7 @@ def take_all(plan: SlicePlanner) -> list[Slice]:
 
 
 def left(plan: SlicePlanner, *parts: Slice) -> SlicePlanner:
-    """A planner with these parts left of its whole."""
+    """Return a planner with these remaining parts."""
     plan._pending = list(parts)
     return plan
 
@@ -65,7 +65,7 @@ def days(start: int, end: int) -> Slice:
     return Slice(start * DAY, end * DAY)
 
 
-# Everything, once
+# Completeness
 
 
 @pytest.mark.parametrize("order", ["newest created", "oldest created", "by id", "newest updated"])
@@ -121,7 +121,7 @@ def test_what_is_left_and_what_is_done_cover_the_whole_at_every_step(seed: int, 
 
 
 def test_the_position_waits_for_what_is_left_read_and_written() -> None:
-    """Past what was not written yet, a restart would leave that out."""
+    """If the position passed unwritten rows, a restart would leave them out."""
     plan = planner(Slice(0, 100 * DAY))
     assert (plan.position, plan.finished, plan.complete) == (0, False, False)
     part = take(plan)
@@ -158,7 +158,7 @@ def test_without_a_beginning_there_is_no_position_until_the_first_slice_is_writt
 
 @pytest.mark.parametrize("end", [None, NOW + DAY])
 def test_nothing_is_created_in_the_future(end: int | None) -> None:
-    """A position beyond the present would leave out what is created until then."""
+    """A position in the future would leave out recordings created until then."""
     plan = planner(Slice(None, end))
     take_all(plan)
     assert plan.position == NOW
@@ -185,7 +185,7 @@ def test_a_whole_that_begins_in_the_future_is_read_and_ends_there() -> None:
 def test_a_slice_whose_cursor_expired_is_left_in_halves(
     part: Slice, halves: list[tuple[int | None, int | None]]
 ) -> None:
-    """The halves are short enough for the next cursor; the count ends it if none ever works."""
+    """Halves are short enough for the next cursor; a count ends the sync if no cursor works."""
     plan = planner(part)
     plan.halve(take(plan))
     found = parts_left(plan)
@@ -195,7 +195,7 @@ def test_a_slice_whose_cursor_expired_is_left_in_halves(
 
 
 def test_a_slice_without_a_beginning_is_halved_where_its_recordings_are() -> None:
-    """The middle of all time since 1970 lies years before the first of them."""
+    """The middle between 1970 and now is years before the first recording."""
     plan = planner()
     part = take(plan)
     plan.page(part, 1, PAGE, [NOW - 2 * DAY, NOW])
@@ -213,11 +213,11 @@ def test_halves_are_in_order_with_what_lies_beside_them() -> None:
     assert [one.halvings for one in found] == [1, 1, 0, 0]
 
 
-# Cutting
+# Division
 
 
 def read_first(plan: SlicePlanner, rows: int) -> SlicePlanner:
-    """A planner whose first slice has so many rows."""
+    """Return a planner whose first slice has a number of rows."""
     plan.done(take(plan), rows)
     return plan
 
@@ -229,13 +229,13 @@ def test_a_slice_has_eight_pages_at_the_density_of_the_week_before_it() -> None:
 
 
 def test_after_an_empty_time_a_slice_is_a_few_times_wider() -> None:
-    """Years of nothing would take thousands of requests, or the first dense month a single thread."""
+    """Empty years would take thousands of requests, or the first dense month a single thread."""
     plan = read_first(left(planner(days(0, 100)), days(0, 1), days(1, 100)), 0)
     assert take(plan) == days(1, 1 + GROWTH)
 
 
 def test_what_was_more_than_a_week_ago_says_nothing() -> None:
-    """After an import of thousands, all slices would be too narrow for ever."""
+    """After an import of thousands, all later slices would be too narrow."""
     plan = left(planner(days(0, 900)), days(0, 1), days(1, 30), days(30, 900))
     first, second = take(plan), take(plan)
     plan.done(second, 29 * PAGE)
@@ -260,7 +260,7 @@ def test_rows_left_are_guessed_once_something_was_read() -> None:
 
 
 def pages(number: int, *, newest_first: bool = False) -> list[list[int]]:
-    """Pages of a recording each hour."""
+    """Return pages of one recording per hour."""
     moments = [hour * DAY // 24 for hour in range(number * PAGE)]
     if newest_first:
         moments = [NOW - moment for moment in moments]
@@ -268,12 +268,12 @@ def pages(number: int, *, newest_first: bool = False) -> list[list[int]]:
 
 
 def samples(number: int, end: int) -> list[list[int]]:
-    """Pages that lie upon each other, in so many days."""
+    """Return overlapping pages within a number of days."""
     return [[page + end * DAY * (row * 7 % PAGE) // PAGE for row in range(PAGE)] for page in range(number)]
 
 
 def follow(plan: SlicePlanner, part: Slice, read: list[list[int]]) -> int:
-    """Show the pages of a chain: after how many it is given up, or 0."""
+    """Show the pages of a chain, and return the number after which it is given up, or 0."""
     for number, created in enumerate(read, 1):
         if not plan.page(part, number, len(created), created):
             return number
@@ -282,7 +282,7 @@ def follow(plan: SlicePlanner, part: Slice, read: list[list[int]]) -> int:
 
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_a_chain_that_has_far_to_go_is_given_up_for_parts(newest_first: bool) -> None:
-    """One thread alone would read for minutes while the others wait."""
+    """One thread would read for minutes while the others wait."""
     plan = planner(None if newest_first else days(0, 1_000))
     assert follow(plan, take(plan), pages(40, newest_first=newest_first)) == 2
     assert len(parts_left(plan)) > 4
@@ -296,20 +296,20 @@ def test_a_chain_is_followed_if_little_is_left_of_it() -> None:
 
 
 def test_a_chain_that_should_have_ended_is_given_up() -> None:
-    """In an order that says nothing, its pages alone tell that the slice holds more than was thought."""
+    """In an unknown order, only the number of pages shows that the slice has more recordings than estimated."""
     plan = left(planner(days(0, 20)), days(0, 10))
     assert follow(plan, take(plan), samples(40, 10)) == 2 * SLICE_PAGES
 
 
 def test_a_whole_whose_pages_lie_upon_each_other_is_divided_where_they_are() -> None:
-    """By id, one thread would read everything alone."""
+    """In the order of ids, one thread would read everything alone."""
     plan = planner()
     assert follow(plan, take(plan), [[NOW - at for at in page] for page in samples(40, 900)]) == 2
     assert len(parts_left(plan)) > FIRST_PARTS / 2
 
 
 def test_many_rows_of_one_second_are_followed() -> None:
-    """No cut divides them."""
+    """No division separates these recordings."""
     plan = left(planner(days(0, 9)), Slice(DAY, DAY + SECOND))
     assert not follow(plan, take(plan), [[DAY + number] * PAGE for number in range(60)])
 
@@ -323,14 +323,14 @@ def test_a_page_that_is_far_from_full_is_followed(rows: int, given_up: int) -> N
 
 
 def test_a_page_with_more_than_was_asked_for_does_not_make_all_others_short() -> None:
-    """Nothing would be cut any more: one thread would read everything."""
+    """Slices would not be divided any more: one thread would read everything."""
     plan = left(planner(days(0, 2_000)), days(0, 1), days(1, 2_000))
     plan.page(take(plan), 1, PAGE + 1, [0] * (PAGE + 1))
     assert follow(plan, take(plan), [[DAY + at for at in page] for page in pages(2)]) == 2
 
 
 def test_a_single_row_far_off_does_not_tell_where_a_chain_goes() -> None:
-    """One recording of 1970 would make pages in no order look like a run, and be cut where nothing is."""
+    """A recording of 1970 would make unordered pages look ordered, and the slice be divided in an empty range."""
     plan = planner()
     first, *others = [[NOW - at for at in page] for page in samples(40, 900)]
     assert follow(plan, take(plan), [[0, *first[1:]], *others]) == 2
@@ -338,7 +338,7 @@ def test_a_single_row_far_off_does_not_tell_where_a_chain_goes() -> None:
 
 
 def test_after_the_open_slice_the_density_is_that_of_its_recordings() -> None:
-    """Since 1970 there are hardly any a year: the next slices would be decades wide."""
+    """The average since 1970 is low, so the next slices would be decades wide."""
     begin = NOW - 80 * DAY
     plan = left(planner(), Slice(None, begin), Slice(begin))
     part = take(plan)
@@ -348,13 +348,13 @@ def test_after_the_open_slice_the_density_is_that_of_its_recordings() -> None:
 
 
 def test_an_api_that_gives_less_than_was_asked_for_has_full_pages_too() -> None:
-    """From the second page on, it is known how many rows there are on one."""
+    """From the second page on, the number of rows on a page is known."""
     plan = planner(days(0, 1_000), page_size=2 * PAGE)
     assert follow(plan, take(plan), pages(40)) == 2
 
 
 def test_smaller_pages_are_full_pages_too() -> None:
-    """After pages proved too heavy, nothing would be cut any more."""
+    """After pages were too large, slices would not be divided any more."""
     plan = planner(days(0, 1_000), page_size=2 * PAGE)
     plan.page(take(plan), 1, 2 * PAGE, [0] * 2 * PAGE)
     plan.resize(PAGE)
@@ -364,7 +364,7 @@ def test_smaller_pages_are_full_pages_too() -> None:
 
 @pytest.mark.parametrize("good", [0, 5 * WASTE])
 def test_waste_is_limited(good: int) -> None:
-    """An API in an order that no guess fits would be read again and again. But a long history may waste more."""
+    """In an order that no estimate fits, slices would be read repeatedly. A long full sync may waste more requests."""
     parts = [days(start, start + 500) for start in range(0, 20_000, 500)]
     plan = left(planner(days(-1, 20_000)), days(-1, 0), *parts)
     first, *others = [take(plan) for _ in range(len(parts) + 1)]
@@ -376,11 +376,11 @@ def test_waste_is_limited(good: int) -> None:
     assert -2 < sum(wasted) - FREE_WASTE - read / WASTE <= 0
 
 
-# What is too heavy, and what changed
+# Large pages, and changes
 
 
 def read_all(plan: SlicePlanner, heavy: Callable[[Slice], bool], *, succeed: bool = True) -> list[Slice]:
-    """Read and write all that is not too heavy."""
+    """Read and write all parts except those that are too large."""
     read = list[Slice]()
     while (part := plan.take()) is not None:
         if heavy(part):
@@ -393,7 +393,7 @@ def read_all(plan: SlicePlanner, heavy: Callable[[Slice], bool], *, succeed: boo
 
 
 def test_what_is_too_heavy_is_halved_down_to_a_second_while_others_succeed() -> None:
-    """One recording that the API cannot answer with would keep all others away for ever."""
+    """One recording that the API cannot return would stop all others."""
     poison = 3 * DAY + 12_345_678
     plan = planner(Slice(None, 30 * DAY))
     read = read_all(plan, lambda part: part.contains(poison))
@@ -415,7 +415,7 @@ def test_the_position_stays_before_the_first_poison() -> None:
 
 
 def test_halves_remember_when_the_trouble_began() -> None:
-    """If nothing succeeds between two of them, it is an outage and no poison."""
+    """Failures without a success in between are an outage, not single recordings."""
     plan = planner(days(0, 2))
     plan.heavy(take(plan), 7, others_succeed=True)
     assert [(part.failed_at, part.set_aside) for part in parts_left(plan)] == [(7, 0)] * 2
@@ -425,7 +425,7 @@ def test_halves_remember_when_the_trouble_began() -> None:
 
 
 def test_while_nothing_succeeds_a_slice_waits_until_nothing_else_is_left() -> None:
-    """In an outage, every slice would be halved to seconds and left out."""
+    """In an outage, every slice would be halved to seconds and skipped."""
     a, b, c = (days(day, day + 1) for day in range(3))
     plan = left(planner(days(0, 3)), a, b, c)
     plan.heavy(take(plan), 5, others_succeed=False)
@@ -471,7 +471,7 @@ def test_chains_in_which_something_changed_are_read_again() -> None:
 
 
 def test_what_cannot_be_divided_is_one_chain() -> None:
-    """Without bounds of creation, each part would be everything."""
+    """Without bounds of creation, each part would contain everything."""
     plan = SlicePlanner(Slice(), now=NOW, page_size=PAGE, divisible=False)
     for halvings in range(2):
         part = take(plan)

@@ -1,4 +1,4 @@
-"""Requests of a pass, and the check that the API honors them: a wrong bound leaves recordings out."""
+"""Requests of a pass, and the check that the API applies them: a wrong bound loses recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tap_siro import timestamps
 from tap_siro.api.pages import Page
-from tap_siro.errors import BoundsIgnoredError, TapSiroError
+from tap_siro.errors import BoundsError, TapSiroError
 from tap_siro.sync.query import SETTLING, TOLERANCE, Query
 from tap_siro.sync.slice_fetcher import RecordingsPage
 from tap_siro.sync.slices import Slice
@@ -39,12 +39,12 @@ def query(**options: Any) -> Query:
 def test_a_pass_reads_from_its_position_and_within_the_settings(
     after: int | None, before: int | None, position: int | None, whole: Slice
 ) -> None:
-    """`created_after` excludes its moment, a position does not."""
+    """`created_after` is exclusive, a position is not."""
     assert query(created_after=after, created_before=before).whole(position) == whole
 
 
 def test_a_slice_is_asked_for_with_everything_but_the_page() -> None:
-    """The lower bound is exclusive and a millisecond earlier: what was created at the start is in the slice."""
+    """The lower bound is exclusive and a millisecond earlier, so that the slice includes its start."""
     assert query().parameters(Slice()) == {}
     filters = {"isSummaryDone": "true"}
     full = query(since=T, until=T + 1, filters=filters, flags=frozenset({"showSummary", "showCrmLinks"}))
@@ -98,13 +98,14 @@ ASKED_AT = UNTIL + 60_000
 def test_recordings_outside_what_was_asked_for_end_the_sync(
     created: list[int | None], updated: list[int | None], ignored: str | None
 ) -> None:
-    """An API that ignores a filter makes every position and every bookmark wrong."""
+    """If the API ignores a filter, all positions and bookmarks are wrong."""
     asked, arrived = query(since=SINCE, until=UNTIL), page(created, updated)
     if ignored is None:
         asked.check(arrived, PART)
     elif ignored == "createdAt":
-        with pytest.raises(BoundsIgnoredError, match="ignores the `createdAt` bounds"):
+        with pytest.raises(BoundsError, match="ignores the `createdAt` bounds") as error:
             asked.check(arrived, PART)
+        assert error.value.are_ignored, "the log would say that they are refused"
     else:
         with pytest.raises(TapSiroError, match=re.escape(f"outside `{ignored}`")):
             asked.check(arrived, PART)
@@ -112,7 +113,7 @@ def test_recordings_outside_what_was_asked_for_end_the_sync(
 
 
 def test_what_was_edited_is_found_wherever_it_went() -> None:
-    """With the filters that it no longer meets, it would not be; and its blocks are of no use here."""
+    """With its filters, the query would not find such recordings. It needs no flags."""
     full = query(since=T, until=T + 1, filters={"isSummaryDone": "true"}, flags=frozenset({"showSummary"}))
     assert full.loses_edited
     assert query(until=T).loses_edited
@@ -122,3 +123,13 @@ def test_what_was_edited_is_found_wherever_it_went() -> None:
         "updatedAt:gte": "2025-06-01T12:00:00.005Z",
         "createdAt:gt": "2025-06-01T11:59:59.999Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("created", "kept"), [(T, False), (T + 1, True), (T + 9, True), (T + 10, False), (T - 1, False), (None, True)]
+)
+def test_the_tap_keeps_to_the_range_where_the_api_does_not(created: int | None, kept: bool) -> None:
+    """Without bounds, a user who reads one year into a table would get all years."""
+    assert query(created_after=T, created_before=T + 10, bounded=False).keeps(created) is kept
+    assert query(created_after=T, created_before=T + 10).keeps(created), "the API does it"
+    assert query(bounded=False).keeps(created)

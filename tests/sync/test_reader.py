@@ -1,4 +1,4 @@
-"""Pages come from many threads, and wait for the target without filling the memory."""
+"""Pages from many threads, which wait for the target without filling the memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Return a clock that stops a wait that is too long, which is an error."""
+    """Return a clock that raises an error if a wait is too long."""
     clock = Clock()
     timer = threading.Timer(30, clock.stop)
     timer.start()
@@ -49,7 +49,7 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
     defaults = {name: one["default"] for name, one in CONFIG["properties"].items() if "default" in one}
-    config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE, requests_per_minute=100_000)}
+    config = {**defaults, **config_for(sandbox, concurrency=THREADS, page_size=PAGE_SIZE)}
     settings, faults = Settings.read(config, version="0")
     assert settings, faults
     client = Client(settings, clock)
@@ -58,7 +58,7 @@ def client(sandbox: Sandbox, clock: Clock) -> Iterator[Client]:
 
 
 class Recordings(SliceFetcher):
-    """A source of all recordings. What is to be done with a page, before there is room for another, is given."""
+    """A source of all recordings, with a function that handles a page before there is room for the next."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
         self.reader = Reader(clock, THREADS)
@@ -76,7 +76,7 @@ class Recordings(SliceFetcher):
         return self
 
     def receive(self, event: RecordingsPage | tuple[RecordingsPage] | Done | Failed) -> None:
-        """A page that comes again is one whose details have come."""
+        """A page is received again once its details have arrived."""
         match event:
             case RecordingsPage():
                 if id(event) not in self._waiting:
@@ -114,7 +114,7 @@ def source(client: Client, clock: Clock) -> Recordings:
 def test_pages_that_wait_for_the_target_are_not_decoded(
     source: Recordings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory would grow with `concurrency`, a dozen megabytes for each few threads, while a warehouse is slow."""
+    """While a warehouse is slow, memory would grow with `concurrency`, by a dozen megabytes per few threads."""
     decoded, slept = list[int](), list[int]()
 
     def counted(body: bytes) -> Any:
@@ -134,7 +134,7 @@ def test_pages_that_wait_for_the_target_are_not_decoded(
 
 
 def test_there_are_no_more_threads_than_asked_for(source: Recordings) -> None:
-    """An API would see more requests at once than `concurrency` says."""
+    """The tap would send more parallel requests than `concurrency` allows."""
     seen: list[list[str]] = []
 
     def names(*kinds: str) -> list[str]:
@@ -148,21 +148,21 @@ def test_there_are_no_more_threads_than_asked_for(source: Recordings) -> None:
 
 
 def test_after_the_last_page_nothing_is_left(source: Recordings) -> None:
-    """The log's guess at the time that is left comes from it."""
+    """The log's estimate of the remaining time depends on it."""
     assert source.planner.rows_left() is None
     assert source.read().ids == {row["id"] for row in DATA}
     assert source.planner.rows_left() == 0
 
 
 def test_answers_that_are_no_pages_take_no_room(source: Recordings, sandbox: Sandbox) -> None:
-    """After a few of them over a whole history, the sync would wait for ever."""
+    """After a few of these during a full sync, the sync would hang."""
     fault = sandbox.fault("html", on=2 * DECODED_PAGES, when=lambda request: request.number > 1)
     assert source.read().ids == {row["id"] for row in DATA}
     assert fault.hits == 2 * DECODED_PAGES
 
 
 def test_whoever_waits_for_room_is_let_go_when_the_source_ends(source: Recordings, sandbox: Sandbox) -> None:
-    """After an error, threads would stay behind, each with an answer in memory."""
+    """After an error, threads would remain, each with a response in memory."""
 
     def fails(_: RecordingsPage) -> None:
         asleep_after(sandbox)
@@ -176,7 +176,7 @@ def test_whoever_waits_for_room_is_let_go_when_the_source_ends(source: Recording
 
 
 def test_what_breaks_in_a_thread_ends_the_run(source: Recordings) -> None:
-    """It would wait for ever for what that thread was to bring."""
+    """The main thread would wait endlessly for the page of a dead thread."""
 
     def breaks() -> RecordingsPage:
         raise ZeroDivisionError
@@ -188,8 +188,8 @@ def test_what_breaks_in_a_thread_ends_the_run(source: Recordings) -> None:
 
 
 def test_details_are_fetched_while_pages_wait_for_room(source: Recordings, client: Client, sandbox: Sandbox) -> None:
-    """With transcripts, only the threads whose pages are in hand would do anything, whatever `concurrency` is; and
-    an API would see more requests at once than it says."""
+    """With transcripts, only the threads whose pages are in hand would work, whatever `concurrency` is, or there would
+    be more parallel requests than it allows."""
     sandbox.latency = 0.01
 
     def fetch(page: RecordingsPage, recording: str) -> RecordingsPage:

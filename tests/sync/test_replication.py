@@ -123,7 +123,7 @@ def test_a_bookmark_from_the_beginning_of_time_is_one(tmp_path: Path) -> None:
 
 
 def test_a_full_refresh_that_was_interrupted_goes_on_and_ends(tmp_path: Path) -> None:
-    """Meltano keeps the old bookmark beside the new position; the history must still be finished."""
+    """Meltano keeps the old bookmark beside the new position; the full sync must still be finished."""
     with Sandbox(DATA, latency=0.002) as sandbox:
         config = config_for(sandbox, page_size=4)
         old = run_tap(tmp_path, config).state

@@ -1,4 +1,4 @@
-"""A recording that was sent in a pass is sent again only if it differs: targets that append would show it twice."""
+"""A recording is sent again in a pass only if it changed: targets that append would show it twice."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from tests.sandbox.streams import KEYS
 from tests.support.in_process import sync
 from tests.support.process import config_for
 
-FAST: dict[str, Any] = {"requests_per_minute": 100_000}
-
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("odd", [False, True])
 def test_the_first_sync_of_a_small_organization_sends_each_row_once(order: str, odd: bool) -> None:
-    """300 recordings came as 549 rows. What follows the history is a poll, whose rows may come once more."""
+    """300 recordings came as 549 rows. Only the poll after the full sync may repeat rows."""
     data = recordings(300, odd=odd)
     with Sandbox(data, order=order) as sandbox:
-        run = sync(config_for(sandbox, lookback_seconds=1, **FAST))
+        run = sync(config_for(sandbox, lookback_seconds=1))
         polled = sum(request.rows for request in sandbox.requests if "updatedAt:gte" in request.params)
     for stream, keys in KEYS.items():
         rows = run.records[stream]
@@ -34,7 +32,7 @@ def test_the_first_sync_of_a_small_organization_sends_each_row_once(order: str, 
 
 
 def test_what_changed_meanwhile_is_sent_again() -> None:
-    """The newer version would be lost: its `updatedAt` need not be later than the bookmark."""
+    """The newer version would be lost, because its `updatedAt` need not be later than the bookmark."""
     data = plain(60, sections=0, extractions=0)
     with Sandbox(data, order="id") as sandbox:
         first = min(row["id"] for row in data)
@@ -43,7 +41,7 @@ def test_what_changed_meanwhile_is_sent_again() -> None:
             "updatedAt": next(r["updatedAt"] for r in data if r["id"] == first),
         }
         sandbox.hook = lambda box, request: box.update(first, **changed) if request.number == 2 else None
-        run = sync(config_for(sandbox, concurrency=1, page_size=20, lookback_seconds=1, **FAST))
+        run = sync(config_for(sandbox, concurrency=1, page_size=20, lookback_seconds=1))
     assert [row["evaluationScore"] for row in run.records["recordings"] if row["id"] == first][-1] == 1.5
 
 
@@ -73,7 +71,7 @@ def test_what_cannot_be_compared_is_sent() -> None:
 
 
 def test_memory_has_a_limit_and_what_keeps_coming_is_kept() -> None:
-    """A history of a million recordings must not need a million entries; one without a date comes with each slice."""
+    """A million recordings must not need a million entries; one without a date comes with each slice."""
     sent = SentRecordings()
     assert not sent.seen_before(record(-1))
     for number in range(2 * MAX_REMEMBERED):
@@ -81,6 +79,6 @@ def test_memory_has_a_limit_and_what_keeps_coming_is_kept() -> None:
         if number % 1000 == 0:
             assert sent.seen_before(record(-1))
     newest = 2 * MAX_REMEMBERED - 1
-    # All but one of those that may be remembered, besides the one without a date.
+    # All but one of the maximum number of entries, besides the one without a date.
     assert all(sent.seen_before(record(number)) for number in range(newest - MAX_REMEMBERED + 2, newest + 1))
     assert not sent.seen_before(record(newest - MAX_REMEMBERED + 1))

@@ -1,4 +1,4 @@
-"""Each stream has its own bookmark and position: what one gets does not depend on the others."""
+"""Each stream has its own bookmark and position, and its rows do not depend on other streams."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def deselect(catalog: dict[str, Any], stream: str, *properties: str) -> None:
 
 @pytest.mark.parametrize("stream", KEYS)
 def test_each_stream_works_alone_and_asks_only_for_what_it_needs(tmp_path: Path, stream: str) -> None:
-    """Nobody pays for what they deselected, and a child stream does not need its parent."""
+    """Deselected data is not requested, and a child stream does not need its parent."""
     with Sandbox(DATA) as sandbox:
         catalog = selecting(stream)
         first = run_tap(tmp_path, config_for(sandbox, page_size=40), catalog=catalog)

@@ -1,4 +1,4 @@
-"""The slices of a pass leave no gap and end, whatever the pages show; and they are worth their requests."""
+"""The slices of a pass end and leave no gap, for all kinds of pages, with few superfluous requests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ moments = st.one_of(
 def test_everything_is_read_exactly_once_and_it_ends(
     *, created: list[int], order: str, threads: int, page_size: int, seed: int, start: int | None
 ) -> None:
-    """From the beginning and from the position of an interrupted pass."""
+    """The pass starts at the beginning, or at the position of an interrupted pass."""
     rows = rows_at(at for at in created if start is None or at >= start)
     simulation = read_all(
         rows, order, threads=threads, page_size=page_size, seed=seed, whole=Slice(start), check=position_of(rows)
@@ -90,7 +90,7 @@ MAIN_ORDERS = pytest.mark.parametrize("order", ["newest created", "oldest create
 
 @MAIN_ORDERS
 def test_many_recordings_of_one_second_do_not_loop(order: str) -> None:
-    """A second cannot be cut; its chain must be followed however dense it is."""
+    """A second cannot be divided, so its chain must be followed to the end."""
     rows = rows_at(NOW - 300 * DAY + offset for offset in range(900)) + even(100, 600)
     simulation = read_all(rows, order, page_size=10)
     assert len(simulation.read) == 1000
@@ -99,7 +99,7 @@ def test_many_recordings_of_one_second_do_not_loop(order: str) -> None:
 
 @pytest.mark.parametrize("seed", [*range(5), 240])
 def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
-    """Given up by one measure and taken by another, again and again (240), until nothing may be wasted any more."""
+    """The planner gave up a chain by one measure and took it again by another (240 times), until the limit of waste."""
     rng = random.Random(seed)
     ages = itertools.accumulate(int(rng.expovariate(1) * DAY) for _ in range(800))
     rows = rows_at((NOW - age for age in ages), seed)
@@ -110,7 +110,7 @@ def test_what_is_given_up_is_not_taken_whole_again(seed: int) -> None:
 HISTORIES: dict[str, tuple[list[Row], Slice, int]] = {
     "a year": (even(10_000, 400), Slice(), 140),
     "a year, resumed": (even(10_000, 400), Slice(NOW - 401 * DAY), 140),
-    # Hundreds of calls a workday and none at night: one request in four was in vain, and chains were long.
+    # With calls only during office hours, one request in four was superfluous, and chains were long.
     "nights and weekends": (office_hours(30_000, 200, seed=5), Slice(), 450),  # 300 pages
     "empty years": (even(5_000, 400) + even(5_000, 400, ago=5 * 365 * DAY), Slice(), 140),
     "a dense day": (even(5_000, 1460) + even(5_000, 1, ago=700 * DAY, seed=3), Slice(), 170),
@@ -130,16 +130,16 @@ def test_slicing_costs_few_more_requests_than_pages(name: str, order: str) -> No
 @MAIN_ORDERS
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_position_moves_with_few_threads_too(order: str, threads: int) -> None:
-    """A history that is killed after hours would begin again: a position stands still while a chain is read."""
+    """A full sync that is killed after hours would restart, because a position does not move during a chain."""
     simulation = read_all(even(5_000, 400), order, threads=threads, page_size=10)
     assert simulation.longest <= 200  # of 500 pages
 
 
 @MAIN_ORDERS
 def test_all_threads_read_a_dense_day_to_its_end(order: str) -> None:
-    """One or two read it alone, for three times as long, while the others had nothing to do."""
+    """One or two threads read everything, for three times as long, while the others were idle."""
     simulation = Simulation(History(HISTORIES["a dense day"][0], order), 4).run()
-    assert simulation.time <= 55 * LATENCY  # of 25, for a request a page
+    assert simulation.time <= 55 * LATENCY  # of 25, at one request per page
 
 
 @MAIN_ORDERS
@@ -150,7 +150,7 @@ def test_a_small_organization_costs_few_requests(order: str, count: int, most: i
 
 @MAIN_ORDERS
 def test_poison_costs_few_requests(order: str) -> None:
-    """One recording in ten thousand is too heavy: halving down to it must not read the history twice."""
+    """One recording in ten thousand is too large: halving down to it must not read everything twice."""
     poison = NOW - 200 * DAY
 
     def fail(simulation: Simulation, chain: Chain) -> bool:
@@ -172,7 +172,7 @@ def test_slices_are_cut_on_whole_seconds_without_a_gap() -> None:
 
 
 def test_a_cursor_on_a_page_that_is_not_full_is_followed() -> None:
-    """Some APIs send a cursor with the last page: cutting there would read everything again."""
+    """Some APIs send a cursor with the last page: a division there would read everything again."""
     planner = SlicePlanner(Slice(), now=NOW, page_size=100)
     part = planner.take()
     assert part

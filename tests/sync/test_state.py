@@ -1,4 +1,4 @@
-"""Meaning of a stream's state: a wrong step skips recordings for good, or reads years of them again."""
+"""Meaning of a stream's state: a mistake skips recordings for good, or reads years again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tap_siro.sync.state import (
     StreamPass,
     catch_up_poll,
     describe,
+    has_open_history,
     next_pass,
     read_bookmark,
     write_end,
@@ -44,7 +45,7 @@ def settings(**config: Any) -> Settings:
 
 
 def state(*, bookmark: int | None = None, rechecked_on: Any = "2026-03-02", **opened: Any) -> dict[str, Any]:
-    """A state as an earlier run left it; `opened` is the pass that it did not end."""
+    """Return the state of an earlier run; `opened` is its unfinished pass."""
     made: dict[str, Any] = {"rechecked_on": rechecked_on}
     if opened:
         write(made, "updatedAt", StreamPass(**{"kind": PassKind.HISTORY, "since": None, "query": HISTORY, **opened}))
@@ -53,7 +54,7 @@ def state(*, bookmark: int | None = None, rechecked_on: Any = "2026-03-02", **op
     return made
 
 
-# Which rows a stream wants
+# Rows of a stream
 
 
 @pytest.mark.parametrize(
@@ -77,15 +78,15 @@ def state(*, bookmark: int | None = None, rechecked_on: Any = "2026-03-02", **op
 def test_a_row_goes_to_the_streams_that_still_need_it(
     position: int | None, since: int | None, created: int | None, updated: int | None, wanted: bool
 ) -> None:
-    """A row left out here is never written; rows of unknown age are written rather than lost."""
+    """A row that is left out here is lost, so rows without a date are written."""
     assert StreamPass(PassKind.POLL, since, "", position=position).wants(created, updated) is wanted
 
 
-# How a pass moves on
+# Progress of a pass
 
 
 def test_a_pass_keeps_its_first_beginning_and_goes_forward_only() -> None:
-    """A later beginning would let the bookmark pass changes that were not seen."""
+    """With a later start, the bookmark would pass unseen changes."""
     begun = StreamPass(PassKind.POLL, 1, "q").begun(10)
     assert begun == StreamPass(PassKind.POLL, 1, "q", as_of=10)
     assert begun.begun(20) is begun
@@ -115,23 +116,23 @@ def test_a_pass_keeps_its_first_beginning_and_goes_forward_only() -> None:
 def test_a_bookmark_is_what_was_seen_up_to_the_beginning(
     as_of: int | None, max_seen: int | None, before: int | None, bookmark: int | None
 ) -> None:
-    """Later, and what changed during the sync is never fetched; earlier, and rows come again for ever."""
+    """A later bookmark would lose changes during the sync; an earlier one would repeat rows in each run."""
     assert StreamPass(PassKind.POLL, None, "", as_of=as_of, max_seen=max_seen).bookmark(before) == bookmark
 
 
 @pytest.mark.parametrize(("end", "bookmark"), [(7, 7), (8, 8), (9, 8), (None, 8)])
 def test_a_bookmark_is_not_past_the_end_date(end: int | None, bookmark: int) -> None:
-    """An API that serves a row too many would move it there, and what was updated in between would never come."""
+    """A row outside the window would move the bookmark, and updates in between would be lost."""
     ended = StreamPass(PassKind.POLL, None, "", end, as_of=10, max_seen=8)
     assert ended.bookmark(None) == ended.bookmark(5) == bookmark
     assert ended.bookmark(9) == 9
 
 
-# What is written
+# Written state
 
 
 def test_an_open_pass_is_written_whole_and_read_back() -> None:
-    """A target's merge mixes two passes if a value is left out; names and texts are a contract with kept states."""
+    """A merge of states mixes two passes if a value is missing; names and texts are a contract with stored states."""
     made: dict[str, Any] = {"pass_since": "old", "pass_max_seen": "old"}
     opened = StreamPass(PassKind.HISTORY, None, HISTORY, position=START, as_of=NOON, max_seen=None)
     write(made, "recordingUpdatedAt", opened)
@@ -151,19 +152,22 @@ def test_an_open_pass_is_written_whole_and_read_back() -> None:
 
 
 def test_a_bookmark_closes_the_pass() -> None:
-    """An open pass outranks the bookmark: left behind, it would be gone on with in each run."""
+    """An open pass has priority over the bookmark: a leftover one would be continued in each run."""
     made = state(position=START, as_of=NOON, max_seen=NOON)
     write_end(made, "recordingUpdatedAt", StreamPass(PassKind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
     closed = dict.fromkeys(("pass_position", "pass_since", "pass_as_of", "pass_max_seen", "pass_query"))
     day = {"rechecked_on": "2026-03-02"}
     assert made == {"replication_key": "recordingUpdatedAt", "replication_key_value": MARCH, **day, **closed}
     assert read_bookmark(made) == START
+    ahead = state(bookmark=NOON)
+    write_end(ahead, "updatedAt", StreamPass(PassKind.POLL, NOON, POLL, as_of=NOON, max_seen=START), settings())
+    assert read_bookmark(ahead) == NOON, "a bookmark never moves back"
     empty: dict[str, Any] = {}
     write_end(empty, "updatedAt", StreamPass(PassKind.POLL, None, POLL), settings())
     assert empty == closed, "nothing was seen: there is no bookmark to set"
 
 
-# Which pass is next
+# Next pass
 
 
 def test_without_a_bookmark_the_history_is_read() -> None:
@@ -193,7 +197,7 @@ def test_without_a_bookmark_the_history_is_read() -> None:
 def test_a_poll_begins_before_the_bookmark(
     bookmark: int, rechecked_on: Any, options: dict[str, Any], since: int
 ) -> None:
-    """By the lookback; one of each UTC day by the recheck, which is all that finds what finished late."""
+    """Polls start earlier by the lookback, and one of each UTC day by the recheck, which finds late values."""
     wanted = StreamPass(PassKind.POLL, since, POLL)
     kept = state(bookmark=bookmark, rechecked_on=rechecked_on)
     assert next_pass(kept, settings(**options), now=NOON) == wanted
@@ -211,14 +215,14 @@ def test_a_poll_begins_before_the_bookmark(
         (StreamPass(PassKind.POLL, NOON - 60 * SECOND, POLL), NOON, {"daily_recheck_days": 0}, None),
         (StreamPass(PassKind.POLL, 0, POLL), DAY, {}, TODAY),
         (StreamPass(PassKind.POLL, None, POLL), None, {}, TODAY),
-        # Begun yesterday and ended today: what was finished in between has not been looked for.
+        # Started yesterday and ended today: it did not look for values that were finished in between.
         (StreamPass(PassKind.HISTORY, None, HISTORY, as_of=MIDNIGHT - 1, resumed=True), None, {}, YESTERDAY),
     ],
 )
 def test_the_day_of_a_recheck_is_kept_when_it_has_read_everything(
     ended: StreamPass, bookmark: int | None, options: dict[str, Any], day: str | None
 ) -> None:
-    """Kept too soon, what finished late is missed for a day; not kept, each poll of the day is a recheck."""
+    """If stored too early, late values are missed for a day; if not stored, each poll of the day is a recheck."""
     kept = state(bookmark=bookmark, rechecked_on=None)
     write_end(kept, "updatedAt", ended.begun(NOON), settings(**options))
     assert kept["rechecked_on"] == day
@@ -229,7 +233,7 @@ def test_the_day_of_a_recheck_is_kept_when_it_has_read_everything(
 
 
 def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night() -> None:
-    """The warehouse would be paid for loading a day's recordings once an hour: 36,550 a week, for 1,000 new ones."""
+    """Users would pay for loading a day's recordings every hour: 36,550 a week, for 1,000 new ones."""
     monday = MIDNIGHT
     hours = [monday + day * DAY + hour * DAY // 24 for day in range(-7, 5) for hour in range(9, 17)]
     updated = [hour + number * 144 * SECOND for hour in hours for number in range(25)]
@@ -245,15 +249,31 @@ def test_an_organization_that_works_in_office_hours_is_not_rechecked_all_night()
 
 
 def test_a_catch_up_poll_without_a_bookmark_begins_at_the_start() -> None:
-    """Nothing dated was seen in the history: what is updated now still belongs to it."""
+    """The full sync saw no recording with a date, so current updates still belong to it."""
     assert catch_up_poll({}, settings(start_date=MARCH), now=NOON) == StreamPass(PassKind.POLL, START, POLL)
+
+
+def test_a_catch_up_poll_beside_a_history_that_lacks_something_begins_where_that_began() -> None:
+    """Its state has no bookmark to begin at, and recordings updated meanwhile would only come when it is whole."""
+    options = settings(start_date=MARCH)
+    since = NOON - 60 * SECOND
+    assert catch_up_poll(state(as_of=START), options, now=NOON, since=NOON) == StreamPass(PassKind.POLL, since, POLL)
+
+
+@pytest.mark.parametrize(
+    ("opened", "open_history"),
+    [({}, False), ({"as_of": START}, True), ({"as_of": START, "kind": PassKind.POLL, "query": POLL}, False)],
+)
+def test_an_open_history_is_told_from_an_open_poll(opened: dict[str, Any], open_history: bool) -> None:
+    """With an `end_date` before the bookmark, it would be skipped and never read to its end."""
+    assert has_open_history(state(bookmark=NOON, **opened)) is open_history
 
 
 FULL_TABLE = StreamPass(PassKind.FULL_TABLE, None, "full table?")
 
 
 def test_a_full_table_pass_starts_from_nothing() -> None:
-    """A target that overwrites the table would keep only what came after the position."""
+    """A target that overwrites the table would keep only the rows after the position."""
     opened = state(bookmark=START, position=START, as_of=START)
     assert next_pass(opened, settings(start_date=MARCH), now=NOON, full_table=True) == FULL_TABLE
     assert next_pass(opened, settings(start_date=MARCH), now=NOON).kind is PassKind.HISTORY, "not unless asked for"
@@ -303,14 +323,14 @@ DIFFERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_an_open_history_goes_on_if_it_reads_all_that_is_wanted(
     opened: dict[str, Any], options: dict[str, Any], resumed: bool, bookmark: int | None
 ) -> None:
-    """Otherwise it begins again, or what it leaves out would be missing for good. A bookmark changes neither: it is
-    what an interrupted full refresh leaves beside the position."""
+    """Otherwise it must restart, or rows outside it would be missing for good. A bookmark does not matter: an
+    interrupted full refresh leaves one beside the position."""
     values = {"position": START + 1, "as_of": START + 2, "max_seen": START + 3, **opened}
     found = next_pass(state(bookmark=bookmark, **values), settings(**options), now=NOON)
     assert found.kind is (PassKind.HISTORY if bookmark is None or values["as_of"] else PassKind.POLL)
     assert found.resumed is resumed
     if resumed:
-        # What is wanted now may be less than what it was begun with, and is all that is read from here on.
+        # The settings may ask for less than at its start; then only that is read from here on.
         now = settings(**options)
         begun_with = timestamps.parse(MAY) if values.get("query") == WINDOW else None
         until = min((end for end in (begun_with, now.end) if end is not None), default=None)
@@ -328,8 +348,8 @@ def test_an_open_history_goes_on_if_it_reads_all_that_is_wanted(
 def test_an_open_pass_ends_where_it_began_to_end(
     kind: PassKind, begun_with: str | None, end_date: str | None, until: str | None
 ) -> None:
-    """With "now" for an end, a history of more than a run would begin again each time; ended later than it was read,
-    the bookmark would pass over what was updated in between and created before the position."""
+    """With "now" as the end, a full sync of more than one run would restart each time; with a later end than was read,
+    the bookmark would pass updates of recordings before the position."""
     begun, now = (
         settings(daily_recheck_days=0, **({"end_date": end} if end else {})) for end in (begun_with, end_date)
     )
@@ -351,7 +371,7 @@ def test_an_open_pass_ends_where_it_began_to_end(
 
 
 def test_an_open_poll_goes_on_only_beside_its_bookmark() -> None:
-    """A poll without one would leave out the history."""
+    """A poll without a bookmark would skip the full sync."""
     values: dict[str, Any] = {"kind": PassKind.POLL, "query": POLL, "position": START, "as_of": NOON}
     wanted = NOON - 60 * SECOND
     on_time = next_pass(state(bookmark=NOON, since=wanted, **values), settings(), now=NOON)
@@ -364,13 +384,13 @@ def test_an_open_poll_goes_on_only_beside_its_bookmark() -> None:
 
 @pytest.mark.parametrize("broken", [{"pass_query": None}, {"pass_query": 7}, {"pass_as_of": None}, {"pass_as_of": "?"}])
 def test_what_a_hand_broke_in_the_state_is_not_gone_on_with(broken: dict[str, Any]) -> None:
-    """Nor does it stop the sync."""
+    """A broken state is not continued, and does not stop the sync."""
     opened = state(position=START, as_of=START) | broken
     assert next_pass(opened, settings(), now=NOON) == StreamPass(PassKind.HISTORY, None, HISTORY)
 
 
 def test_a_description_tells_passes_apart() -> None:
-    """Two passes with the same one are taken for the same: rows that only one of them reads would be missing."""
+    """Passes with equal fingerprints count as the same: rows that only one of them reads would be missing."""
     options: list[dict[str, Any]] = [
         {},
         {"is_summary_done": True},

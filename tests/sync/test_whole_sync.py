@@ -1,4 +1,4 @@
-"""A sync brings every row of every stream as the API has it, in whatever order and with however many threads."""
+"""A sync loads every row of every stream, in any order of the API and with any number of threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_every_row_of_every_stream_arrives_as_it_is(tmp_path: Path, order: str, 
 
 
 def test_every_page_repeats_the_query(tmp_path: Path) -> None:
-    """A follow-up page without the filters or flags would return other rows, or rows without their blocks."""
+    """A next page without the filters or flags would return other rows, or rows without some properties."""
     settings = {"created_after": "2025-03-01", "created_before": "2025-09-01T12:00:00+02:00", "is_summary_done": True}
     with Sandbox(DATA, cursor="count") as sandbox:
         run = run_tap(tmp_path, config_for(sandbox, page_size=7, start_date="2025-04-01", **settings))
@@ -100,7 +100,7 @@ def test_an_empty_organization_is_one_request_and_still_has_tables(tmp_path: Pat
 
 
 def test_a_large_history_is_cut_so_that_all_threads_have_work(tmp_path: Path) -> None:
-    """A history takes few more requests than it has pages, four at once."""
+    """A full sync takes few more requests than pages, four at a time."""
     with Sandbox(plain(2000, sections=0, extractions=0), latency=0.01) as sandbox:
         run_tap(tmp_path, config_for(sandbox, page_size=20))
         history = [request for request in sandbox.requests if "updatedAt:gte" not in request.params]
@@ -109,7 +109,7 @@ def test_a_large_history_is_cut_so_that_all_threads_have_work(tmp_path: Path) ->
 
 
 def test_one_schema_for_each_stream_before_its_first_row_and_rows_before_child_rows(tmp_path: Path) -> None:
-    """A target that meets a row before its SCHEMA fails; one SCHEMA a parent record would make it flush each time."""
+    """A target fails on a row before its SCHEMA, and flushes at each SCHEMA, so there must be one per stream."""
     with Sandbox(DATA) as sandbox:
         run = run_tap(tmp_path, config_for(sandbox, page_size=20))
     assert sorted(run.schemas) == sorted(run.records)
@@ -139,7 +139,7 @@ def test_the_state_has_the_same_size_however_many_recordings(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("millisecond", ["000", "001", "999"])
 def test_recordings_on_the_edges_of_slices_arrive(tmp_path: Path, millisecond: str) -> None:
-    """Both ends of a slice exclude their bound: one millisecond off, and a recording is in none."""
+    """Both ends of a slice are exclusive: with an error of one millisecond, a recording would be in no slice."""
     data = plain(200, sections=0, extractions=0)
     for number, each in enumerate(data):
         each["createdAt"] = f"2025-06-01T{number // 60:02}:{number % 60:02}:{number % 60:02}.{millisecond}Z"

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def change(sandbox: Sandbox) -> None:
-    """Make lists shorter, link appointments anew, and delete or purge some recordings."""
+    """Make lists shorter, link recordings to other appointments, and delete or purge some recordings."""
     whole = [
         each
         for each in sandbox.recordings

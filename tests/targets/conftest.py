@@ -57,7 +57,7 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture
 def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Destination:
-    """An empty place to load into; the parameter is one of the classes of `destinations`."""
+    """An empty destination; the parameter is one of the classes of `destinations`."""
     kind = request.param
     if kind is destinations.PostgreSQL:
         return destinations.PostgreSQL(request.getfixturevalue("postgres_server"), tmp_path.name)

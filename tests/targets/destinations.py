@@ -1,7 +1,7 @@
-"""The places that the targets load into: how a target is configured, and how its tables are read back.
+"""Destinations of the targets: settings of each target, and a reader of its tables.
 
-Each is read with a client of its own; nothing of the target's code is used. `change` is the one place that says what
-a target makes of a value.
+Each is read with the database's own client, without the target's code. `change` alone defines how a target changes a
+value.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from tests.targets.kinds import Kind
     from tests.targets.postgres import Server
 
-csv.field_size_limit(2**30)  # texts are long
+csv.field_size_limit(2**30)  # for long texts
 SCHEMA = "siro"
-# The columns that may hold nested values as text. The last two are there when objects are flattened.
+# Columns that may hold nested values as text. The last two exist if objects are flattened.
 JSON_TEXT = NESTED | {"crm__users", "crm__contacts"}
 
 
@@ -45,7 +45,7 @@ class Destination(ABC):
 
     kind: Kind
     executable: Path | None = None
-    """The target, if Meltano does not install it."""
+    """Executable of the target, if Meltano does not install it."""
 
     @property
     @abstractmethod
@@ -59,10 +59,10 @@ class Destination(ABC):
 
     @abstractmethod
     def tables(self) -> dict[str, list[Row]]:
-        """All rows of all streams."""
+        """Return all rows of all streams."""
 
     def change(self, name: str, value: Any) -> Any:
-        """Convert a column's value that the tap sends to what is read back."""
+        """Convert a column's value from the tap's output to the value that is read back."""
         raise NotImplementedError
 
     def stored(self, name: str) -> str:
@@ -70,7 +70,7 @@ class Destination(ABC):
         return name
 
     def differences(self, expected: dict[str, Rows], tables: dict[str, list[Row]]) -> dict[str, str]:
-        """Compare the rows of some streams with those that the tap sends; tell the first difference of each."""
+        """Compare the rows of some streams with the tap's output, and return the first difference of each."""
         found = {stream: self._difference(stream, expected[stream], rows) for stream, rows in tables.items()}
         return {stream: difference for stream, difference in found.items() if difference}
 
@@ -95,7 +95,7 @@ class Destination(ABC):
 
 
 class Database(Destination):
-    """A destination that speaks SQL, and in which a row replaces the one before it."""
+    """A destination with SQL, in which a row replaces an earlier one."""
 
     @property
     def warehouse(self) -> views.Warehouse:
@@ -106,7 +106,7 @@ class Database(Destination):
 
     @abstractmethod
     def queries(self, *statements: str) -> list[list[Row]]:
-        """Run statements, each where the tables are found without a prefix; return the rows of each."""
+        """Run statements in the schema of the tables; return the rows of each."""
 
     def query(self, statement: str) -> list[Row]:
         """Run one statement."""
@@ -118,7 +118,7 @@ class Database(Destination):
         self.queries(*views.statements(script))
 
     def tables(self) -> dict[str, list[Row]]:
-        """All rows of all tables."""
+        """Return all rows of all tables."""
         tables = self.queries(*(f"SELECT * FROM {stream}" for stream in KEYS))  # noqa: S608
         return dict(zip(KEYS, tables, strict=True))
 
@@ -127,19 +127,19 @@ class Database(Destination):
 
 
 def parsed(row: Row, names: Iterable[str], parse: Callable[[str], Any] = json.loads) -> Row:
-    """The row, and in some columns what a text says in place of the text."""
+    """Return the row, with JSON text in some columns parsed."""
     return row | {name: parse(row[name]) for name in names if row.get(name) and isinstance(row[name], str)}
 
 
 def _moment(name: str, value: Any) -> datetime | None:
-    """The value of a date-time column, in UTC."""
+    """Return the value of a date-time column, in UTC."""
     if not isinstance(value, str) or not name.endswith("At"):
         return None
     return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
 
 
 class DuckDB(Database):
-    """A file of DuckDB's."""
+    """A DuckDB file."""
 
     kind = kinds.DUCKDB
 
@@ -261,7 +261,7 @@ class BigQuery(Database):
 
 
 def _filled(value: Any) -> Any:
-    """Leave out what is null in objects, and replace lists and objects that hold nothing by None: all are one there."""
+    """Leave out nulls in objects, and replace empty lists and objects by None: BigQuery does not distinguish them."""
     if isinstance(value, list):
         return [_filled(each) for each in value] or None
     if isinstance(value, dict):
@@ -270,7 +270,7 @@ def _filled(value: Any) -> Any:
 
 
 def _asked(command: tuple[str, ...], statements: tuple[str, ...], environment: dict[str, str]) -> list[list[Row]]:
-    """The rows that a client in an environment of its own gets for statements."""
+    """Return the rows of statements, by a client in a separate environment."""
     process = subprocess.run(
         command,
         input=json.dumps(statements),
@@ -285,17 +285,17 @@ def _asked(command: tuple[str, ...], statements: tuple[str, ...], environment: d
 
 
 class Files(Destination):
-    """A destination where each run writes files of its own."""
+    """A destination in which each run writes new files."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def runs(self, stream: str) -> list[list[Row]]:
-        """The rows that each run wrote."""
+        """Return the rows that each run wrote."""
         return [self._read(file) for file in sorted(self._directory.glob(f"{stream}-*"))]
 
     def clear(self) -> None:
-        """Remove what was written: runs of the same second write to the same files."""
+        """Remove the files, because runs in the same second write to the same ones."""
         for file in self._directory.iterdir():
             file.unlink()
 
@@ -336,7 +336,7 @@ def _repr(text: str) -> Any:
 
 
 class JSONLines(Files):
-    """Files with a JSON text in each line."""
+    """Files of JSON lines."""
 
     kind = kinds.JSONL
 
@@ -349,7 +349,7 @@ class JSONLines(Files):
 
     def runs(self, stream: str) -> list[list[Row]]:
         runs = super().runs(stream)
-        # With flattening, the parts of an object that is null are not in its row.
+        # With flattening, the row lacks the columns of a null object.
         empty = dict.fromkeys(name for rows in runs for row in rows for name in row)
         return [[empty | row for row in rows] for rows in runs]
 

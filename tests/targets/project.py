@@ -1,4 +1,4 @@
-"""Meltano projects for the tests. Plugins are installed once, into a project that lends them to all others."""
+"""Meltano projects for the tests. Plugins are installed once, into a project that all others use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.sandbox import Sandbox
     from tests.targets.destinations import Destination
 
-# Below what git, and everything that looks for Python files, leaves out.
+# In a directory that git, and tools that look for Python files, ignore.
 LENDER = ROOT.resolve() / ".meltano" / "tests"
 MARK = LENDER / "made-from.txt"
 CHECK_TAP = {
@@ -40,26 +40,26 @@ CHECK_TAP = {
 
 
 def repository() -> dict[str, Any]:
-    """The project file that users get."""
+    """Return the project file of the repository."""
     project: dict[str, Any] = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
     return project
 
 
 def extractor() -> dict[str, Any]:
-    """The tap as in the project file that users get, but found from anywhere."""
+    """Return the tap as in that project file, with absolute paths."""
     tap: dict[str, Any] = repository()["plugins"]["extractors"][0]
     constraints = shlex.quote(str(ROOT / "constraints.txt"))
     return tap | {"pip_url": f"-e {shlex.quote(str(ROOT))} -c {constraints}"}
 
 
 def loaders() -> dict[str, dict[str, Any]]:
-    """The targets in the project file that users get, by name."""
+    """Return the targets in that project file, by name."""
     return {each["name"]: each for each in repository()["plugins"]["loaders"]}
 
 
 def loader(kind: Kind, config: dict[str, Any]) -> dict[str, Any]:
-    """A target, as in the project file that users get if it is there, and otherwise as it comes."""
-    # Without a namespace Meltano would ask its hub.
+    """Return a target as in that project file, or with its default settings."""
+    # Without a namespace, Meltano would look the plugin up on its hub.
     defined = loaders().get(kind.name, {"name": kind.name, "namespace": kind.name.replace("-", "_"), "settings": []})
     return defined | {
         "pip_url": kind.packages if kind.install is None else shlex.quote(str(ROOT / kind.install)),
@@ -81,7 +81,7 @@ def write(directory: Path, plugins: dict[str, list[dict[str, Any]]], **more: Any
 
 
 def prepare() -> Path:
-    """Install Meltano and all plugins unless they are there; return Meltano's executable."""
+    """Install Meltano and all plugins unless they are installed; return Meltano's executable."""
     LENDER.mkdir(parents=True, exist_ok=True)
     with _alone(LENDER / "lock"):
         meltano = installing.meltano(installing.prepare())
@@ -99,7 +99,7 @@ def prepare() -> Path:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process of the tests is here."""
+    """Wait until no other process of the tests holds the lock."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -108,13 +108,13 @@ def _alone(lock: Path) -> Iterator[None]:
 def lend(directory: Path) -> None:
     """Let a project use the installed plugins."""
     (directory / ".meltano").mkdir()
-    shutil.copy(LENDER / ".meltano" / "meltano.db", directory / ".meltano")  # it takes seconds to make one
+    shutil.copy(LENDER / ".meltano" / "meltano.db", directory / ".meltano")  # making one takes seconds
     for plugins in ("extractors", "loaders"):
         (directory / ".meltano" / plugins).symlink_to(LENDER / ".meltano" / plugins)
 
 
 def script(name: str) -> Path:
-    """An executable that runs a script of `bigquery/` in an environment of its own, with what the script needs."""
+    """Return an executable that runs a script of `bigquery/` in an environment with its dependencies."""
     path, environment = ROOT / "tests/targets/bigquery" / f"{name}.py", LENDER / f"bigquery-{name}"
     with _alone(LENDER / "lock"):
         uv("venv", "--allow-existing", environment)
@@ -127,7 +127,7 @@ def script(name: str) -> Path:
 
 
 def plugin(kind: str, name: str, executable: str) -> Path:
-    """An executable of an installed plugin; `kind` is extractors, loaders or utilities."""
+    """Return the executable of an installed plugin; `kind` is extractors, loaders or utilities."""
     return LENDER / ".meltano" / kind / name / "venv/bin" / executable
 
 
@@ -154,13 +154,13 @@ class Project:
         """Write the project file.
 
         Args:
-            executable: What to run in place of the target.
+            executable: Program to run in place of the target.
             select: The tap's selection rules.
             config: The tap's settings.
         """
         # The daily recheck's effect depends on today's date.
         tap = extractor() | {"config": {"daily_recheck_days": 0, **config}}
-        # It is installed already. Of a package that is not editable, Meltano keeps the catalog.
+        # The tap is installed already. If the package is not editable, Meltano caches the catalog.
         tap["pip_url"] = tap["name"]
         if select:
             tap["select"] = select
@@ -172,15 +172,15 @@ class Project:
 
     @property
     def pipeline(self) -> tuple[str, str]:
-        """The names of the tap and the target."""
+        """Return the names of the tap and the target."""
         return "tap-siro", self._destination.kind.name
 
     def sync(self, *options: str, **configuration: Any) -> Counter[str]:
-        """Let `meltano run` succeed; return how many rows of each stream the tap sent.
+        """Run `meltano run`, which must succeed; return the number of rows that the tap sent, by stream.
 
         Args:
-            options: Of `meltano run`.
-            configuration: As `configure` takes it.
+            options: Options of `meltano run`.
+            configuration: Arguments of `configure`.
         """
         self.configure(**configuration)
         self._runs += 1
@@ -189,12 +189,12 @@ class Project:
         return self.meltano.sent(log)
 
     def break_off(self, *options: str, apart: bool = False, **configuration: Any) -> subprocess.Popen[bytes]:
-        """Start a `meltano run` that will not succeed, if `apart` in a process group of its own."""
+        """Start a `meltano run` that will fail; if `apart`, in a separate process group."""
         self.configure(**configuration)
         return self.meltano.start("broken", "run", "--no-install", *options, *self.pipeline, apart=apart)
 
     def states(self) -> list[str]:
-        """The ids of the states that Meltano keeps."""
+        """Return the ids of the states that Meltano keeps."""
         return sorted(file.parent.name for file in (self.directory / "state").glob("*/state.json"))
 
     def positions(self) -> list[str]:
@@ -203,14 +203,14 @@ class Project:
         return [found for file in files for found in re.findall(r'"pass_position": "(.+?)"', file.read_text())]
 
     def completed(self) -> dict[str, dict[str, Any]]:
-        """The bookmarks on file, if all runs were whole and none a full refresh; much faster than `state`."""
+        """Return the bookmarks in the file, if all runs were complete and none a full refresh; faster than `state`."""
         (name,) = self.states()
         kept = json.loads((self.directory / "state" / name / "state.json").read_text())
         bookmarks: dict[str, dict[str, Any]] = kept["completed"]["singer_state"]["bookmarks"]
         return bookmarks
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """The bookmarks that the next run will get, as Meltano merges them out of what it keeps."""
+        """Return the bookmarks that the next run will get: Meltano merges them from several states."""
         (name,) = self.states()
         assert self.meltano.run("state", "--log-level=critical", "state", "get", name) == 0, self.meltano.tail("state")
         (line,) = [line for line in self.meltano.log("state").read_text().splitlines() if line.startswith("{")]

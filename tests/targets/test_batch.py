@@ -40,7 +40,7 @@ class BatchedProject(projects.Project):
         """Write the project file."""
         super().__init__(*args)
         self.files: list[set[Path]] = []
-        """The files that were there after each sync."""
+        """Files that existed after each sync."""
 
     def configure(self, **options: Any) -> None:
         """Write the project file."""
@@ -48,7 +48,7 @@ class BatchedProject(projects.Project):
         super().configure(batch_config=batches | {"storage": {"root": "file://batches"}, "batch_size": 500}, **options)
 
     def sync(self, *options: str, **configuration: Any) -> Counter[str]:
-        """Let `meltano run` succeed, and see which files are there afterwards."""
+        """Run `meltano run`, which must succeed, and record the files that exist afterwards."""
         sent = super().sync(*options, **configuration)
         self.files.append(set(self.directory.glob("batches/tap-siro-*/*.jsonl.gz")))
         return sent
@@ -74,7 +74,7 @@ def test_tables_are_as_with_record_messages(
 ) -> None:
     """A user who switches BATCH on would have other rows, or other values in them, than before.
 
-    A test of freshness would find null; and conversations would stay on the disk for longer than one run.
+    A freshness test would find null, and conversations would stay on the disk after the next run.
     """
     projects: list[BatchedProject] = []
 
@@ -86,7 +86,7 @@ def test_tables_are_as_with_record_messages(
     if check is not REPLACED:
         return
     files = projects[0].files
-    # Snowflake's target removes what it has loaded.
+    # Snowflake's target removes files after loading them.
     assert bool(files[0]) is isinstance(destination, PostgreSQL)
     assert len(files) > 1
     assert not any(before & after for before, after in pairwise(files))
@@ -107,7 +107,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 @pytest.mark.usefixtures("meltano")
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_target_that_takes_no_files_says_so_and_keeps_no_state(tmp_path: Path, name: str) -> None:
-    """The table of targets says so: a target that is silent about it would lose everything."""
+    """The table of targets says that the run fails; a target that only ignored BATCH would lose all rows."""
     with Sandbox(DATA) as sandbox:
         batches = {"storage": {"root": str(tmp_path / "batches")}}
         run = run_tap(tmp_path, config_for(sandbox, page_size=500, batch_config=batches))
@@ -131,7 +131,7 @@ def test_a_target_that_takes_no_files_says_so_and_keeps_no_state(tmp_path: Path,
 
 
 def losing(directory: Path, target: Path) -> Path:
-    """Make a target to which a file is missing, the fifth."""
+    """Make a target that does not find the fifth file."""
     script = directory / "losing"
     script.write_text(f"""#!{sys.executable}
 import json, pathlib, subprocess, sys

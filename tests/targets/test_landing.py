@@ -1,7 +1,7 @@
 """Each target's tables after a sync, row by row and column by column.
 
-Snowflake is a stand-in: the target's own code on fakesnow, which is DuckDB. It does not prove that Snowflake takes the
-target's SQL, nor how Snowflake treats quoted names, the length of texts, sessions, rights or warehouses.
+Snowflake is a stand-in: the target's own code on fakesnow, which is DuckDB. It does not prove that Snowflake accepts
+the target's SQL, nor how Snowflake treats quoted names, long texts, sessions, privileges or warehouses.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def sent_again(project: Project, sandbox: Sandbox) -> dict[str, Rows]:
 def test_rows_are_replaced_and_the_live_ones_are_the_sources(
     destination: Database, start: Callable[[Sandbox], Project]
 ) -> None:
-    """A warehouse would have rows twice, or links and sections that are not true any more."""
+    """A warehouse would have duplicate rows, or outdated links and sections."""
     with Sandbox(DATA) as sandbox:
         project = start(sandbox)
         project.sync()
@@ -60,7 +60,7 @@ def test_rows_are_replaced_and_the_live_ones_are_the_sources(
         assert not destination.differences(first, destination.tables())
         assert 0 < project.sync()["recordings"] < 10
         assert not destination.differences(first, destination.tables())
-        # Among others, a summary becomes shorter, an appointment is linked anew, and a recording is deleted.
+        # For example, a summary becomes shorter, a recording is linked to another appointment, and one is deleted.
         change(sandbox)
         project.sync()
         second = expected_rows(sandbox.recordings)
@@ -68,11 +68,11 @@ def test_rows_are_replaced_and_the_live_ones_are_the_sources(
         {stream: first[stream] | second[stream] for stream in KEYS}, destination.tables()
     )
     query = blocks(STREAMS)["sql: live rows"]
-    if isinstance(destination, Snowflake):  # the page says so below the query
+    if isinstance(destination, Snowflake):  # as the page says below the query
         query = query.replace('"', "")
     queries = [query.replace(SECTIONS, stream) for stream in CHILDREN]
     without_crm, *rows = destination.queries("SELECT id FROM recordings WHERE crm IS NULL", *queries)
-    # PostgreSQL's target writes JSON's null, which is not NULL: the README says so.
+    # PostgreSQL's target writes JSON's null, which is not NULL (see docs/targets.md).
     assert bool(without_crm) is not isinstance(destination, PostgreSQL)
     live = dict(zip(CHILDREN, rows, strict=True))
     assert not destination.differences(second, live)
@@ -101,7 +101,7 @@ def test_files_hold_what_each_sync_sent(destination: Files, start: Callable[[San
     for number, expected in enumerate(sent):
         written = {stream: destination.runs(stream)[number] for stream in KEYS if expected[stream]}
         assert not destination.differences(expected, written)
-    # The last row of each key is what a target that replaces rows would hold.
+    # The last row of each key is the row that an upserting target would have.
     last = {
         stream: list({tuple(row[name] for name in KEYS[stream]): row for row in rows}.values())
         for stream, rows in destination.tables().items()
@@ -111,7 +111,7 @@ def test_files_hold_what_each_sync_sent(destination: Files, start: Callable[[San
 
 @pytest.mark.usefixtures("meltano")
 def test_csv_files_are_overwritten_unless_their_names_have_the_time(tmp_path: Path) -> None:
-    """The README says so: who does not know it keeps only what the last sync sent."""
+    """The documentation says so: users who do not know it keep only the rows of the last sync."""
     target = projects.plugin("loaders", "target-csv", "target-csv")
     config = tmp_path / "target.json"
     config.write_text(json.dumps({"output_path": str(tmp_path), "overwrite_behavior": "append_records"}))
@@ -126,7 +126,7 @@ def test_csv_files_are_overwritten_unless_their_names_have_the_time(tmp_path: Pa
 
 
 def flattened(row: Row) -> Row:
-    """A recording's row with a column for each leaf of its objects."""
+    """Return a recording's row with a column for each leaf of its objects."""
     flat = {name: value for name, value in row.items() if name not in {"links", "crm"}}
     flat["links__web__self"] = ((row["links"] or {}).get("web") or {}).get("self")
     crm = row["crm"] or {}
@@ -139,7 +139,7 @@ def flattened(row: Row) -> Row:
 
 
 def with_maps(expected: dict[str, Rows], *, later: bool) -> dict[str, Rows]:
-    """The rows as flattening and MAPS leave them; before the columns of LATER came, these are null."""
+    """Return the rows after flattening and MAPS; rows from before the columns of LATER have null there."""
     made = expected | {"recordings": {key: flattened(row) for key, row in expected["recordings"].items()}}
     for row in made["recordings"].values():
         row["title"] = hashlib.md5(row["title"].encode()).hexdigest() if row["title"] else None  # noqa: S324

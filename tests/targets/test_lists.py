@@ -31,7 +31,7 @@ DELETED = "_sdc_deleted_at"
 def sync(
     destination: Destination, sandbox: Sandbox, directory: Path, *, status: int = 0, catalog: Catalog | None = None
 ) -> None:
-    """Load what the tap sends."""
+    """Load the tap's output."""
     run = run_tap(directory, config_for(sandbox, max_retry_seconds=0), status=status, catalog=catalog)
     kind = destination.kind
     config = directory / "target.json"
@@ -48,7 +48,7 @@ def sync(
 
 
 def loaded(destination: Database) -> tuple[set[tuple[object, bool]], set[tuple[object, ...]]]:
-    """All teams, and whether they are marked as deleted; and who is in which, if not marked."""
+    """Return all teams, with True if marked as deleted, and the unmarked members of each."""
     teams, members = destination.queries("SELECT * FROM teams", "SELECT * FROM team_members")
     deleted = destination.stored(DELETED)
     names = [destination.stored(name) for name in LIST_KEYS["team_members"]]
@@ -60,7 +60,7 @@ def loaded(destination: Database) -> tuple[set[tuple[object, bool]], set[tuple[o
 
 @pytest.mark.parametrize("destination", [DuckDB, PostgreSQL, Snowflake], indirect=True)
 def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Database, tmp_path: Path) -> None:
-    """Reports by team would count a team for ever, or lose those that are there."""
+    """Reports by team would keep a deleted team, or lose existing ones."""
     marks = not isinstance(destination, DuckDB)
     assert destination.kind.gone == ("marked in `_sdc_deleted_at`" if marks else "still there")
     catalog = selecting("teams", "team_members")
@@ -70,7 +70,7 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
         teams, members = {(team["id"], False) for team in made.teams}, set(expected_lists(made)["team_members"])
         assert loaded(destination) == (teams, members)
 
-        # A refusal hides nothing.
+        # A refused request hides no rows.
         gone = made.teams.pop(1)
         sandbox.fault("status", path=TEAMS, status=403)
         sync(destination, sandbox, tmp_path, status=1, catalog=catalog)
@@ -81,7 +81,7 @@ def test_a_team_that_is_gone_is_marked_where_the_target_can(destination: Databas
         assert left < members or not marks
         assert loaded(destination) == (teams - {(gone["id"], False)} | {(gone["id"], marks)}, left)
 
-        # It comes back.
+        # The team returns.
         made.teams.append(gone)
         sync(destination, sandbox, tmp_path, catalog=catalog)
         assert loaded(destination) == (teams, members)

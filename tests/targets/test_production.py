@@ -40,12 +40,12 @@ STATE = "tap-siro-to-target-duckdb"
 
 @pytest.fixture
 def clone(tmp_path: Path, meltano: Path) -> Meltano:
-    """The project file that users get, in a directory with a space in its name."""
+    """The repository's project file, in a directory with a space in its name."""
     directory = tmp_path / "a clone"
     (directory / "output").mkdir(parents=True)
     users = project.repository()
     users["plugins"]["extractors"] = [project.extractor()]
-    # The same, but for the stand-in in place of Snowflake.
+    # Unchanged, except for the stand-in in place of Snowflake.
     users["plugins"]["loaders"] = [project.loader(kind, {}) for kind in kinds.KINDS if kind.name in project.loaders()]
     (directory / "meltano.yml").write_text(yaml.safe_dump(users, sort_keys=False), encoding="utf-8")
     project.lend(directory)
@@ -93,7 +93,7 @@ def test_a_warehouse_needs_only_what_the_example_environment_names(clone: Meltan
 
 
 def test_the_targets_are_those_that_are_tested() -> None:
-    """The README names versions that a clone would not install."""
+    """The documentation would name versions that a clone does not install."""
     packages = {name: loader["pip_url"] for name, loader in project.loaders().items()}
     assert packages == {kind.name: kind.packages for kind in kinds.DOCUMENTED if kind.name in packages}
 
@@ -121,7 +121,7 @@ def dag() -> tuple[str, list[dict[str, str]]]:
 
 
 def key() -> str:
-    """Return a private key: the stand-in for Snowflake takes any, but the target refuses another text."""
+    """Return a private key: the stand-in for Snowflake accepts any, but the target refuses invalid ones."""
     made = rsa.generate_private_key(65537, 2048)
     form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return made.private_bytes(serialization.Encoding.PEM, *form).decode()
@@ -136,7 +136,7 @@ def test_an_example_keeps_the_rows_and_the_state_of_each_organization(
     clone: Meltano,
     tmp_path: Path,
 ) -> None:
-    """In a warehouse that outlives the machine, with no variables but those of the example."""
+    """The examples load a warehouse that outlives the machine, with only their own variables."""
     target = destination.kind.name
     prefix = f"{target.upper().replace('-', '_')}_"
     command, organizations = example()
@@ -170,7 +170,7 @@ def test_an_example_keeps_the_rows_and_the_state_of_each_organization(
 
 
 def test_the_grants_of_the_setup_page_are_enough_for_postgresql(clone: Meltano, postgres_server: Server) -> None:
-    """A user with more than that is a risk, and one with less finds out in the first run."""
+    """More privileges than needed are a risk, and with fewer the first run fails."""
     database, scripts = PostgreSQL(postgres_server, "warehouse"), blocks("docs/setup.md")
     config = database.config | {"user": "siro_loader"}
     with postgres_server.connect("warehouse") as connection:

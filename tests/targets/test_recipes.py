@@ -1,4 +1,4 @@
-"""The documentation's recipes, run from its text on tables that real targets loaded, give what the source says."""
+"""The recipes of the documentation, run on tables that real targets loaded, give the right results."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_each_query_gives_what_the_source_says(destination: Database, start: Sta
         assert destination.differences(first, destination.tables()) == {}
         assert 0 < project.sync()["recordings"] < 10
         assert destination.differences(first, destination.tables()) == {}
-        # PostgreSQL's target writes JSON's null, which is not NULL: the README says so.
+        # PostgreSQL's target writes JSON's null, which is not NULL (see docs/targets.md).
         without_crm = destination.query("SELECT id FROM recordings WHERE crm IS NULL")
         assert bool(without_crm) is not isinstance(destination, PostgreSQL)
         change(sandbox)
@@ -85,7 +85,7 @@ def test_each_query_gives_what_the_source_says(destination: Database, start: Sta
 
 @pytest.mark.parametrize("destination", [DuckDB], indirect=True)
 def test_meltano_asks_only_for_what_is_selected(destination: Database, start: Start) -> None:
-    """A user would pay for what they deselected, and keep what they must not have."""
+    """Users would pay for deselected data, and store data that they must not have."""
     with Sandbox(recordings(60)) as sandbox:
         start(sandbox).sync(select=yaml.safe_load(blocks(RECIPES)["yaml: select"])["select"])
         sent = {frozenset(request.params.keys() & FLAGS) for request in sandbox.requests}
@@ -102,7 +102,7 @@ def test_meltano_asks_only_for_what_is_selected(destination: Database, start: St
 
 @pytest.mark.parametrize("destination", [DuckDB], indirect=True)
 def test_meltano_takes_the_salt_from_the_environment(destination: Database, start: Start) -> None:
-    """With the name of the variable as the salt, everybody knows the salt."""
+    """If the name of the variable were the salt, everybody would know it."""
     with Sandbox(recordings(60)) as sandbox:
         project = start(sandbox)
         project.meltano.environment["SIRO_SALT"] = "pepper"
@@ -150,7 +150,7 @@ def test_one_stream_and_a_window_are_read_again(destination: Database, start: St
         assert project.state() == before
 
         updated = {"updatedAt:gte": "2025-05-01T00:00:00.000Z", "updatedAt:lt": "2025-06-01T00:00:00.000Z"}
-        for _ in range(2):  # in full each time
+        for _ in range(2):  # lists are read in full each time
             sandbox.clear()
             shell(window.replace("meltano run", "meltano run --no-install"))
             assert sandbox.requests[0].params.items() >= updated.items()

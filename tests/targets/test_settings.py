@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.targets
 NEEDED = {"api_token", "api_url"}
-"""A token has to be there, and the sandbox's address."""
+"""Set a token and the sandbox's address."""
 
 
 def passed_on(directory: Path, meltano: Path, environment: dict[str, str]) -> dict[str, Any]:
-    """The settings as the tap gets them from Meltano."""
+    """Return the settings that the tap gets from Meltano."""
     tap = project.extractor() | {"config": {"show_followups": False, "request_timeout": 2.5}}
     project.write(directory, {"extractors": [tap]}, environments=[{"name": "dev"}])
     ran = Meltano(meltano, directory, directory, {"MELTANO_ENVIRONMENT": "dev", **environment})
@@ -34,7 +34,7 @@ def passed_on(directory: Path, meltano: Path, environment: dict[str, str]) -> di
 
 
 def test_a_blank_variable_is_not_set_and_a_wrong_word_is_refused(meltano: Path, tmp_path: Path) -> None:
-    """In CI, a variable that is not set is blank: Meltano would make a filter of it, and most recordings be missing."""
+    """In CI, an unset variable is blank: Meltano would turn it into a filter, and most recordings would be missing."""
     names = [name for name in (*ORDINARY, *ADVANCED) if name not in NEEDED]
     with Sandbox([]) as sandbox:
         access = {"TAP_SIRO_API_TOKEN": sandbox.token, "TAP_SIRO_API_URL": sandbox.url}

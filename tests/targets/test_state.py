@@ -1,4 +1,4 @@
-"""The state that Meltano keeps: whatever ends a sync, the next one loses nothing."""
+"""The state that Meltano keeps: however a sync ends, the next one loses nothing."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.targets
 DATA = recordings(120)
 EXPECTED = expected_rows(DATA)
 duckdb = pytest.mark.parametrize("destination", [DuckDB], indirect=True)
-# Slow and in small pages, so that there is a middle to be interrupted in: 30 pages take some four seconds, and the tap
-# writes a STATE every two.
+# Slow, with small pages, so that a run can be interrupted: 30 pages take some four seconds, and the tap writes a STATE
+# every two.
 LATENCY, MIDDLE = 0.12, 24
 PAGES: dict[str, Any] = {"page_size": 4, "concurrency": 1}
 EARLY = sorted(each["createdAt"] for each in DATA if each.get("createdAt"))[20]
@@ -45,7 +45,7 @@ def has_trace(project: Project) -> bool:
 def test_each_environment_and_each_suffix_has_a_state_of_its_own(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
-    """A state that two pipelines share would let one skip what only the other has loaded."""
+    """If two pipelines shared a state, one would skip rows that only the other has loaded."""
     with Sandbox(DATA) as sandbox:
         project = start(sandbox)
         suffix = ("--state-id-suffix", "acme")
@@ -62,7 +62,7 @@ def test_each_environment_and_each_suffix_has_a_state_of_its_own(
 def test_a_history_that_is_stopped_and_finished_later_leaves_no_trace(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
-    """Meltano merges states and deletes nothing: what is left of a pass would let a later sync go on with it."""
+    """Meltano merges states and deletes nothing: a later sync would continue an old pass."""
     with Sandbox(DATA, latency=LATENCY) as sandbox:
         project = start(sandbox)
         run = project.break_off(apart=True, **PAGES)
@@ -81,7 +81,7 @@ def test_a_history_that_is_stopped_and_finished_later_leaves_no_trace(
 def test_a_history_that_is_killed_goes_on_from_the_last_full_batch(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
-    """A history of hours that is ended each hour would never be finished, though the log says that it goes on."""
+    """A full sync of hours that is stopped each hour would never finish, although the log says that it continues."""
     with Sandbox(DATA, latency=LATENCY) as sandbox:
         project = start(sandbox)
         project.meltano.environment["TARGET_DUCKDB_BATCH_SIZE_ROWS"] = "60"
@@ -92,7 +92,7 @@ def test_a_history_that_is_killed_goes_on_from_the_last_full_batch(
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
         sandbox.latency = 0
-        # For five minutes Meltano takes a run that was killed for one that still goes on.
+        # For five minutes, Meltano treats a killed run as running.
         assert 0 < project.sync("--force")["recordings"] < len(DATA), "the history began anew"
     assert not destination.differences(EXPECTED, destination.tables())
 
@@ -101,7 +101,7 @@ def test_a_history_that_is_killed_goes_on_from_the_last_full_batch(
 def test_a_full_refresh_sends_everything_and_is_finished_by_the_next_run_if_it_is_interrupted(
     destination: Destination, start: Callable[[Sandbox], Project]
 ) -> None:
-    """The old bookmark is still there beside the new position; it must not pass for the end of the history."""
+    """The old bookmark remains beside the new position; it must not count as the end of the full sync."""
     with Sandbox(DATA) as sandbox:
         project = start(sandbox)
         project.sync()
@@ -125,9 +125,9 @@ def test_a_full_refresh_sends_everything_and_is_finished_by_the_next_run_if_it_i
 
 
 def breaking(directory: Path, target: Path) -> Path:
-    """Make a target that loads what comes first, tells the state of that, and fails.
+    """Make a target that loads the first messages, confirms their state, and fails.
 
-    It gets twenty messages more than those up to the first STATE with a position that is not early.
+    It receives twenty messages after the first STATE with a late position.
     """
     script = directory / "breaking"
     script.write_text(f"""#!{sys.executable}
@@ -154,7 +154,7 @@ def test_a_target_that_fails_half_way_gets_the_rest_in_the_next_run(
 ) -> None:
     """Rows that the target did not get would be missing for ever."""
     real = projects.plugin("loaders", destination.kind.name, destination.kind.name)
-    with Sandbox(DATA, latency=2 * LATENCY) as sandbox:  # time enough for a STATE in the middle
+    with Sandbox(DATA, latency=2 * LATENCY) as sandbox:  # enough time for a STATE in the middle
         project = start(sandbox)
         assert project.break_off(executable=breaking(tmp_path, real), **PAGES).wait() == 1
         assert project.state()["recordings"]["pass_position"] > EARLY

@@ -1,4 +1,4 @@
-"""The settings that `meltano.yml` gives the targets: only credentials are missing, and no value is another for them."""
+"""Settings of the targets in `meltano.yml`: only credentials are missing, and no value changes because of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ every = pytest.mark.parametrize("kind", [DuckDB, PostgreSQL, Snowflake])
 
 @pytest.fixture
 def make(tmp_path: Path, request: pytest.FixtureRequest, meltano: Path) -> Callable[[type[Database], str], Database]:
-    """Make an empty database, of a kind and with a name."""
+    """Make an empty database of a kind, with a name."""
 
     def made(kind: type[Database], name: str) -> Database:
         directory = tmp_path / name
@@ -45,7 +45,7 @@ def make(tmp_path: Path, request: pytest.FixtureRequest, meltano: Path) -> Calla
 
 
 def start(database: Database, directory: Path, **settings: Any) -> subprocess.Popen[str]:
-    """Start a target as it comes, but for some settings."""
+    """Start a target with default settings, except some."""
     kind = database.kind
     config = directory / f"{kind.name}.json"
     config.write_text(json.dumps(settings | database.config))
@@ -67,7 +67,7 @@ def load(database: Database, directory: Path, messages: Iterable[dict[str, Any]]
 
 
 def contents(database: Database) -> dict[str, Any]:
-    """All rows in all columns but those that hold the time of loading, and the columns' types."""
+    """Return all rows, and the types of their columns, without the columns for the time of loading."""
     columns, *found = database.queries(
         "SELECT table_name, column_name, data_type FROM information_schema.columns "  # noqa: S608
         f"WHERE upper(table_schema) = '{SCHEMA.upper()}'",
@@ -97,7 +97,7 @@ def test_no_setting_changes_a_value_or_a_type(
     settings = project.loaders()[kind.kind.name]["config"]
     assert settings["batch_size_rows"] > len(first.messages)
     for run in (first, second):
-        # In several batches, so that the size of a batch is compared too.
+        # Several batches, so that the batch size is compared too.
         load(as_it_comes, tmp_path, run.messages, batch_size_rows=700)
         load(as_set, tmp_path, run.messages, **settings)
     expected, found = contents(as_it_comes), contents(as_set)

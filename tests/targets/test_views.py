@@ -37,29 +37,29 @@ ON_VIEWS = {
     "calls", "calls per rep", "lost", "values for the CRM", "unrecorded", "won", "platforms", "speakers", "steps",
     "steps of won calls", "scores by month", "follow ups",
 }  # fmt: skip
-"""The queries that are tested here."""
+"""Names of the queries that are tested here."""
 NODE = DETAIL_KEYS["recording_scorecard_nodes"]
 NO_OUTCOME: Row = {"universalOutcomeLabel": None, "outcomes": None}
 Check: TypeAlias = "tuple[str, list[Row]]"
 
 
 def script(database: Database, *, optional: bool = False) -> str:
-    """The script that users run, with its optional sections or without."""
+    """Return the script that users run, with or without its optional sections."""
     text = (ROOT / "sql" / f"{database.warehouse.dialect}.sql").read_text(encoding="utf-8")
     return views.enabled(text) if optional else text
 
 
 def plain(name: str, value: Any) -> Any:
-    """A value as it is compared: numbers to nine digits, as clients differ in their types."""
+    """Return a value for comparison: numbers to nine digits, because clients differ in their types."""
     if value is None or name not in NUMBERS:
         return str(value) if isinstance(value, date) else value
     return round(float(value), 9)
 
 
 def check(database: Database, checks: list[Check]) -> None:
-    """Compare the rows of queries with those that are expected, in the columns of these and in any order."""
+    """Compare the rows of queries with the expected ones, in their columns and in any order."""
     statements = [statement for statement, _ in checks]
-    if isinstance(database, Snowflake | BigQuery):  # the recipes say so
+    if isinstance(database, Snowflake | BigQuery):  # as the recipes say
         quote = "`" if isinstance(database, BigQuery) else ""
         statements = [statement.replace('"', quote) for statement in statements]
     for (statement, expected), rows in zip(checks, database.queries(*statements), strict=True):
@@ -70,7 +70,7 @@ def check(database: Database, checks: list[Check]) -> None:
 
 
 def grouped(rows: Iterable[Row], *names: str) -> Iterable[tuple[Row, list[Row]]]:
-    """Groups of rows, each with what the rows of the group have in common."""
+    """Return groups of rows, each with the common values of its rows."""
     groups: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[tuple(row[name] for name in names)].append(row)
@@ -92,10 +92,10 @@ def mean(rows: Iterable[Row], name: str) -> float | None:
 
 
 class Source:
-    """The rows that the views should have for a sandbox."""
+    """Expected rows of the views for a sandbox."""
 
     def __init__(self, sandbox: Sandbox, teams: dict[str, str], users: dict[str, Row], outcomes: Rows) -> None:
-        """Take what is true now; `teams` and `users` are those that a report should name."""
+        """Take the current data; `teams` and `users` are those that a report should name."""
         self.teams, self.users, self.outcomes = teams, users, outcomes
         self.kept = [each for each in sandbox.recordings if not is_deleted(each)]
         self.deleted = {each["id"] for each in sandbox.recordings if is_deleted(each)}
@@ -130,7 +130,7 @@ class Source:
         }
 
     def months(self) -> list[Row]:
-        """Rows of `rep_months`."""
+        """Return the rows of `rep_months`."""
         return [
             {
                 **key,
@@ -144,7 +144,7 @@ class Source:
         ]
 
     def values_for_crm(self) -> list[Row]:
-        """Each mapped value with each CRM record of the mapped kind that the recording is linked to."""
+        """Return each mapped value with each linked CRM record of the mapped type."""
         links: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
         for link in self.rows["recording_crm_links"].values():
             links[link["recordingId"], link["objectType"]].append(link)
@@ -165,7 +165,7 @@ class Source:
 
 
 def transcribe(sandbox: Sandbox) -> None:
-    """Give each recording a transcript, in which each speaker has two lines."""
+    """Give each recording a transcript in which each speaker has two lines."""
     lines = [{"speakerTag": tag, "startTimeInMillis": 0, "endTimeInMillis": length} for _, tag, length in SPOKEN]
     transcript = {"utterances": [*lines, *lines], "speakerMap": {tag: name for name, tag, _ in SPOKEN}}
     sandbox.details.transcripts |= {each["id"]: transcript for each in sandbox.recordings}
@@ -179,7 +179,7 @@ def transcribe(sandbox: Sandbox) -> None:
 def test_views_and_recipes_give_what_the_source_says(
     destination: Database, start: Callable[[Sandbox], Project]
 ) -> None:
-    """Reports would have ids for names, miss or repeat calls, and count what is not true any more."""
+    """Reports would show ids instead of names, miss or repeat calls, and count outdated rows."""
     data = recordings(100, odd=False)
     with Sandbox(data, lists=Lists(data)) as sandbox:
         project = start(sandbox)
@@ -188,7 +188,7 @@ def test_views_and_recipes_give_what_the_source_says(
         select = ["*.*", *(f"!{name}.*" for name in optional), *once]
         transcribe(sandbox)
         project.sync(select=select)
-        # As it stands, the script needs no stream that is off by default.
+        # Unchanged, the script needs no stream that is off by default.
         destination.execute(script(destination))
         lists = sandbox.lists
         everyone = {user["id"]: dict(user) for user in lists.users}
@@ -198,7 +198,7 @@ def test_views_and_recipes_give_what_the_source_says(
         lists.followups[1]["recordingId"] = "not loaded"
         select = ["*.*", *once]
         project.sync(select=select, **user_host(sandbox))
-        # Of three reps, one moves to another team, one's team is dissolved, and one is not listed any more.
+        # One rep moves to another team, the team of another is deleted, and a third is no longer listed.
         moved, dissolved, former = (next(u for u in lists.users if u["memberTeamId"] == f"team-{n}") for n in range(3))
         moved["memberTeamId"] = everyone[moved["id"]]["memberTeamId"] = "team-3"
         lists.teams = [team for team in lists.teams if team["id"] != dissolved["memberTeamId"]]
@@ -251,7 +251,7 @@ def test_views_and_recipes_give_what_the_source_says(
 
 
 def optional_views(source: Source, lists: dict[str, Rows], details: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """Rows of the views on streams that are off by default, other than transcripts."""
+    """Return the rows of the views on streams that are off by default, except transcripts."""
     cards = {row["scorecardId"]: row["scorecardName"] for row in details["recording_scorecards"]}
     nodes = {tuple(row[key] for key in NODE): row for row in details["recording_scorecard_nodes"]}
     followups = [
@@ -289,7 +289,7 @@ def optional_views(source: Source, lists: dict[str, Rows], details: dict[str, li
 
 
 def scores(source: Source, lists: dict[str, Rows], details: dict[str, list[Row]]) -> list[Row]:
-    """Score of each call: the points of the sections by their weights."""
+    """Return the score of each call: the weighted points of its sections."""
     groups = grouped(
         [row for row in details["recording_scorecard_nodes"] if row["nodeType"] == "SECTION"],
         "recordingId",
@@ -305,7 +305,7 @@ def scores(source: Source, lists: dict[str, Rows], details: dict[str, list[Row]]
 
 
 def recipes(source: Source, lists: Lists, rows: dict[str, list[Row]], scored: list[Row]) -> dict[str, list[Row]]:
-    """Rows of the documentation's queries on the views, by the query's name."""
+    """Return the rows of the documentation's queries on the views, by query name."""
     won = [call for call in source.calls if call["result"] == "WON"]
     links = [
         crm | {"objectType": link["objectType"]}

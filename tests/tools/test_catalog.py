@@ -1,4 +1,4 @@
-"""No column changes unseen: users' tables follow the catalog, and a target may refuse or drop what changed."""
+"""Changes of columns are reviewed: users' tables follow the catalog, and a target may refuse or drop changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def discovered() -> dict[str, str]:
 @pytest.mark.parametrize("name", FILES)
 def test_a_stream_is_as_it_was_reviewed(discovered: dict[str, str], name: str) -> None:
     before, after = snapshots.reviewed().get(name, "{}"), discovered.get(name, "{}")
-    if json.loads(before) != json.loads(after):  # the order of keys is the SDK's, and differs between its versions
+    if json.loads(before) != json.loads(after):  # the order of keys differs between versions of the SDK
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "reviewed", "discovered", lineterm="")
         pytest.fail(
             f"The catalog entry in {name} has changed. If it should have, run `python -m tests.support.snapshots`, and "

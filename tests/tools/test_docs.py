@@ -29,7 +29,7 @@ SECRET = ["api_token", "client_id", "client_secret", "oauth_client_secret"]
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_what_is_written_from_the_code_is_up_to_date(path: Path) -> None:
-    """Users would set what is not there any more, and not find what is new."""
+    """Users would set removed settings, and not find new ones."""
     assert path.read_text(encoding="utf-8") == MADE[path], "Run `python -m tools`."
 
 
@@ -58,12 +58,12 @@ def test_the_check_fails_when_the_code_says_something_else(
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        # What users may do: load a stream that is off by default, leave out a column, or a stream.
+        # Valid changes: load a stream that is off by default, leave out a column or a stream.
         (("# - engagements.*", "- engagements.*"), None),
         (("- users.*", "- users.*\n    - '!recordings.crm'\n    - '!users.contactSettings.suppress*'"), None),
         (("- recording_crm_links.*", "- '!recording_crm_links.*'"), None),
         (("- recording_crm_links.*", "- recording_*links.*"), None),
-        # What would load less than they think, or more.
+        # Mistakes that load less or more than intended.
         (("- users.*", "- users.*\n    - '!users.nmae'"), "users.nmae matches no stream and column."),
         (("# - engagements.*", "# - engagement.*"), "engagement matches no stream."),
         (("    # - recording_utterances.*\n", "    - '*.*'\n"), "recording_utterances is not mentioned"),
@@ -84,7 +84,7 @@ def test_meltano_yml_selects_what_is_selected_by_default() -> None:
 
 
 def test_the_example_environment_has_every_variable_that_is_used_elsewhere() -> None:
-    """In `meltano.yml`, and in examples and recipes, where most are set by hand."""
+    """Variables are used in `meltano.yml`, and set by hand in examples and recipes."""
     example = set(re.findall(r"^(?:# )?([A-Z_]+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
     pages = [ROOT / "meltano.yml", *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/examples/*")]
     for page in pages:
@@ -95,7 +95,7 @@ def test_the_example_environment_has_every_variable_that_is_used_elsewhere() -> 
 
 
 def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
-    """It would never be up to date again, and nobody would see it."""
+    """The file would become outdated, unnoticed."""
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- b: made -->\nold\n<!-- /b -->\nc\n", encoding="utf-8")
     assert marked.filled(page, {"b": "new"}) == "a\n<!-- b: made -->\nnew\n<!-- /b -->\nc\n"
@@ -104,7 +104,7 @@ def test_a_file_without_the_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    """Everything long has a page of its own in `docs/`."""
+    """Longer texts have their own page in `docs/`."""
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 250
 
 
@@ -118,7 +118,7 @@ def test_meltano_yml_still_has_what_is_not_made() -> None:
 
 
 def test_the_nested_columns_are_left_out_by_removing_comment_signs() -> None:
-    """In `meltano.yml` as the recipe says, and in the page on BATCH messages."""
+    """The lines are in `meltano.yml`, as the recipe says, and in the page on BATCH messages."""
     wanted = yaml.safe_load(blocks(RECIPES)["yaml: each fact once"])
     for text in ((ROOT / "meltano.yml").read_text(encoding="utf-8"), blocks("docs/batch.md")["yaml: batch"]):
         lines = re.findall(r"^    # (- .!recordings\..*)$", text, re.MULTILINE)
@@ -130,7 +130,7 @@ def test_the_nested_columns_are_left_out_by_removing_comment_signs() -> None:
 
 
 def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every comment sign taken away, by a shell and by the library that reads `.env`."""
+    """With all comment signs removed, a shell and the library that reads `.env` must agree."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8").replace("TOKEN=", "TOKEN=a-token")
     text = re.sub(r"^# (?=TAP_SIRO_\w+=)", "", text, flags=re.MULTILINE).replace("=your-", "=a-")
     path = tmp_path / ".env"
@@ -144,7 +144,7 @@ def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch:
     for group in CREDENTIALS:
         others = {name for names in CREDENTIALS for name in names} - set(group)
         for name in (*ORDINARY, *ADVANCED):
-            # One kind of credentials at a time; as with any variable, a blank one is not set.
+            # One kind of credentials at a time; a blank variable counts as not set.
             monkeypatch.setenv(f"TAP_SIRO_{name.upper()}", "" if name in others else shell[f"TAP_SIRO_{name.upper()}"])
         tap = TapSiro(parse_env_config=True)
         assert tap.settings is not None
@@ -155,7 +155,7 @@ def test_the_example_environment_sets_every_setting(tmp_path: Path, monkeypatch:
 
 
 def test_the_example_workflow_uses_the_actions_of_the_projects_own() -> None:
-    """Updates come for those alone."""
+    """Dependabot updates only the project's own workflows."""
     pins = re.compile(r"uses: (actions/[\w-]+)\S*@(\w+ # v\S+)")
     own = dict(pins.findall((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")))
     example = dict(pins.findall((ROOT / "docs/examples/github-actions.yml").read_text(encoding="utf-8")))
@@ -164,7 +164,7 @@ def test_the_example_workflow_uses_the_actions_of_the_projects_own() -> None:
 
 
 def test_every_column_is_described_and_no_type_is_ambiguous() -> None:
-    """Targets drop or garble columns whose type is open."""
+    """Targets drop or garble columns of ambiguous types."""
 
     def walk(schema: dict[str, Any], path: str, *, described: bool = True) -> None:
         assert not {"anyOf", "oneOf", "allOf"} & set(schema), path
@@ -199,14 +199,14 @@ def test_docstrings_begin_with_a_verb_or_a_noun(directory: str) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The names by which a page's headings can be linked to."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """A link would lead to an error page. `../../` is GitHub's way to pages that are not files."""
+    """Broken links lead to an error page. `../../` is for pages of GitHub that are not files."""
     for target in re.findall(r"\]\((?!https?:|\.\./\.\./)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         linked = (page.parent / path).resolve() if path else page
@@ -215,7 +215,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_functions_that_contributors_are_sent_to_exist() -> None:
-    """A new maintainer would look for a function that was renamed long ago."""
+    """A new maintainer would look for a renamed function."""
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     places = re.findall(
         r"`(\w+)\.(?!py`)(\w+)`", page.partition("How a page flows")[2].partition("A new child stream")[0]

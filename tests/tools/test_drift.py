@@ -59,7 +59,7 @@ def parameter(name: str, **schema: Any) -> Document:
 
 @pytest.fixture
 def agreeing() -> Document:
-    """A document that differs only where it is meant to."""
+    """Return a document with only the intended differences."""
     recording = deepcopy(RECORDINGS)
     del recording["properties"]["otherFields"]
     extraction = recording["properties"]["entityExtractions"]["items"]["properties"]
@@ -82,12 +82,12 @@ def agreeing() -> Document:
 
 
 def answering(schema: Document) -> Document:
-    """An endpoint without parameters."""
+    """Return an endpoint without parameters."""
     return {"parameters": [], "responses": {"200": {"content": {"application/json": {"schema": schema}}}}}
 
 
 def listed(stream: type[ListStream]) -> Document:
-    """A list: with filters that the tap does not use, and what is documented otherwise than it is sent."""
+    """Return a list with unused filters, and with fields whose documentation differs from responses."""
     rows = deepcopy(stream.schema)
     columns = rows["properties"]
     del columns["otherFields"]
@@ -107,7 +107,7 @@ def listed(stream: type[ListStream]) -> Document:
 
 
 def single(switches: list[Document]) -> Document:
-    """A single recording: with what the tap takes from the list alone, and with what it keeps as JSON text."""
+    """Return a single recording, with fields that the tap reads only from the list or keeps as JSON text."""
     followup = deepcopy(FOLLOWUPS)
     del followup["properties"]["recordingUpdatedAt"], followup["properties"]["otherFields"]
     customer = followup["properties"]["crmCustomer"]["properties"]
@@ -124,7 +124,7 @@ def single(switches: list[Document]) -> Document:
 
 
 def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
-    """A follow-up's new field would otherwise be seen in `otherFields` at best."""
+    """A new field of follow-ups would only be noticed in `otherFields`."""
     operation = agreeing["paths"][drift.SINGLE]["get"]
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
     followup = answer["properties"]["followups"]["items"]["properties"]
@@ -143,7 +143,7 @@ def test_other_endpoints_are_compared_too(agreeing: Document) -> None:
 
 @pytest.fixture
 def user_host() -> Document:
-    """A document of the user host that differs only where it is meant to."""
+    """Return a document of the user host with only the intended differences."""
     paths = {}
     for endpoint in drift.USER_HOST.endpoints:
         answer = deepcopy(dict(endpoint.answer))
@@ -153,7 +153,7 @@ def user_host() -> Document:
         data = answer["properties"]["data"]
         data = data.get("items", data)
         for name in (each.removeprefix("data.") for each in endpoint.json_text):
-            if "." not in name:  # what the tap does not read
+            if "." not in name:  # fields that the tap does not read
                 data["properties"][name] = {"type": "object", "properties": {"some": TEXT}}
         paths[endpoint.path] = {"get": {**answering(answer), "parameters": [parameter(each) for each in names]}}
     return {"openapi": "3.0.0", "paths": paths}
@@ -171,7 +171,7 @@ def user_host() -> Document:
     ids=lambda each: each.path if isinstance(each, drift.Endpoint) else each,
 )
 def test_the_user_hosts_document_is_compared_too(user_host: Document, endpoint: drift.Endpoint, place: str) -> None:
-    """A step of a scorecard would lose its weight, and nobody see why."""
+    """A step of a scorecard would lose its weight, unnoticed."""
     assert drift.recognized(user_host) is drift.USER_HOST
     assert drift.differences(user_host) == drift.USER_HOST_KNOWN.keys()
     operation = user_host["paths"][endpoint.path]["get"]
@@ -195,7 +195,7 @@ def test_the_user_hosts_document_is_compared_too(user_host: Document, endpoint: 
 
 
 def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) -> None:
-    """No team would be loaded any more."""
+    """Teams would no longer be loaded."""
     operation = agreeing["paths"][IDENTITY]["get"]
     fields = operation["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
     fields["organization"] = fields.pop("organizationId")
@@ -211,7 +211,7 @@ def test_what_says_whose_teams_to_ask_for_is_compared_too(agreeing: Document) ->
 
 @pytest.mark.parametrize("stream", API_LISTS)
 def test_lists_are_compared_too(agreeing: Document, stream: type[ListStream]) -> None:
-    """A new way to ask for them, or one that is gone, would not be seen at all."""
+    """A new parameter, or a removed one, would not be noticed."""
     operation = agreeing["paths"][stream.path]["get"]
     operation["parameters"] = [each for each in operation["parameters"] if each["name"] != stream.parameters[0]] + [
         parameter("updatedAt:gte")
@@ -230,7 +230,7 @@ def test_lists_are_compared_too(agreeing: Document, stream: type[ListStream]) ->
 
 
 def parts(whole: Document) -> tuple[Document, list[Document]]:
-    """The properties of a recording, and the parameters."""
+    """Return the properties of a recording, and the parameters."""
     operation = whole["paths"][PATH]["get"]
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
     return answer["properties"]["data"]["items"]["properties"], operation["parameters"]
@@ -305,7 +305,7 @@ def test_a_change_is_found(agreeing: Document, change: Callable[[Document, list[
 
 
 def test_references_are_followed() -> None:
-    """Most generators put what is used twice below `components`, and some refer into the document itself."""
+    """Most generators put shared schemas below `components`, and some refer to other parts of the document."""
     page = f"#/paths/{PATH.replace('/', '~1')}/get/parameters/0/schema"
     recording = {"allOf": [{"$ref": "#/components/schemas/Core"}, {"properties": {"next": {"$ref": page}}}]}
     schemas = {
@@ -345,7 +345,7 @@ def test_references_are_followed() -> None:
 
 @pytest.mark.parametrize("reference", ["#/components/schemas/Nothing", "other.json#/Recording", "#/components"])
 def test_a_reference_that_leads_nowhere_is_told(reference: str) -> None:
-    """A part of the document that was not read would look as if it agreed."""
+    """An unread part of the document would seem to agree."""
     whole = document({"$ref": reference}, [])
     if reference == "#/components":
         whole["components"] = {"$ref": reference}

@@ -1,4 +1,4 @@
-"""Meltano Hub's definition says what the tap says, is in the hub's style, and Meltano can use it."""
+"""The definition for Meltano Hub agrees with the tap, has the hub's style, and works with Meltano."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SECRET = {"api_token", "client_id", "client_secret", "oauth_client_secret"}
 def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) -> None:
     own = {name: setting for name, setting in by_name(defined).items() if name in CONFIG["properties"]}
     assert own.keys() == CONFIG["properties"].keys() - {"faker_config", "batch_config"}
-    # As text, because Meltano would make false of a blank variable for a boolean.
+    # As text, because Meltano turns a blank variable into false for a boolean.
     kinds = {"object": "object"}
     for name, schema in CONFIG["properties"].items():
         if name in own:
@@ -57,7 +57,7 @@ def test_the_definition_has_the_settings_of_the_code(defined: dict[str, Any]) ->
 
 
 def test_the_files_are_in_the_hubs_style(defined: dict[str, Any]) -> None:
-    """The hub's linter refuses keys that are not sorted; the rest is its habit."""
+    """The hub's linter refuses unsorted keys; the rest is the hub's custom."""
 
     def walk(value: Any) -> None:
         if isinstance(value, dict):
@@ -76,7 +76,7 @@ def test_the_files_are_in_the_hubs_style(defined: dict[str, Any]) -> None:
 
 
 def test_the_hub_gets_an_own_logo_that_it_can_show() -> None:
-    """No text, nothing from elsewhere and no background: it stands on white and on dark pages."""
+    """The logo has no text, external parts or background, because it is shown on white and on dark pages."""
     logo = (ROOT / "hub" / "siro.svg").read_text(encoding="utf-8")
     assert set(re.findall(r"<(\w+)", logo)) == {"svg", "path"}
     assert not re.search(r"href|url\(|style|script", logo)
@@ -102,7 +102,7 @@ SCHEMAS = {
 
 @pytest.mark.parametrize("parent", ["", "schemas"])
 def test_the_hubs_schemas_find_what_is_wrong(tmp_path: Path, parent: str, defined: dict[str, Any]) -> None:
-    """In a checkout of the hub, or in a folder of its schemas; these stand in for them, with their odd references."""
+    """The schemas are in a clone of the hub, or in one folder; these imitate them, with their odd references."""
     for name, schema in SCHEMAS.items():
         path = tmp_path / parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def test_a_folder_without_schemas_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.package
 def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path, wheel: Path) -> None:
-    """In a new project. Only where the tap is installed from is another place: it is not on the index yet."""
+    """A new project installs the tap from the repository, because it is not on the index yet."""
     defined = read(DEFINITION) | {"pip_url": str(wheel)}
     reference = tmp_path / "tap-siro.yml"
     reference.write_text(yaml.safe_dump(defined), encoding="utf-8")
@@ -139,7 +139,7 @@ def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path,
     meltano("add", "--no-install", "--plugin-type", "extractor", "--from-ref", reference, "tap-siro")
     (added,) = yaml.safe_load(project.read_text(encoding="utf-8"))["plugins"]["extractors"]
     assert [each["name"] for each in added["settings"]] == [each["name"] for each in defined["settings"]]
-    # What is added so is a custom plugin, and Meltano leaves the definition's `select` out. From the hub it is locked.
+    # A plugin that is added like this is custom, and lacks the definition's `select`. From the hub, it has a lock file.
     variant = defined["variant"]
     plugin = {"name": "tap-siro", "variant": variant}
     project.write_text(empty + yaml.safe_dump({"plugins": {"extractors": [plugin]}}), encoding="utf-8")
@@ -149,7 +149,7 @@ def test_meltano_adds_the_plugin_from_the_definition_and_runs_it(tmp_path: Path,
     meltano("install")
     about = json.loads(meltano("invoke", "tap-siro", "--about", "--format", "json"))
     assert about["name"] == "tap-siro"
-    # Settings of each kind from the environment, as Meltano's users have them: it fails on kinds it cannot read there.
+    # Settings of each kind, from the environment: Meltano fails on kinds that it cannot read there.
     texts = {name: str(setting["value"]) for name, setting in by_name(read(DEFINITION)).items() if "value" in setting}
     others = {
         "start_date": "2000-01-01",

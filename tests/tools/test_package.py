@@ -1,4 +1,4 @@
-"""The package as an index would get it: it holds what it should, and runs with the oldest versions it allows.
+"""The package as it is published: its content, and the tap with the oldest versions of its dependencies.
 
 `pytest -m package`
 """
@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 
 def test_the_source_distribution_holds_no_junk(sdist: Path) -> None:
-    """It is what distributions build and test from, and what a sync or a demo left behind may hold customers' calls."""
+    """Distributions build and test from it, and leftovers of a sync or demo may contain customers' calls."""
     with tarfile.open(sdist) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     assert {name.partition("/")[0] for name in names} == IN_SDIST
@@ -85,7 +85,7 @@ def test_what_an_index_or_an_installer_would_refuse_is_not_there(
 
 
 def test_the_readme_is_whole_on_the_index(wheel: Path) -> None:
-    """There, links into the repository lead nowhere, and diagrams are not drawn."""
+    """On the package index, links into the repository are broken, and diagrams are not drawn."""
     shown = readme_in(wheel)
     links = re.findall(r"\]\(([^)]+)\)", shown)
     repository = project()["urls"]["Repository"]
@@ -96,11 +96,11 @@ def test_the_readme_is_whole_on_the_index(wheel: Path) -> None:
 
 @pytest.fixture(scope="module", params=["lowest-direct", "highest"])
 def installed(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that holds the wheel and what it needs, in the oldest or in the newest versions it allows."""
+    """An environment with the wheel and its dependencies, in the oldest or newest allowed versions."""
     path = tmp_path_factory.mktemp("installed")
     resolution = str(request.param)
     uv("venv", "--clear", path)
-    # Only what is asked for itself is taken in its oldest version, so the package's requirements are asked for too.
+    # Only direct requirements are installed in their oldest version, so request the package's requirements too.
     uv("pip", "install", "--python", path, "--resolution", resolution, wheel, "-r", "pyproject.toml")
     listed = json.loads(uv("pip", "list", "--python", path, "--format", "json"))
     versions = {each["name"]: each["version"] for each in listed}

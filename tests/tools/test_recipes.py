@@ -1,4 +1,4 @@
-"""The recipes that need no database do what they say. The others: tests/targets/test_recipes.py."""
+"""Recipes that need no database. For the others, see tests/targets/test_recipes.py."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FLAGS = {"showCrmLinks", "showSummary", "showEntityExtractions", "showEvaluation
 
 
 def test_hashing_leaves_no_text_in_clear(tmp_path: Path) -> None:
-    """A copy of a text in another column would undo what its owner thinks is hashed."""
+    """A text would be hashed in one column, and readable in another."""
     config = yaml.safe_load(blocks(RECIPES)["yaml: hash"])["config"]
     assert config["stream_map_config"]["salt"] == "$SIRO_SALT"
     config["stream_map_config"]["salt"] = "pepper"
@@ -80,7 +80,7 @@ def install(directory: Path, where: Path, name: str, script: str) -> None:
 
 
 def shell(directory: Path, script: str) -> str:
-    """Run a script as a user would, with the tap installed; return what it wrote to stdout."""
+    """Run a script as a user would, with the tap installed; return its stdout."""
     if not (directory / TAP).exists():
         install(directory, TAP, "tap-siro", f'#!/bin/sh\nexec {sys.executable} -m tap_siro "$@"\n')
     own = {"PATH": f"{directory / TAP}:{os.environ['PATH']}", "HOME": str(directory), "NO_PROXY": "*"}
@@ -97,7 +97,7 @@ def shell(directory: Path, script: str) -> str:
 
 
 def test_what_the_catalog_leaves_out_is_not_asked_for(tmp_path: Path) -> None:
-    """A user would pay for what they deselected, and keep what they must not have."""
+    """Users would pay for deselected data, and store data that they must not have."""
     with Sandbox(DATA) as sandbox:
         (tmp_path / "config.json").write_text(json.dumps(config_for(sandbox)))
         lines = shell(tmp_path, blocks(RECIPES)["sh: catalog"]).split("\n")
@@ -113,7 +113,7 @@ def test_what_the_catalog_leaves_out_is_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_plain_singer_keeps_the_state(tmp_path: Path) -> None:
-    """Otherwise each run would read everything. The target is one of those that keep a STATE until a RECORD follows."""
+    """Otherwise each run would read everything. The target is one that keeps a STATE until the next RECORD."""
     page = (ROOT / RECIPES).read_text(encoding="utf-8")
     (script,) = re.findall(r"```sh\n(set -o pipefail\n.*?)```", page, re.DOTALL)
     install(
@@ -137,7 +137,7 @@ def test_plain_singer_keeps_the_state(tmp_path: Path) -> None:
         (poll,) = sandbox.requests
         assert poll.params["updatedAt:gte"] > "2026-01"
 
-        # A run that fails says so, and the state of the last good one is kept.
+        # A failed run is reported, and keeps the state of the last good one.
         before = (tmp_path / "state.json").read_text()
         sandbox.fault("status", on=None, status=401)
         with pytest.raises(AssertionError, match="401"):
@@ -146,7 +146,7 @@ def test_plain_singer_keeps_the_state(tmp_path: Path) -> None:
 
 
 def test_a_window_is_read_again_beside_the_scheduled_sync(tmp_path: Path) -> None:
-    """Its bookmark would go back, or the month would not be whole."""
+    """The bookmark would go back, or the month would be incomplete."""
     (tmp_path / "state.json").write_text('{"bookmarks": {}}')
     install(tmp_path, TARGET, "target-jsonl", "#!/bin/sh\ncat > messages.jsonl\n")
     data = recordings(80, odd=False)
@@ -163,7 +163,7 @@ def test_a_window_is_read_again_beside_the_scheduled_sync(tmp_path: Path) -> Non
 
 
 def test_deletions_and_purges_come_with_the_next_poll(tmp_path: Path) -> None:
-    """A deletion that comes only with a full refresh comes too late for those who were promised it."""
+    """A deletion that needs a full refresh comes too late for legal deadlines."""
     with Sandbox(DATA) as sandbox:
         whole = [each for each in DATA if each.get("summary") and each.get("updatedAt")]
         deleted, purged = whole[0]["id"], whole[1]["id"]

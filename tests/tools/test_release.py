@@ -1,4 +1,4 @@
-"""Files that a release and the repository's front door rely on: changelog, owners, issue forms."""
+"""Files for releases and for the repository's pages: changelog, owners, issue forms."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_release_stops_where_the_changelog_has_no_entry() -> None:
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    """The text files that a release holds, by name."""
+    """Return the text files of a release, by name."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         included = tomllib.load(file)["tool"]["hatch"]["build"]["targets"]["sdist"]["only-include"]
     for name in included:
@@ -84,7 +84,7 @@ def sources() -> Iterator[tuple[str, str]]:
 
 
 def test_the_repositorys_owner_stands_in_one_place() -> None:
-    """It is not decided: whoever changes it changes `pyproject.toml`, and runs `python -m tools`."""
+    """The owner is not decided: to change it, change `pyproject.toml`, and run `python -m tools`."""
     metadata = hub.project()
     owner, name = hub.organization(metadata), metadata["urls"]["Repository"].rpartition("/")[2]
     mention = re.compile(rf"github\.com[/:]{owner}\b|\b{owner}/{name}\b", re.IGNORECASE)

@@ -15,7 +15,7 @@ TAP = TapSiro(config={"api_token": "t"})
 
 @pytest.mark.parametrize("warehouse", views.WAREHOUSES, ids=lambda warehouse: warehouse.title)
 def test_a_script_has_all_sections_and_reads_what_the_tap_writes(warehouse: views.Warehouse) -> None:
-    """A section could stay commented out, or a view could ask for a column that there is not."""
+    """A section could remain commented out, or a view could use a missing column."""
     script = views.script(warehouse)
     (command,) = [line.removeprefix("--     ") for line in script.splitlines() if line.startswith("--     sed ")]
     enabled = subprocess.run(
@@ -38,7 +38,7 @@ def test_a_script_has_all_sections_and_reads_what_the_tap_writes(warehouse: view
 
 
 def test_every_child_stream_has_a_live_view() -> None:
-    """Users would read rows that are not true any more."""
+    """Users would read outdated rows."""
     streams = {name for name, stream in TAP.streams.items() if "recordingUpdatedAt" in stream.schema["properties"]}
     text = (views.FOLDER / "duckdb.sql").read_text(encoding="utf-8")
     assert {name for name in streams if f"VIEW live_{name} AS" not in text} == set()

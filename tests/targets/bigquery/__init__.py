@@ -1,1 +1,1 @@
-"""A stand-in for BigQuery: scripts, each with an environment of its own."""
+"""A stand-in for BigQuery: scripts, each with a separate environment."""

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["z3-target-bigquery==0.7.2", "setuptools<81", "protobuf>=6.33.5,<7"]
 # ///
-"""The real target-bigquery on the emulator, and a client of it.
+"""The real target-bigquery on the emulator, and a client of the emulator.
 
 The target's code is untouched: its tables, its load jobs and its MERGE. The client does two things that the emulator
 lacks: it uploads files uncompressed, and leaves out the table's name in UPDATE SET.
@@ -32,7 +32,7 @@ class Client(bigquery.Client):  # type: ignore[misc]
         return super().load_table_from_file(BytesIO(gzip.decompress(file_obj.read())), *args, **options)
 
     def query(self, query: str, *args: Any, **options: Any) -> Any:
-        """Run a statement, in UPDATE SET without the table's name."""
+        """Run a statement, without the table's name in UPDATE SET."""
         head, update, tail = query.partition("UPDATE SET ")
         return super().query(head + update + re.sub(r"target\.(`\w+` = source)", r"\1", tail), *args, **options)
 

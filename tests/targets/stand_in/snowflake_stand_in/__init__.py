@@ -1,4 +1,4 @@
-"""A stand-in for Snowflake, made of fakesnow: for tests where there is no Snowflake."""
+"""A stand-in for Snowflake, based on fakesnow."""
 
 DIRECTORY = "SNOWFLAKE_STAND_IN"
-"""The environment variable that names the directory of the databases, which are files."""
+"""Environment variable with the directory of the database files."""

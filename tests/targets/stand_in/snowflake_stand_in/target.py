@@ -1,8 +1,8 @@
 """The real target-snowflake, on fakesnow in place of Snowflake.
 
-The target's code is untouched: its DDL, its JSON files, its casts and its MERGE. fakesnow runs them on DuckDB, all but
-the statements about the user stage (`@~`), which it does not know; those are done here. A statement about the stage
-that is not known here is an error.
+The target's code is untouched: its DDL, its JSON files, its casts and its MERGE. fakesnow runs them on DuckDB,
+except statements about the user stage (`@~`), which it does not support. This module implements those; any other
+statement about the stage is an error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Stage:
     """The user stage: lists of files by path."""
 
     def __init__(self) -> None:
-        """Start empty, in front of fakesnow's own way to execute a statement."""
+        """Start empty, in front of fakesnow's `execute`."""
         self._files: dict[str, list[str]] = {}
         self._execute = FakeSnowflakeCursor.execute
 
@@ -56,9 +56,9 @@ class Stage:
         self._files.setdefault(stage, []).append(unquote(urlparse(uri).path))
 
     def _merge(self, cursor: FakeSnowflakeCursor, match: re.Match[str]) -> Any:
-        """Merge from a table that holds what the stage holds: each line, and its number in place of SEQ8()."""
+        """Merge from a table with the stage's lines, and their numbers in place of SEQ8()."""
         self._execute(cursor, f"use schema {match['schema']}")
-        cursor._duck_conn.execute(  # only DuckDB itself reads files
+        cursor._duck_conn.execute(  # only DuckDB reads files
             "create or replace temporary table staged_lines as "
             "select row_number() over () as seq, json as line from read_ndjson_objects(?)",
             [self._files[match["stage"]]],
@@ -79,7 +79,7 @@ def main() -> None:
         return stage.execute(cursor, *args, **options)
 
     FakeSnowflakeCursor.execute = execute
-    # One stream after another: fakesnow is not made for threads.
+    # One stream after another, because fakesnow does not support threads.
     TargetSnowflake.max_parallelism = 1
     with fakesnow.patch(db_path=os.environ[DIRECTORY]):
         TargetSnowflake.cli()
