@@ -318,7 +318,7 @@ def test_a_test_makes_one_request_for_details(tmp_path: Path, *, right: bool) ->
     ],
 )
 def test_the_streams_that_need_other_credentials_are_those_that_are_selected(names: list[str], said: str) -> None:
-    """Who selects the nodes of scorecards would be told to deselect a stream that is not selected."""
+    """A user who selects the nodes of scorecards would be told to deselect a stream that is not selected."""
     with Sandbox(FEW) as sandbox:
         run = sync(config_for(sandbox), status=1, catalog=selecting(*names))
     assert run.errors[0].startswith(said)
