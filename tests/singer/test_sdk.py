@@ -7,6 +7,7 @@ import inspect
 import io
 import re
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +29,6 @@ from tap_siro.tap import TapSiro
 from tests.support.process import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # Documented by the SDK; any module may use them.
@@ -98,33 +98,35 @@ OWN = {"columns", "name", "schema", "replication_key", "needed_flags", "stream_w
 }
 
 
-def trees() -> Iterator[tuple[str, ast.AST]]:
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
     """Return the nodes of all modules, without imports for types alone."""
+    found: list[tuple[str, ast.AST]] = []
     for path in (ROOT / "tap_siro").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node))]
-        for node in ast.walk(tree):
-            yield path.name, node
+        found += [(path.name, node) for node in ast.walk(tree)]
+    return found
 
 
 def test_the_internals_are_used_in_one_module_and_all_are_looked_at_here() -> None:
     imports = {
         (name, node.module)
-        for name, node in trees()
+        for name, node in nodes()
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "singer_sdk"
     }
     assert {module for _, module in imports if module not in DOCUMENTED} == INTERNAL_MODULES
     assert {name for name, module in imports if module not in DOCUMENTED} == {"sdk.py"}
-    assert not [node for _, node in trees() if isinstance(node, ast.Import) and "singer_sdk" in ast.dump(node)]
+    assert not [node for _, node in nodes() if isinstance(node, ast.Import) and "singer_sdk" in ast.dump(node)]
     used = {
         node.attr
-        for name, node in trees()
+        for name, node in nodes()
         if name == "sdk.py" and isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr)
     }
     assert used == INTERNAL_NAMES
     # A private name of the SDK's classes is a private attribute that this package does not define itself.
     theirs = {name for kind in (Stream, Tap, StateWriter, PluginMapper) for name in vars(kind) if name.startswith("_")}
-    for name, node in trees():
+    for name, node in nodes():
         if name != "sdk.py" and isinstance(node, ast.Attribute) and re.match(r"_[^_]", node.attr):
             assert node.attr not in theirs, f"{name}: {node.attr}"
 

@@ -22,9 +22,8 @@ from tests.sandbox.recording_outcomes import OUTCOMES
 from tests.sandbox.recording_scorecards import EVALUATIONS
 from tests.sandbox.recording_utterances import UTTERANCES
 from tests.sandbox.scorecards import SCORECARDS
-from tests.sandbox.store import ORDERS
 from tests.sandbox.streams import DETAIL_KEYS, expected_details
-from tests.sandbox.tokens import USER_TOKEN
+from tests.sandbox.tokens import CLIENT_TOKEN, USER_TOKEN
 from tests.support.canary import CANARY, sing
 from tests.support.in_process import sync
 from tests.support.process import (
@@ -80,20 +79,25 @@ def check(sandbox: Sandbox, *runs: Run) -> None:
     assert warehouse.tables["recordings"] == expected_rows(sandbox.recordings)["recordings"]
 
 
-@pytest.mark.parametrize(("order", "threads"), [("newest_created", 4), ("oldest_updated", 1)])
-def test_every_followup_and_utterance_arrives_as_it_is(tmp_path: Path, order: str, threads: int) -> None:
-    assert order in ORDERS
-    with Sandbox(DATA, order=order) as sandbox:
-        run = run_tap(tmp_path, app(sandbox, concurrency=threads), catalog=selecting(*STREAMS))
-        assert sandbox.max_in_flight <= threads
+def test_every_detail_arrives_with_an_app(tmp_path: Path) -> None:
+    """And the organization token does not go to the users' host."""
+    with Sandbox(DATA, order="newest_created") as sandbox:
+        run = run_tap(tmp_path, app(sandbox, concurrency=4), catalog=selecting(*STREAMS))
+        assert sandbox.max_in_flight <= 4
         check(sandbox, run)
         (made,) = sandbox.requests_to(USER_TOKEN)
         assert made.headers["Authorization"] == f"Bearer {sandbox.token}"
         for request in sandbox.requests_to(UTTERANCES):
             assert request.headers["X-Siro-Auth-Token"] == sandbox.oauth.user.issued[0]
-            assert sandbox.token not in str(request.headers), "it would go to the users' host"
-        sandbox.clear()
-        check(sandbox, run_tap(tmp_path, client(sandbox, concurrency=threads), catalog=selecting(*STREAMS)))
+            assert sandbox.token not in str(request.headers)
+
+
+def test_every_detail_arrives_with_client_credentials(tmp_path: Path) -> None:
+    """Their token goes in both headers."""
+    with Sandbox(DATA, order="oldest_updated") as sandbox:
+        check(sandbox, run_tap(tmp_path, client(sandbox, concurrency=1), catalog=selecting(*STREAMS)))
+        assert sandbox.max_in_flight == 1
+        assert len(sandbox.requests_to(CLIENT_TOKEN)) == 1
         (token,) = sandbox.oauth.client.issued
         for request in sandbox.requests_to(UTTERANCES):
             assert request.headers["X-Siro-Auth-Token"] == token
@@ -314,7 +318,7 @@ def test_a_test_makes_one_request_for_details(tmp_path: Path, *, right: bool) ->
     ],
 )
 def test_the_streams_that_need_other_credentials_are_those_that_are_selected(names: list[str], said: str) -> None:
-    """A user would be told to deselect a stream that is not selected."""
+    """A user who selects the nodes of scorecards would be told to deselect a stream that is not selected."""
     with Sandbox(FEW) as sandbox:
         run = sync(config_for(sandbox), status=1, catalog=selecting(*names))
     assert run.errors[0].startswith(said)
