@@ -1,1 +1,1 @@
-"""The figures of the README: `python -m benchmarks`. See README.md here."""
+"""Benchmarks, whose figures are in the README: `python -m benchmarks`. See README.md in this directory."""

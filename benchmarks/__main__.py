@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks`. README.md here lists its measurements."""
+"""The command `python -m benchmarks`. README.md in this directory lists its measurements."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Dlt:
         rows = Counter({"recordings": _counts(database, "recordings")[0]})
         for table, number in zip(DLT_TABLES, _counts(database, *DLT_TABLES), strict=True):
             rows[DLT_TABLES[table]] += number
-        # None of the recordings is linked to a lead, so dlt makes no column of it.
+        # dlt makes no column for leads, because no recording has one.
         links = " + ".join(f"count(crm__{name}__id)" for name in ("engagement", "opportunity", "account"))
         rows["recording_crm_links"] += _number(database.query(f"SELECT {links} FROM recordings"))  # noqa: S608
         return rows

@@ -1,4 +1,4 @@
-"""The server process. It reads commands from its standard input, a line of JSON each."""
+"""The server process. It reads commands from standard input, one line of JSON each."""
 
 from __future__ import annotations
 

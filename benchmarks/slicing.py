@@ -24,7 +24,7 @@ def simulate(history: History, threads: int) -> Simulation:
     """Simulate a full sync with a number of threads. All requests take the same time.
 
     Raises:
-        AssertionError: Some recordings were not read, or twice.
+        AssertionError: Some recordings were read twice, or not at all.
     """
     simulation = Simulation(history, threads).run()
     assert simulation.planner.complete
@@ -33,7 +33,7 @@ def simulate(history: History, threads: int) -> Simulation:
 
 
 def cases(seed: int = 0) -> Iterator[tuple[str, list[Row]]]:
-    """Return histories of all shapes, by name. Another seed makes other recordings."""
+    """Yield full syncs of all shapes, by name. The seed determines the recordings."""
 
     def spread(count: int, days: int, *, ago: int = 0, number: int = 1) -> list[Row]:
         return even(count, days, ago=ago, seed=number + 10 * seed)

@@ -1,4 +1,4 @@
-"""Installation of packages, on a machine where only pip is known to work."""
+"""Installation of packages with uv, or else with pip, the only installer that every machine has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo import DemoError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The DuckDB that the target needs has no wheels for newer Pythons.
+# The version of DuckDB that the target needs has no wheels for newer Pythons.
 OLDEST, NEWEST = (3, 11), (3, 13)
 _HERE = Path(__file__).resolve().parent
 _REQUIREMENTS = _HERE / "requirements.txt"
@@ -25,7 +25,7 @@ _PYTHON = _VENV / _EXECUTABLE
 # Used only if the running Python is too old or too new: uv, and the Python that it downloads.
 _UV = _HERE / ".venv-uv"
 _FETCHED = _HERE / ".python"
-# Written when the environment is complete: the versions it was made from.
+# Written when the environment is complete. It contains the versions that the environment was made from.
 _MARK = _VENV / "made-from.txt"
 
 

@@ -25,14 +25,14 @@ class Meltano:
     """Meltano in a project's directory, configured through the environment, which outranks meltano.yml."""
 
     def __init__(self, executable: Path, project: Path, logs: Path, settings: Mapping[str, str]) -> None:
-        """Take what to run and where; `settings` are environment variables, and `logs` is a directory."""
+        """Take Meltano's executable, the project, a directory for logs, and settings as environment variables."""
         self._executable = executable
         self._project = project
         self._logs = logs
         inherited = {name: value for name, value in installing.environment().items() if not name.startswith(_OWN)}
-        # Meltano and its plugins start many times, and would compile their imports each time.
+        # Without compiled modules, Meltano and its plugins would start slowly, many times.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-        # A proxy cannot reach this machine.
+        # The sandbox is on this machine, which a proxy cannot reach.
         direct = ",".join(filter(None, (inherited.get("no_proxy") or inherited.get("NO_PROXY"), "127.0.0.1")))
         self.environment = inherited | {
             "NO_PROXY": direct,
@@ -63,8 +63,8 @@ class Meltano:
         return self.start(log, *arguments, apart=False, **environment).wait()
 
     def start(self, log: str, *arguments: str, apart: bool = False, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a command, in its own process group if `apart`."""
-        # The settings in a .env file are for real use.
+        """Start a command, in a separate process group if `apart`."""
+        # Ignore `.env`, whose settings are those of a real account.
         command = [str(self._executable), "--env-file", os.devnull, *arguments]
         with self.log(log).open("wb") as out:
             return subprocess.Popen(

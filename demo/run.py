@@ -182,7 +182,7 @@ def _meltano(executable: Path, sandbox: Sandbox) -> Meltano:
         "TAP_SIRO_OAUTH_CLIENT_ID": sandbox.oauth.app_id,
         "TAP_SIRO_OAUTH_CLIENT_SECRET": sandbox.oauth.app_secret,
         "TAP_SIRO_OAUTH_USER_ID": sandbox.oauth.user_id,
-        # A request per scored recording is more than Siro allows within a minute; the sandbox allows it.
+        # One request per scored recording would reach Siro's limit. The sandbox has none.
         "TAP_SIRO_REQUESTS_PER_MINUTE": "100000",
         "TAP_SIRO__SELECT": json.dumps([f"{stream}.*" for stream in SELECTED]),
         "TARGET_DUCKDB_FILEPATH": DATABASE.as_posix(),

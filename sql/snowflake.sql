@@ -27,7 +27,7 @@ FROM recordings AS recording
 WHERE
   NOT COALESCE(recording.deleted, FALSE) AND recording.deletedAt IS NULL;
 
--- Rows of `recording_crm_links` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_crm_links`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_crm_links AS
 SELECT
   child.*
@@ -36,7 +36,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Rows of `recording_summary_sections` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_summary_sections`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_summary_sections AS
 SELECT
   child.*
@@ -45,7 +45,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Rows of `recording_entity_extractions` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_entity_extractions`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_entity_extractions AS
 SELECT
   child.*
@@ -54,7 +54,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Rows of `recording_entity_mappings` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_entity_mappings`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_entity_mappings AS
 SELECT
   child.*
@@ -63,7 +63,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Rows of `recording_followups` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_followups`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_followups AS
 SELECT
   child.*
@@ -223,7 +223,7 @@ WHERE
 
 /* Followup details, needs recording_followup_details
 
--- Rows of `recording_followup_details` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_followup_details`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_followup_details AS
 SELECT
   child.*
@@ -236,7 +236,7 @@ JOIN live_recordings AS recording
 
 /* Transcripts, needs recording_utterances
 
--- Rows of `recording_utterances` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_utterances`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_utterances AS
 SELECT
   child.*
@@ -245,7 +245,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Minutes of each speaker, and the share of all that was spoken (0 to 1).
+-- Minutes of each speaker, and the share of the speaking time (0 to 1).
 CREATE OR REPLACE VIEW talk_share AS
 SELECT
   speaker.recording_id,
@@ -267,7 +267,7 @@ FROM (
 
 /* Scorecards, needs scorecard_nodes, recording_scorecards and recording_scorecard_nodes
 
--- Rows of `recording_scorecards` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_scorecards`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_scorecards AS
 SELECT
   child.*
@@ -276,7 +276,7 @@ JOIN live_recordings AS recording
   ON recording.id = child.recordingId
   AND recording.updatedAt IS NOT DISTINCT FROM child.recordingUpdatedAt;
 
--- Rows of `recording_scorecard_nodes` that are up to date, of recordings that are not deleted.
+-- Current rows of `recording_scorecard_nodes`, of recordings that are not deleted.
 CREATE OR REPLACE VIEW live_recording_scorecard_nodes AS
 SELECT
   child.*

@@ -52,7 +52,9 @@ STATUS_FILTERS = {
 
 
 def _title(name: str) -> str:
-    words = name.replace("_", " ").replace("crm", "CRM").replace("api", "API").replace("url", "URL")
+    words = name.replace("_", " ")
+    for word in ("CRM", "API", "URL", "OAuth", "Siro"):
+        words = words.replace(word.lower(), word)
     return words[0].upper() + words[1:]
 
 

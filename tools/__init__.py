@@ -1,1 +1,1 @@
-"""Generators of the parts of the documentation that follow from the code."""
+"""Generators of documentation and configuration that are derived from the code, and checks for maintainers."""

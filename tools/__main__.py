@@ -22,7 +22,7 @@ def files() -> dict[Path, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write or check."""
+    """Write the generated files, or check them."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, and fail if a file is out of date")
     parser.add_argument(

@@ -17,7 +17,7 @@ class NoEntryError(Exception):
 
 
 def notes(changelog: str, tag: str) -> str:
-    """Return the entry of a version, with one line per paragraph: GitHub shows line breaks in notes."""
+    """Return the entry of a version, with one line per paragraph: GitHub keeps the line breaks of notes."""
     version = tag.removeprefix("v")
     for section in re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]:
         heading, _, body = section.partition("\n")
@@ -25,7 +25,7 @@ def notes(changelog: str, tag: str) -> str:
             continue
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", heading.removeprefix(f"[{version}] - ")):
             raise NoEntryError(f'The changelog\'s heading must have a date: "## [{version}] - 2026-01-31".')
-        entry = re.sub(r"^\[[^\]]+\]: .*$", "", body, flags=re.MULTILINE).strip()  # links, which stand at the end
+        entry = re.sub(r"^\[[^\]]+\]: .*$", "", body, flags=re.MULTILINE).strip()  # link definitions at the end
         if not re.search(r"^- ", entry, re.MULTILINE):
             raise NoEntryError(f"The changelog's entry for {version} is empty.")
         return re.sub(r"(?<=\S)\n *(?=[^\s#-])", " ", entry)

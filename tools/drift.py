@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from tap_siro.sync.stream_kinds import ListStream
 
 SINGLE = f"{PATH}/{{id}}"
-_POLLED = "the tap asks with updatedAt:gte alone"
+_POLLED = "the tap uses updatedAt:gte and updatedAt:lt"
 KNOWN = {
     f"{PATH}: parameter updatedAt:gt: string in the document, nothing in the tap": _POLLED,
     f"{PATH}: parameter updatedAt:lte: string in the document, nothing in the tap": _POLLED,
@@ -63,10 +63,10 @@ KNOWN = {
         "the same: a list is JSON text"
     ),
     f"{PATH}: field data[].entityExtractions[].valueType: nothing in the document, string in the tap": (
-        "the tap's own: what the value is in JSON"
+        "a column of the tap's own: the type of the value in JSON"
     ),
     **{
-        f"{path}: parameter {name}: nothing in the document, any type in the tap": "pages are asked for all the same"
+        f"{path}: parameter {name}: nothing in the document, any type in the tap": "the tap requests pages all the same"
         for path, name in (
             (UsersStream.path, "pageSize"),
             (UsersStream.path, "cursor"),
@@ -77,7 +77,7 @@ KNOWN = {
     f"{MobileEventsStream.path}: field data[].value: nothing in the document, string in the tap": "the API sends it",
     **{
         f"{path}: field data[].{name}[]{field}: {theirs} in the document, {ours} in the tap": (
-            "the document does not say what is in this list"
+            "the document does not describe the items of this list"
         )
         for path, name in (
             (EngagementsStream.path, "engagementUsers"),
@@ -98,7 +98,7 @@ KNOWN = {
 EVALUATION = f"{EVALUATIONS_PATH}/{{id}}"
 USER_HOST_KNOWN = {
     f"{ScorecardsStream.path}: parameter cursor: nothing in the document, any type in the tap": (
-        "the answer has a cursor all the same"
+        "the response has a cursor all the same"
     ),
 }
 """Intended differences between the tap and the document of `user_api_url`."""
@@ -285,7 +285,7 @@ def evaluation() -> Endpoint:
     node = _pick(nodes, *(nodes["properties"].keys() - own), id=_TEXT, metadata=metadata)
     names = RECORDING_SCORECARDS["properties"].keys() - {"recordingId", "scorecardId", "scorecardName", *OWN}
     data = _pick(RECORDING_SCORECARDS, *names, id=_TEXT, name=_TEXT, evaluatedNodes=_array(node))
-    # `spotlightSummaries` and `tags` are of many recordings: if they come, they are kept in `otherFields`.
+    # `spotlightSummaries` and `tags` summarize many recordings. If the API sends them, they are kept in `otherFields`.
     unread = {*EVALUATION_LEFT_OUT, "spotlightSummaries", "tags"} - {"evaluatedNodes"}
     return user_host(EVALUATION, data, ("startAt", "endAt", "filterBy", "filterByIds"), unread=unread)
 

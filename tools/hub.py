@@ -1,6 +1,6 @@
-"""The files of `hub/`, with which Meltano Hub lists the tap.
+"""The files in `hub/`, which list the tap on Meltano Hub.
 
-They are made from `tap-siro --about` and `pyproject.toml`. hub/README.md explains the pull request.
+They are generated from `tap-siro --about` and `pyproject.toml`. hub/README.md explains the pull request.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reader of OpenAPI documents: the fields of an endpoint's answers, its query parameters, and their types."""
+"""Reader of OpenAPI documents: the fields of an endpoint's responses, its query parameters, and their types."""
 
 from __future__ import annotations
 

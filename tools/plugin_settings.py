@@ -43,9 +43,9 @@ OPTIONAL = ("filepath", "role", "private_key_passphrase", "port", "ssl_enable", 
 
 # Meltano takes stream maps as one setting.
 WHOLE = {"stream_maps"}
-# Meltano 4.4 turns a blank variable into false for a `boolean`, and fails with a traceback on a blank or a fraction for
-# an `integer`. A `string` reaches the tap unchanged: the tap ignores a blank one and refuses an invalid one.
-# (A blank variable for an `object` ends Meltano itself; as a `string`, it would drop the nulls in stream maps.)
+# Meltano 4.4 turns a blank variable into false for a `boolean`, and fails with a traceback on a blank one or a fraction
+# for an `integer`. A `string` reaches the tap unchanged, and the tap ignores a blank one and refuses an invalid one.
+# (An `object` cannot be a `string`, because Meltano would drop the nulls in stream maps. A blank one ends Meltano.)
 KINDS = {"boolean": "string", "integer": "string", "number": "string"}
 # Settings that have no type in the SDK.
 OPEN = {"faker_config.locale": "array", "faker_config.seed": "string"}
@@ -82,7 +82,7 @@ def _flat(properties: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str,
 
 def _kind(name: str, schema: Mapping[str, Any]) -> str:
     if schema.get("secret"):
-        return "password"  # the hub's habit; to Meltano it is a `string` if it is `sensitive` too
+        return "password"  # the hub's convention; Meltano treats it as a `string` that is `sensitive`
     if schema.get("format") == "date-time":
         return "date_iso8601"
     if "type" not in schema:
@@ -141,7 +141,7 @@ def _paths(schema: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 def meltano() -> str:
     """Return the extractor's capabilities and settings for `meltano.yml`."""
     told = about()
-    # The tap does not install Faker, without which its settings do nothing.
+    # The settings of Faker do nothing, because the tap does not install it.
     settings = [each for each in plugin_settings() if each["name"] not in OPEN]
     parts = [
         _yaml({"capabilities": sorted(told["capabilities"])}),
@@ -171,7 +171,7 @@ def _comment(text: str) -> str:
 
 
 def _credentials(loader: Mapping[str, Any]) -> str:
-    """Return a target's variables: those that `meltano.yml` leaves open, and those that many users change."""
+    """Return a target's variables: those without a value in `meltano.yml`, and those that many users change."""
     first, *others = loader["settings_group_validation"]
     prefix = f"{loader['name'].upper().replace('-', '_')}_"
     either = [name for group in others for name in group if name not in first]

@@ -29,7 +29,7 @@ TAP = TapSiro(config={"api_token": "tables"})
 MAIN = ("api_token", "client_id", "client_secret", "start_date", "end_date", "created_after", "created_before")
 """Settings that the README shows."""
 
-# Columns that the diagram shows of streams with more than `FEW`.
+# Columns in the diagram for streams with more than `FEW` columns.
 SHOWN = {"id", "userId", "title", "result", "createdAt", "updatedAt", "deleted"} | {
     "followupId",
     "recordingId",
@@ -61,7 +61,7 @@ FEW = 12
 
 
 def clone() -> str:
-    """Return the commands that install Meltano in a clone. The address of the repository is that of the package."""
+    """Return the commands that install Meltano in a clone. The package's metadata has the address."""
     return textwrap.indent(
         f"""\
 ```sh
@@ -120,7 +120,7 @@ def keys() -> str:
 
 
 def columns() -> str:
-    """Return the columns of each stream."""
+    """Return a table of the columns of each stream."""
     lines = []
     for kind in STREAMS:
         stream = TAP.streams[kind.name]

@@ -29,7 +29,7 @@ JOIN live_recordings AS recording
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A warehouse, and its SQL where it differs."""
+    """A warehouse, and the parts of its SQL that differ from other warehouses."""
 
     title: str
     dialect: str
@@ -104,7 +104,7 @@ HEADER = """\
 
 
 def statements(script: str) -> list[str]:
-    """Return the statements of a script, for clients that take one at a time."""
+    """Return the statements of a script, for clients that run one at a time."""
     script = re.sub(r"^/\*.*?\*/", "", script, flags=re.DOTALL | re.MULTILINE)
     lines = [line for line in script.splitlines() if not line.startswith("--")]
     return [text for each in "\n".join(lines).split(";\n") if (text := each.strip().removesuffix(";"))]
@@ -149,7 +149,7 @@ def _named(tree: exp.Expr, warehouse: Warehouse) -> exp.Expr:
 
 
 def _without_marks(node: exp.Expr) -> exp.Expr:
-    """Remove the condition that a row is not marked from a conjunction."""
+    """Remove the condition on `_sdc_deleted_at` from a conjunction."""
     if isinstance(node, exp.And):
         sides = [side for side in (node.left, node.right) if not _is_mark(side)]
         if len(sides) == 1:
@@ -181,7 +181,7 @@ def _parts(body: str) -> Iterator[tuple[str, str]]:
     for part in body.strip().split("\n\n"):
         if part.startswith("-- live: "):
             for stream in part.replace("-- live: ", "").split():
-                comment = f"-- Rows of `{stream}` that are up to date, of recordings that are not deleted.\n"
+                comment = f"-- Current rows of `{stream}`, of recordings that are not deleted.\n"
                 yield comment, LIVE.format(stream=stream)
         else:
             lines = part.splitlines(keepends=True)

@@ -1,7 +1,7 @@
 -- The views, in PostgreSQL's SQL. `python -m tools` writes them for each warehouse into sql/ (tools/views.py).
 --
--- Columns of tables are in double quotes, columns of views are not. `json_text` reads a text out of a nested
--- column, `first_text` out of the first object of a list.
+-- Columns of tables are in double quotes, columns of views are not. `json_text` reads a text in a nested
+-- column, `first_text` one in the first object of a list.
 -- Conditions on "_sdc_deleted_at" are dropped where the target does not mark rows.
 
 -- section: default streams
@@ -146,7 +146,7 @@ WHERE COALESCE(followup."status", 'TO_DO') <> 'COMPLETE'
 
 -- live: recording_utterances
 
--- Minutes of each speaker, and the share of all that was spoken (0 to 1).
+-- Minutes of each speaker, and the share of the speaking time (0 to 1).
 CREATE OR REPLACE VIEW talk_share AS
 SELECT
   speaker.recording_id,

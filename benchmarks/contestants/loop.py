@@ -76,7 +76,7 @@ def rows(recording: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def write(page: list[dict[str, Any]]) -> None:
-    """Write a page's messages, a recording at a time: a page as one piece costs twice the CPU, in page faults."""
+    """Write a page's messages, one recording at a time: a page at once takes twice the CPU, because of page faults."""
     extracted = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     for recording in page:
         lines = [

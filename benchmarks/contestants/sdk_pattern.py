@@ -1,6 +1,6 @@
 """The pattern in the SDK's documentation: a REST stream, and child streams that get their rows from its context.
 
-State partitions are switched off, as the documentation advises for many parents: with them the state would hold every
+State partitions are switched off, as the documentation advises for many parents: with them, the state would list every
 recording. Everything else is the SDK's default.
 """
 

@@ -39,7 +39,7 @@ class Task:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the query parameters of every request. The API leaves scores out of pages above some 40 recordings."""
+        """Return the query parameters of each request. The API leaves scores out of pages of more than about 40."""
         scores = {"showEvaluationScore": "true", "pageSize": "25"} if self.scores else {"pageSize": "100"}
         return {**dict.fromkeys(FLAGS, "true"), **scores}
 

@@ -32,7 +32,7 @@ _STORAGE = (
         "Directory for the files, such as `file:///var/tmp/siro`, where the target can read them. Switches BATCH "
         "messages on.",
     ),
-    _text("prefix", "Batch Storage Prefix", "What the names of the directories below the root begin with."),
+    _text("prefix", "Batch Storage Prefix", "Prefix of the names of the directories below the root."),
 )
 BATCH_CONFIG: dict[str, Any] = th.PropertiesList(
     th.Property(
