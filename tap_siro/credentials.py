@@ -42,7 +42,8 @@ def read_credentials(config: Mapping[str, Any], errors: list[str]) -> dict[str, 
     elif config.get("api_token") is None:
         errors.append(
             "`api_token` is not set. Put an organization token from Siro's admin pages into `.env` as "
-            "`TAP_SIRO_API_TOKEN`, or set `client_id` and `client_secret`."
+            "`TAP_SIRO_API_TOKEN`, or set `client_id` and `client_secret`. Without Meltano, `.env` is read only with "
+            "`--config ENV`."
         )
     else:
         found["api_token"] = read_secret(config["api_token"], "api_token", errors)

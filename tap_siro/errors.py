@@ -13,6 +13,10 @@ class TapSiroError(Exception):
     """The sync cannot go on. The message is for the user."""
 
 
+class StreamMapError(TapSiroError):
+    """A stream map of the user's fails on a record."""
+
+
 class OutputError(TapSiroError):
     """Records cannot be written, so the whole run ends."""
 

@@ -9,6 +9,7 @@ from tap_siro.errors import TapSiroError
 from tap_siro.settings import CONFIG, ENRICHMENTS, PLUGIN_NAME, Settings
 from tap_siro.singer.sdk import SiroStream, SiroTap
 from tap_siro.streams import LISTS, RECORDING_STREAMS, STREAMS, RecordingsStream
+from tap_siro.sync.reporting import listed
 from tap_siro.sync.run import Sync
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _check_tokens(settings: Settings, streams: Iterable[SiroStream | type[Declar
     names = [f"'{stream.name}'" for stream in streams if stream.on_user_host]
     if names and not (settings.client_id or settings.oauth_client_id):
         raise TapSiroError(
-            f"{' and '.join(names)} cannot be loaded with an organization token. Set `oauth_client_id`, "
+            f"{listed(names)} cannot be loaded with an organization token. Set `oauth_client_id`, "
             "`oauth_client_secret` and `oauth_user_id`, or `client_id` and `client_secret` in place of `api_token`, or "
             f"deselect {'them' if names[1:] else 'the stream'}."
         )

@@ -8,7 +8,7 @@ import threading
 from fnmatch import filter as matching
 from typing import TYPE_CHECKING, Any
 
-from tap_siro.errors import TapSiroError
+from tap_siro.errors import StreamMapError, TapSiroError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def _explain_errors(stream_map: StreamMap) -> Iterator[None]:
             yield
     except Exception as error:  # noqa: BLE001 - the expression is the user's, so anything can happen
         kind = type(error.__cause__ or error).__name__
-        raise TapSiroError(
+        raise StreamMapError(
             f"The stream map of '{stream_map.stream_alias}' failed on a record ({kind}). Check the names in its "
             "expressions, and that no variable in `stream_map_config` is blank. Any column but the keys can be null, "
             "so write `md5(title) if title else None`."

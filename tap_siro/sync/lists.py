@@ -134,10 +134,6 @@ class ListRead:
             self._logged = self._records
             logger.info("%s: %d records so far.", self.stream.name, self._records)
 
-    def fault(self, error: TapSiroError) -> Fault:
-        """Return what to do about an error."""
-        return Fault(str(error), [stream.name for stream in self.writer.streams])
-
 
 class Lists:
     """All selected lists: a source for a `Reader`."""
@@ -195,7 +191,7 @@ class Lists:
     def _close(self, task: ListRead) -> None:
         """Close a list when those before it are closed: so the order of messages is the same in each run."""
         if task.error is not None:
-            self.faults.append(task.fault(task.error))
+            self.faults.append(Fault.of(task.error, task.writer.streams))
         else:
             self.faults += task.end(self._client.settings)
         task.writer.write_state()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
-from tap_siro.sync.state import BOOKMARK, has_open_history, read_bookmark
+from tap_siro.errors import StreamMapError
+from tap_siro.sync.state import BOOKMARK, PassKind, has_open_history, read_bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from tap_siro.sync.slices import Slice
     from tap_siro.sync.state import StreamPass
 
+_KINDS = {
+    PassKind.POLL: "Incremental sync",
+    PassKind.HISTORY: "Full sync",
+    PassKind.FULL_TABLE: "Full-table sync",
+}
 PROGRESS_SECONDS = 10.0
 """Seconds between two log lines on a long pass."""
 
@@ -36,6 +42,11 @@ class Fault:
     message: str
     streams: Sequence[str] = ()
     """The streams that lack everything, or the rest, if they are to be named."""
+
+    @classmethod
+    def of(cls, error: TapSiroError, streams: Iterable[StreamWriter]) -> Fault:
+        """Return the fault of streams that could not be read. To deselect them is no advice against a stream map."""
+        return cls(str(error), [] if isinstance(error, StreamMapError) else [stream.name for stream in streams])
 
 
 def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
@@ -54,12 +65,18 @@ def describe_faults(faults: Iterable[Fault], streams: Collection[str]) -> str:
     for message, lacking in groups.items():
         sentences.append(message)
         if set(lacking) != set(streams):
-            names, rules = (" and ".join(form.format(name) for name in lacking) for form in ("'{}'", "`!{}.*`"))
+            names, rules = (listed([form.format(name) for name in lacking]) for form in ("'{}'", "`!{}.*`"))
             sentences.append(
                 f"Failed to load {names}; all other streams were loaded. If you do not need them, deselect them: in "
                 f"Meltano with {rules} in `select`, else with `selected: false` in the catalog."
             )
     return " ".join(sentences)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a part of a sentence: `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 class _Counted:
@@ -223,7 +240,7 @@ class PassLog:
         self._clock = clock
         self._details = details
         self._fetched = self._count_details()
-        self._name = f"{plan.kind.value.capitalize()} of {', '.join(stream.name for stream in plans)}"
+        self._name = f"{_KINDS[plan.kind]} of {', '.join(stream.name for stream in plans)}"
         self._started = self._logged = clock.monotonic()
         self._records = 0
         self._shown = (0, 0)

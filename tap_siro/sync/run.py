@@ -116,14 +116,14 @@ class Sync:
             try:
                 self._sample_recordings(max_records)
             except TapSiroError as error:
-                faults.append(Fault(str(error), [stream.name for stream in self._writer.streams]))
+                faults.append(Fault.of(error, self._writer.streams))
             self._writer.write_state()
         for each in self._lists:
             try:
                 if each.begin(self._settings, timestamps.now(), is_sample=True):
                     each.write(next(each.fetch(ListClient(self._client, each.stream, nullcontext))), max_records)
             except TapSiroError as error:
-                faults.append(each.fault(error))
+                faults.append(Fault.of(error, each.writer.streams))
         self._client.close()
         self._raise(faults)
 
@@ -175,7 +175,7 @@ class Sync:
         except OutputError:
             raise
         except TapSiroError as error:
-            yield Fault(str(error), [stream.name for stream in self._writer.streams])
+            yield Fault.of(error, self._writer.streams)
 
     def _pass(
         self, plans: Mapping[StreamWriter, StreamPass], *, keeps_state: bool = False

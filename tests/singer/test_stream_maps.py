@@ -134,5 +134,6 @@ def test_flattening_makes_rows_that_fit_their_schema(tmp_path: Path) -> None:
 def test_an_expression_that_fails_says_so_without_showing_the_row(tmp_path: Path) -> None:
     run = run_with(tmp_path, {"recordings": {"title": "float(title)"}}, status=1)
     assert "The stream map of 'recordings' failed on a record (ValueError)" in run.stderr
+    assert "deselect" not in run.stderr, "no other selection would help"
     assert "Traceback" not in run.stderr
     assert not any(str(each["title"]) in run.stderr for each in DATA if each.get("title"))

@@ -270,8 +270,8 @@ def test_the_log_says_from_where_each_pass_reads_and_what_came(sandbox: Sandbox,
     catalog = selecting(*streams, "recording_followups")
     run = sync(config_for(sandbox, **FAST), state={"bookmarks": streams}, catalog=catalog)
     begun = [line for line in run.told(logging.INFO) if "reading" in line]
-    assert begun[0] == f"Poll of recordings: reading what was updated since {earlier(updated(5), 60_000)}."
-    history = "History of recording_crm_links, recording_followups"
+    assert begun[0] == f"Incremental sync of recordings: reading what was updated since {earlier(updated(5), 60_000)}."
+    history = "Full sync of recording_crm_links, recording_followups"
     assert begun[1] == f"{history}: reading what was updated since the beginning."
     ended = [line for line in run.told(logging.INFO) if "done" in line]
     assert len(begun) == len(ended)
@@ -310,7 +310,7 @@ def test_the_log_says_now_and_then_how_a_long_pass_gets_on(
     sandbox.hook = lambda *_: moments.append(1020.0)
     monkeypatch.setattr(SlicePlanner, "rows_left", lambda _: left)
     run = sync(config_for(sandbox, page_size=60, concurrency=1, **settings, **UNSCORED), clock=Moments(moments))
-    lines = [line.partition(": ")[2] for line in run.told(logging.INFO) if line.startswith("History")]
+    lines = [line.partition(": ")[2] for line in run.told(logging.INFO) if line.startswith("Full sync")]
     assert lines == [
         "reading what was updated since the beginning.",
         f"60 recordings, 3.0 a second; done up to {said}",
