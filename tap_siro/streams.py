@@ -158,7 +158,7 @@ class RecordingScorecardNodesStream(SiroStream):
 
 
 class UsersStream(ListStream):
-    """One row for each user, disabled ones among them."""
+    """One row per user, including disabled ones."""
 
     name = "users"
     path = "/v1/core/users"
@@ -174,7 +174,7 @@ class UsersStream(ListStream):
 
 
 class TeamsStream(ListStream):
-    """One row for each team."""
+    """One row per team."""
 
     name = "teams"
     path = "/v1/core/organizations/{orgId}/teams"
@@ -186,7 +186,7 @@ class TeamsStream(ListStream):
 
 
 class TeamMembersStream(ListChildStream):
-    """One row for each user in a team, and for each coach of it."""
+    """One row per user in a team, and per coach of it."""
 
     name = "team_members"
     primary_keys = ("teamId", "userId", "role")
@@ -196,7 +196,7 @@ class TeamMembersStream(ListChildStream):
 
 
 class IntegrationConnectionsStream(ListStream):
-    """One row for each connection to a CRM or another platform."""
+    """One row per connection to a CRM or another platform."""
 
     name = "integration_connections"
     path = "/v1/core/integrations/connections"
@@ -204,7 +204,7 @@ class IntegrationConnectionsStream(ListStream):
 
 
 class EngagementsStream(ListStream):
-    """One row for each appointment in the CRM, recorded or not."""
+    """One row per appointment in the CRM, recorded or not."""
 
     name = "engagements"
     path = "/v1/integrations/engagements"
@@ -213,7 +213,7 @@ class EngagementsStream(ListStream):
 
 
 class EngagementUsersStream(ListChildStream):
-    """One row for each CRM user of an appointment."""
+    """One row per CRM user of an appointment."""
 
     name = "engagement_users"
     primary_keys = ("engagementId", "ordinal")
@@ -223,7 +223,7 @@ class EngagementUsersStream(ListChildStream):
 
 
 class OpportunitiesStream(ListStream):
-    """One row for each deal in the CRM."""
+    """One row per deal in the CRM."""
 
     name = "opportunities"
     path = "/v1/integrations/opportunities"
@@ -232,7 +232,7 @@ class OpportunitiesStream(ListStream):
 
 
 class OpportunityUsersStream(ListChildStream):
-    """One row for each CRM user of a deal."""
+    """One row per CRM user of a deal."""
 
     name = "opportunity_users"
     primary_keys = ("opportunityId", "ordinal")
@@ -242,7 +242,7 @@ class OpportunityUsersStream(ListChildStream):
 
 
 class MobileEventsStream(ListStream):
-    """One row for each event of the mobile app: recording started, consent granted and the like."""
+    """One row per event of the mobile app: recording started, consent granted and the like."""
 
     name = "mobile_events"
     path = "/v1/core/mobile-events"
