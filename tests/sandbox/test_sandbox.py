@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -318,6 +319,17 @@ def test_a_hook_that_fails_is_reported(client: Client) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run()
+
+
+def test_connections_that_come_while_it_ends_are_closed() -> None:
+    """They would fail another test: the one that runs when Python finds them."""
+    for _ in range(20):
+        with Sandbox([]) as sandbox, ExitStack() as clients:
+            address = ("127.0.0.1", int(sandbox.host.rpartition(":")[2]))
+            for _ in range(30):
+                clients.enter_context(socket.create_connection(address))
+            sandbox.__exit__(None, None, None)
+    gc.collect()
 
 
 def test_from_the_command_line(client: Client) -> None:
