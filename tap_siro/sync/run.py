@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from tap_siro import timestamps
@@ -112,19 +112,19 @@ class Sync:
             TapSiroError: Something could not be loaded.
         """
         faults: list[Fault] = []
-        if self._writer.streams:
-            try:
-                self._sample_recordings(max_records)
-            except TapSiroError as error:
-                faults.append(Fault.of(error, self._writer.streams))
-            self._writer.write_state()
-        for each in self._lists:
-            try:
-                if each.begin(self._settings, timestamps.now(), is_sample=True):
-                    each.write(next(each.fetch(ListClient(self._client, each.stream, nullcontext))), max_records)
-            except TapSiroError as error:
-                faults.append(Fault.of(error, each.writer.streams))
-        self._client.close()
+        with closing(self._client):
+            if self._writer.streams:
+                try:
+                    self._sample_recordings(max_records)
+                except TapSiroError as error:
+                    faults.append(Fault.of(error, self._writer.streams))
+                self._writer.write_state()
+            for each in self._lists:
+                try:
+                    if each.begin(self._settings, timestamps.now(), is_sample=True):
+                        each.write(next(each.fetch(ListClient(self._client, each.stream, nullcontext))), max_records)
+                except TapSiroError as error:
+                    faults.append(Fault.of(error, each.writer.streams))
         self._raise(faults)
 
     def _raise(self, faults: Sequence[Fault]) -> None:
