@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tap_siro.api.chain import MAX_EMPTY_PAGES, CursorPaginator
-from tap_siro.errors import TapSiroError
 from tap_siro.sync.planner import FREE_WASTE, WASTE, SlicePlanner
 from tap_siro.sync.slices import Slice
 from tap_siro.timestamps import DAY, SECOND
@@ -196,34 +194,3 @@ def test_a_slice_is_halved_where_a_cursor_expired() -> None:
         (0, 5 * DAY, 1),
         (5 * DAY, 10 * DAY, 1),
     ]
-
-
-class TestPaginator:
-    """The end of a chain is a page without a cursor, and nothing else."""
-
-    def test_it_goes_on_while_there_is_a_cursor(self) -> None:
-        assert CursorPaginator().cursor is None
-        paginator = CursorPaginator()
-        assert paginator.advance(5, "a")
-        assert paginator.cursor == "a"
-        assert paginator.advance(0, "b")
-        assert not paginator.advance(5, None)
-        assert paginator.pages == 3
-
-    @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
-    def test_a_cursor_that_comes_back_is_an_error(self, cursors: list[str]) -> None:
-        paginator = CursorPaginator()
-        for cursor in cursors[:-1]:
-            paginator.advance(5, cursor)
-        with pytest.raises(TapSiroError, match="same cursor twice"):
-            paginator.advance(5, cursors[-1])
-
-    def test_a_hundred_empty_pages_in_a_row_are_an_error(self) -> None:
-        paginator = CursorPaginator()
-        for number in range(MAX_EMPTY_PAGES - 1):
-            assert paginator.advance(0, f"cursor {number}")
-        assert paginator.advance(1, "a row between them")
-        for number in range(MAX_EMPTY_PAGES - 1):
-            assert paginator.advance(0, f"another {number}")
-        with pytest.raises(TapSiroError, match="empty pages in a row"):
-            paginator.advance(0, "the hundredth")
