@@ -19,25 +19,11 @@ _LINKS = (
     ("account", "account"),
     ("lead", "lead"),
 )
-_LINK = dict.fromkeys(("id", "externalId"))
-_SECTION = dict.fromkeys(("id", "name", "content"))
-_MAPPING = dict.fromkeys(("crmModelName", "crmFieldName"))
-_FOLLOWUP = dict.fromkeys(("id", "score"))
 
 
-def _rows(parent: Record, block: list[Record | None] | None, empty: Record) -> list[Record]:
-    """Return a row for each object of a list: the parent's columns, the object's place, and all columns it can have."""
-    return [
-        {**parent, "ordinal": ordinal, **empty, **item} for ordinal, item in enumerate(block or ()) if item is not None
-    ]
-
-
-def _parent(recording: Record) -> Record:
-    return {"recordingId": recording["id"], "recordingUpdatedAt": recording["updatedAt"]}
-
-
-def _value(extraction: Record) -> Record:
-    return {"name": extraction["name"], "value": extraction["value"], "valueType": extraction["valueType"]}
+def _items(block: list[Record | None] | None) -> list[tuple[int, Record]]:
+    """Return the objects of a list, each with its place."""
+    return [(ordinal, item) for ordinal, item in enumerate(block or ()) if item is not None]
 
 
 def crm_links(recording: Record) -> list[Record]:
@@ -45,35 +31,90 @@ def crm_links(recording: Record) -> list[Record]:
     crm = recording["crm"]
     if not crm:
         return []
-    parent = {**_parent(recording), "integrationConnectionId": crm.get("integrationConnectionId")}
-    rows = []
+    recording_id, updated_at = recording["id"], recording["updatedAt"]
+    connection = crm.get("integrationConnectionId")
+    records = []
     for object_type, name in _LINKS:
-        if (linked := crm.get(name)) is not None:
-            block = linked if isinstance(linked, list) else [linked]
-            rows += _rows({**parent, "objectType": object_type}, block, _LINK)
-    return rows
+        linked = crm.get(name)
+        if linked is None:
+            continue
+        for ordinal, item in _items(linked if isinstance(linked, list) else [linked]):
+            records.append(
+                {
+                    "recordingId": recording_id,
+                    "recordingUpdatedAt": updated_at,
+                    "objectType": object_type,
+                    "ordinal": ordinal,
+                    "id": item.get("id"),
+                    "externalId": item.get("externalId"),
+                    "integrationConnectionId": connection,
+                }
+            )
+    return records
 
 
 def summary_sections(recording: Record) -> list[Record]:
     """Return the sections of a recording's summary."""
-    return _rows(_parent(recording), recording["summary"], _SECTION)
+    recording_id, updated_at = recording["id"], recording["updatedAt"]
+    return [
+        {
+            "recordingId": recording_id,
+            "recordingUpdatedAt": updated_at,
+            "ordinal": ordinal,
+            "id": item.get("id"),
+            "name": item.get("name"),
+            "content": item.get("content"),
+        }
+        for ordinal, item in _items(recording["summary"])
+    ]
 
 
 def entity_extractions(recording: Record) -> list[Record]:
     """Return the values extracted from a recording."""
-    extractions = recording["entityExtractions"]
-    return _rows(_parent(recording), extractions and [item and _value(item) for item in extractions], {})
+    recording_id, updated_at = recording["id"], recording["updatedAt"]
+    return [
+        {
+            "recordingId": recording_id,
+            "recordingUpdatedAt": updated_at,
+            "ordinal": ordinal,
+            "name": item["name"],
+            "value": item["value"],
+            "valueType": item["valueType"],
+        }
+        for ordinal, item in _items(recording["entityExtractions"])
+    ]
 
 
 def entity_mappings(recording: Record) -> list[Record]:
     """Return the CRM fields that a recording's extracted values map to."""
-    parent, rows = _parent(recording), []
-    for place, item in enumerate(recording["entityExtractions"] or ()):
-        if item is not None and item["mappings"]:
-            rows += _rows({**parent, "extractionOrdinal": place, **_value(item)}, item["mappings"], _MAPPING)
-    return rows
+    recording_id, updated_at = recording["id"], recording["updatedAt"]
+    return [
+        {
+            "recordingId": recording_id,
+            "recordingUpdatedAt": updated_at,
+            "extractionOrdinal": extraction_ordinal,
+            "ordinal": ordinal,
+            "crmModelName": mapping.get("crmModelName"),
+            "crmFieldName": mapping.get("crmFieldName"),
+            "name": item["name"],
+            "value": item["value"],
+            "valueType": item["valueType"],
+        }
+        for extraction_ordinal, item in _items(recording["entityExtractions"])
+        for ordinal, mapping in _items(item["mappings"])
+    ]
 
 
 def followups(recording: Record) -> list[Record]:
     """Return a recording's follow-ups."""
-    return _rows(_parent(recording), recording["followups"], _FOLLOWUP)
+    recording_id, updated_at = recording["id"], recording["updatedAt"]
+    return [
+        {
+            "recordingId": recording_id,
+            "recordingUpdatedAt": updated_at,
+            "ordinal": ordinal,
+            "id": item.get("id"),
+            "score": item.get("score"),
+        }
+        for ordinal, item in _items(recording["followups"])
+    ]

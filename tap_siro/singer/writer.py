@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tap_siro import timestamps
@@ -71,13 +70,15 @@ class StreamWriter:
             records = [self._prune(record) for record in records]
         if self.mapped is None:
             (alias,) = self.aliases
-            named: Iterable[tuple[str, Record]] = ((alias, record) for record in records)
+            messages: list[Message] = [
+                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted} for record in records
+            ]
         else:
-            named = chain.from_iterable(map(self.mapped, records))
-        messages: list[Message] = [
-            {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
-            for alias, record in named
-        ]
+            messages = [
+                {"type": "RECORD", "stream": alias, "record": record, "time_extracted": extracted}
+                for record in records
+                for alias, record in self.mapped(record)
+            ]
         if self.version is not None:
             for message in messages:
                 message["version"] = self.version
